@@ -108,9 +108,10 @@ static size_t add_own(struct decision_builder *d)
 {
 	const struct source_policy *s = d->in->source;
 	const struct addresses *a = &d->signal->addresses;
+	size_t ignored = 0;
+	size_t primary = 0;
 	char masked[MASK_EMAIL_MAX];
 	struct person *p;
-	size_t ignored = 0, primary = 0;
 
 	if (a->n > 0 && d->in->explain)
 		choose_account(d, d->in->explain);
@@ -347,7 +348,8 @@ static enum decide_result result_of(struct decision_builder *d, size_t ignored, 
 /* Decides a transition that the rules see. */
 static int decide_transition(struct decision_builder *d, struct err *reterr)
 {
-	size_t ignored = 0, dropped = 0;
+	size_t ignored = 0;
+	size_t dropped = 0;
 
 	if (d->out.verdict.opens || d->out.verdict.to_own_addresses)
 		ignored = add_own(d);

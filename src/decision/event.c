@@ -53,9 +53,9 @@ void event_unique_id(char out[EVENT_UNIQUE_ID_LEN + 1], const char *source, cons
 		     enum transition transition, bool has_time, int64_t time_ms, int64_t received_ms,
 		     const char *metric, const char *email)
 {
+	struct digest *d = digest_new();
 	unsigned char sum[DIGEST_SHA256_BYTES];
 	char hex[2 * DIGEST_SHA256_BYTES + 1], time[32];
-	struct digest *d = digest_new();
 
 	if (has_time)
 		(void)snprintf(time, sizeof(time), "%" PRId64, time_ms);
@@ -87,7 +87,8 @@ bool event_is_backfill(const struct event *e, int64_t now_ms)
 
 bool event_changes_profile(const char *profile_before, const char *profile_after)
 {
-	struct json_object *before = NULL, *after = NULL;
+	struct json_object *before = NULL;
+	struct json_object *after = NULL;
 	bool changes = true;
 
 	if (text_is(profile_before, profile_after))

@@ -337,7 +337,8 @@ static void rule_describe(const struct rule *rule, struct buf *to)
 
 static bool rule_acts(const struct rule *rule, const struct eval_context *s, enum transition t, struct buf *explain)
 {
-	bool on = rule->on & RULE_ON(t), holds = on && (!rule->when || matcher_holds(rule->when, s));
+	bool on = rule->on & RULE_ON(t);
+	bool holds = on && (!rule->when || matcher_holds(rule->when, s));
 
 	if (explain) {
 		rule_describe(rule, explain);
@@ -369,7 +370,8 @@ static void send_shipped(const struct rules_input *v, const struct eval_context 
 
 void rules_run(const struct rules *r, const struct rules_input *v, struct drafts *ret, struct buf *explain)
 {
-	const struct pairs none = {0}, *theirs = v->context.names ? v->context.names : &none;
+	const struct pairs none = {0};
+	const struct pairs *theirs = v->context.names ? v->context.names : &none;
 	struct pairs names = {.items = mem_new(theirs->n + 2, sizeof(*names.items)), .n = theirs->n + 2};
 	struct eval_context s = v->context;
 	bool end = false;
@@ -401,11 +403,11 @@ void rules_run(const struct rules *r, const struct rules_input *v, struct drafts
 void rules_metrics(const struct rules *r, const char *label,
 		   void (*fn)(void *ctx, const char *metric, enum transition t), void *ctx)
 {
-	char *seen[RULES_MAX * 4];
-	enum transition seen_with[RULES_MAX * 4];
 	struct pairs names = {0};
 	struct eval_context s = {.names = &names};
 	size_t n = 0;
+	char *seen[RULES_MAX * 4];
+	enum transition seen_with[RULES_MAX * 4];
 
 	pairs_add(&names, "label", label);
 	for (size_t i = 0; i < r->n; i++) {

@@ -144,7 +144,8 @@ static struct rule *rules_add(struct rules *r, const struct node *at, struct pro
 static void rule_check_act(const struct node *n, struct problems *problems)
 {
 	static const char *const of_send[] = {"properties", "profile", "value", "late", NULL};
-	const struct node *drop = node_get(n, "drop"), *send = node_get(n, "send");
+	const struct node *drop = node_get(n, "drop");
+	const struct node *send = node_get(n, "send");
 
 	if (!drop && !send)
 		problems_error(problems, n, "a rule that does nothing: expected `send` or `drop`");
@@ -160,7 +161,9 @@ static void rule_compile(struct rules *r, const struct node *n, const struct nod
 {
 	static const char *const known[] = {"on",         "when",    "drop", "send", "value",
 					    "properties", "profile", "late", NULL};
-	const struct node *when = node_get(n, "when"), *drop = node_get(n, "drop"), *value = node_get(n, "value");
+	const struct node *when = node_get(n, "when");
+	const struct node *drop = node_get(n, "drop");
+	const struct node *value = node_get(n, "value");
 	struct rule *rule = rules_add(r, at, problems);
 	double number;
 
@@ -220,7 +223,8 @@ static void rules_compile_list(struct rules *r, const struct node *list, const s
 		return;
 	}
 	for (size_t i = 0; i < list->n; i++) {
-		const struct node *n = list->items[i], *place = at ? at : n;
+		const struct node *n = list->items[i];
+		const struct node *place = at ? at : n;
 
 		if (n->type == NODE_MAP) {
 			rule_compile(r, n, place, problems);
@@ -247,7 +251,8 @@ static void rules_check_reach(const struct rules *r, const struct node *list, st
 {
 	const unsigned closings = RULE_ON(TRANSITION_CLOSED) | RULE_ON(TRANSITION_EXPIRED);
 	const struct node *warned = NULL;
-	unsigned dropped = 0, sent = 0;
+	unsigned dropped = 0;
+	unsigned sent = 0;
 
 	for (size_t i = 0; i < r->n; i++) {
 		const struct rule *rule = &r->items[i];

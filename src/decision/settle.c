@@ -70,7 +70,8 @@ static bool agrees(const struct ledger_entry *e, const struct ledger_signal *s)
 enum settle_verdict settle_rule(struct settle *x, int64_t now_ms, struct ledger_entry *e)
 {
 	int64_t held_ms = settle_ms(x->source, x->self.kind);
-	bool any, ended = false;
+	bool ended = false;
+	bool any;
 
 	if (x->is_behind)
 		return SETTLE_BEHIND;

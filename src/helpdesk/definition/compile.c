@@ -93,7 +93,8 @@ static void compile_unconfirmed_text(struct definition *d, const char *text, boo
 
 	buf_init(&gathered, SIZE_MAX);
 	for (const char *line = text; *line != '\0';) {
-		size_t len = strcspn(line, "\n"), end = len;
+		size_t len = strcspn(line, "\n");
+		size_t end = len;
 
 		while (end > 0 && is_blank(line[end - 1]))
 			end--;
@@ -189,8 +190,9 @@ static void compile_each(struct definition_compiler *dc)
 static void compile_challenge(struct definition_compiler *dc)
 {
 	static const char *const known[] = {"header", "when", NULL};
-	const struct node *n = node_get(dc->n, "challenge"), *header = node_get(n, "header"),
-			  *when = node_get(n, "when");
+	const struct node *n = node_get(dc->n, "challenge");
+	const struct node *header = node_get(n, "header");
+	const struct node *when = node_get(n, "when");
 
 	if (!n)
 		return;
@@ -262,8 +264,8 @@ static void compile_matchers(struct definition_compiler *dc)
 	static const char *const of_states[] = {"states", "ping", "closed", "reopened", "opened", "identified"};
 	struct digest *mark = digest_new();
 	const struct node *states = node_get(dc->n, "states");
-	const struct matcher *matchers[DEFINITION_MATCHERS];
 	size_t errors = dc->problems->errors;
+	const struct matcher *matchers[DEFINITION_MATCHERS];
 
 	dc->d->states = states_compile(states, dc->problems);
 	dc->d->ping = compile_matcher(dc, node_get(dc->n, "ping"));
@@ -335,7 +337,8 @@ static void mark_displayed(void *ctx, const struct reference *reference)
 
 static void compile_attributes(struct definition_compiler *dc)
 {
-	const struct node *n = node_get(dc->n, "attributes"), *url = node_get(dc->n, "conversation_url");
+	const struct node *n = node_get(dc->n, "attributes");
+	const struct node *url = node_get(dc->n, "conversation_url");
 	struct name_check c = {.dc = dc};
 
 	dc->d->attributes = n ? attributes_compile(n, dc->problems) : NULL;

@@ -46,8 +46,8 @@ static const struct node *parameter_choice(struct definition_compiler *dc, const
 
 static void compile_parameter(struct definition_compiler *dc, const struct node *parameter, const struct node *with)
 {
-	const struct node *choice;
 	const char *text = parameter->text;
+	const struct node *choice;
 
 	for (size_t i = 0; i < parameter->n; i++) {
 		choice = parameter->items[i];
@@ -214,9 +214,11 @@ static bool name_place(const struct node *n, const char *name, struct node *ret)
 void name_check_one(void *ctx, const struct reference *reference)
 {
 	struct name_check *c = ctx;
-	const char *name = reference_name(reference), *known[64], *near;
-	struct node at;
+	const char *name = reference_name(reference);
 	size_t n = 0;
+	const char *known[64];
+	const char *near;
+	struct node at;
 
 	c->base_url = c->base_url || text_is(name, "base_url");
 	if (!name || pairs_get(&c->dc->known, name))

@@ -44,7 +44,8 @@ static void clear_sample(struct node *samples, const char *name, const struct no
 static void clear_attributes(struct node *attributes, const struct node *over)
 {
 	for (size_t i = 0; over && over->type == NODE_MAP && i < over->n; i++) {
-		const struct node *n = over->items[i], *former = node_get(attributes, n->key);
+		const struct node *n = over->items[i];
+		const struct node *former = node_get(attributes, n->key);
 		bool same = former && former->type == NODE_MAP && n->type == NODE_MAP && former->n == 1 && n->n == 1 &&
 			    strcmp(former->items[0]->key, n->items[0]->key) == 0;
 
@@ -77,7 +78,8 @@ static void clear_nothings(struct node *base, struct node *over)
 /* Writes a node in YAML's flow style. The buffer's cap may cut it. */
 static void write_short(const struct node *n, struct buf *to)
 {
-	const char *quote = n->quoted ? "\"" : "", *between = "";
+	const char *quote = n->quoted ? "\"" : "";
+	const char *between = "";
 
 	switch (n->type) {
 	case NODE_NULL:
@@ -104,7 +106,8 @@ static void write_short(const struct node *n, struct buf *to)
 static void write_inherited(const struct node *former, const struct node *over, struct buf *to)
 {
 	for (size_t i = 0; i < former->n; i++) {
-		const struct node *n = former->items[i], *other = node_get(over, n->key);
+		const struct node *n = former->items[i];
+		const struct node *other = node_get(over, n->key);
 		struct buf below;
 
 		buf_init(&below, INHERITED_MAX);
@@ -145,7 +148,8 @@ struct node *definition_overlay(const struct node *preset, const struct node *ow
 	static const char *const names[] = {"opened", "reopened", "closed"};
 	static const char *const matchers[] = {"ping", "opened", "reopened", "closed", "identified"};
 	static const char *const by_name[] = {"attributes", "samples", "paste"};
-	CLEANUP(node_freep) struct node *base = node_dup(preset), *over = node_dup(own);
+	CLEANUP(node_freep) struct node *base = node_dup(preset);
+	CLEANUP(node_freep) struct node *over = node_dup(own);
 	const char *method = node_text(node_get(over, "authenticate"), "method");
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)

@@ -130,7 +130,9 @@ static const char *const sample_keys[] = {
 
 void sample_compile(struct sample *s, const struct node *n, enum body_form form, struct problems *problems)
 {
-	const struct node *body = node_get(n, "body"), *headers = node_get(n, "headers"), *query = node_get(n, "query");
+	const struct node *body = node_get(n, "body");
+	const struct node *headers = node_get(n, "headers");
+	const struct node *query = node_get(n, "query");
 	const struct node *shape = node_get(n, "shape_from");
 
 	if (!shape && !(body && (headers || query || node_get(n, "says")))) {
@@ -232,7 +234,8 @@ static void add_fraction(struct buf *to, char point, size_t digits, int64_t now_
 /* Returns the minutes of the offset behind the seconds: "+05:30", " -0800", "+01"; 0 for "Z", " UTC" and nothing. */
 static int offset_minutes(const char *offset)
 {
-	int n[4] = {0}, digits = 0;
+	int n[4] = {0};
+	int digits = 0;
 	const char *sign = strpbrk(offset, "+-");
 
 	for (const char *c = sign ? sign + 1 : ""; *c != '\0' && digits < 4; c++)
@@ -245,8 +248,9 @@ static int offset_minutes(const char *offset)
 static char *time_iso(const char *like, int64_t now_ms)
 {
 	const char *at = like + 16; /* behind the minutes */
-	char iso[CLOCK_ISO_MAX], point = '.';
+	char point = '.';
 	size_t digits = 0;
+	char iso[CLOCK_ISO_MAX];
 	struct buf b;
 
 	if (*at == ':')
@@ -268,7 +272,8 @@ char *sample_time(const char *like, int64_t now_ms)
 {
 	CLEANUP(mem_freep) char *text = mem_str(like);
 	const char *trimmed = text_trim(text);
-	size_t len = strlen(trimmed), whole = strspn(trimmed, "0123456789");
+	size_t len = strlen(trimmed);
+	size_t whole = strspn(trimmed, "0123456789");
 	struct buf b;
 	int64_t ms;
 

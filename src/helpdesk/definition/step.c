@@ -119,7 +119,8 @@ static void step_compile_url(struct step *s, const struct node *step, struct pro
 static void step_compile_authenticate(struct step *s, const struct node *step, struct problems *problems)
 {
 	static const char *const known[] = {"method", "name", "scheme", "suffix", NULL};
-	const struct node *n = node_get(step, "authenticate"), *name = node_get(n, "name");
+	const struct node *n = node_get(step, "authenticate");
+	const struct node *name = node_get(n, "name");
 	const struct node *suffix = node_get(n, "suffix");
 	const struct node *method = n && n->type == NODE_MAP ? node_get(n, "method") : n;
 	const char *scheme = node_text(n, "scheme");
@@ -250,7 +251,8 @@ static void step_compile_sample(struct step *s, const struct node *n, struct pro
 static void step_compile(struct step *s, const struct node *n, struct problems *problems)
 {
 	struct missing_check missing = {.at = node_get(n, "missing"), .problems = problems};
-	const struct node *when, *cache;
+	const struct node *when;
+	const struct node *cache;
 	long long ms;
 
 	if (n->type != NODE_MAP) {

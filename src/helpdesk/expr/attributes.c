@@ -199,7 +199,8 @@ static const char *attribute_expr_mapped(const struct attribute_expr *a, const c
  * has. */
 static struct json_object *attribute_expr_read(const struct attribute_expr *a, const struct eval_context *s)
 {
-	struct json_object *value = value_expr_json(a->expr, s), *mapped = NULL;
+	struct json_object *value = value_expr_json(a->expr, s);
+	struct json_object *mapped = NULL;
 
 	if (!a->mappings)
 		return value;

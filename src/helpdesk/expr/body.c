@@ -83,7 +83,8 @@ static bool looks_like_json(const char *text, size_t len)
 /* Adds a field. A repeated name becomes a list. Takes ownership of value. */
 static void form_add(struct json_object *o, const char *name, struct json_object *value)
 {
-	struct json_object *there, *list;
+	struct json_object *there;
+	struct json_object *list;
 
 	if (!json_object_object_get_ex(o, name, &there)) {
 		json_object_object_add(o, name, value);
@@ -100,7 +101,8 @@ static void form_add(struct json_object *o, const char *name, struct json_object
 
 static int form_read_field(const char *at, size_t len, struct json_object *o)
 {
-	CLEANUP(mem_freep) char *name = NULL, *value = NULL;
+	CLEANUP(mem_freep) char *name = NULL;
+	CLEANUP(mem_freep) char *value = NULL;
 	const char *equals = memchr(at, '=', len);
 	size_t name_len = equals ? (size_t)(equals - at) : len;
 
@@ -115,7 +117,8 @@ static int form_read_field(const char *at, size_t len, struct json_object *o)
 static int form_read(const char *text, size_t len, struct json_object **ret, size_t *ret_bytes, struct err *reterr)
 {
 	CLEANUP(json_putp) struct json_object *o = json_object_new_object();
-	size_t fields = 0, mark = text_bom(text, len);
+	size_t fields = 0;
+	size_t mark = text_bom(text, len);
 
 	text += mark;
 	len -= mark;

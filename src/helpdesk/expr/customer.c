@@ -47,7 +47,8 @@ static bool name_continues(struct address_cursor *p, const char *at)
 /* Returns the next part, without its separator; NULL behind the last. */
 static const char *address_next(struct address_cursor *p, size_t *ret_len)
 {
-	const char *start = p->at, *at = start;
+	const char *start = p->at;
+	const char *at = start;
 	bool address = false; /* the part has an address, or brackets for one */
 
 	if (!start)
@@ -100,10 +101,12 @@ static bool add_part(struct addresses *a, const char *text, size_t len, bool enc
 bool addresses_add(struct addresses *a, const char *raw, bool primary)
 {
 	CLEANUP(mem_freep) char *copy = raw ? mem_str(raw) : NULL;
-	const char *text = raw ? text_trim_unseen(copy) : "", *part;
-	size_t mailto = email_mailto(text), len = strlen(text);
+	const char *text = raw ? text_trim_unseen(copy) : "";
+	size_t mailto = email_mailto(text);
+	size_t len = strlen(text);
 	struct address_cursor cursor = {0};
 	bool any = false;
+	const char *part;
 
 	if (url_scheme(text) > 0)
 		return add_part(a, text, len, false, primary);
@@ -168,7 +171,8 @@ void customer_done(struct customer *c)
 
 char *customer_text(const struct customer *c)
 {
-	struct json_object *o = json_object_new_object(), *addresses = json_object_new_array();
+	struct json_object *o = json_object_new_object();
+	struct json_object *addresses = json_object_new_array();
 	struct json_object *taken = json_object_new_object();
 	char *text;
 

@@ -45,7 +45,8 @@ static bool email_letters_are_good(const char *s)
 
 static bool domain_is_good(const char *domain)
 {
-	size_t dots = 0, label = 0;
+	size_t dots = 0;
+	size_t label = 0;
 
 	for (const char *s = domain; *s != '\0'; s++) {
 		unsigned char c = (unsigned char)*s;
@@ -70,7 +71,8 @@ static bool domain_is_good(const char *domain)
  * for several: none of them is more likely than the others. */
 static char *email_unwrap(char *s)
 {
-	char *open = strrchr(s, '<'), *end;
+	char *open = strrchr(s, '<');
+	char *end;
 
 	if (!open)
 		return s;
@@ -100,7 +102,8 @@ static char *email_decode(char *part)
 /* Checks an address that stands alone. Lower-cases it in place and strips a dot at the end of its domain. */
 static enum email_fault email_judge(char **address)
 {
-	char *s = *address, *at = strchr(s, '@');
+	char *s = *address;
+	char *at = strchr(s, '@');
 	size_t len = strlen(s);
 
 	if (!at)
@@ -197,7 +200,8 @@ const char *email_fault_name(enum email_fault f)
 const char *email_refused(const char *raw, size_t len, char *out)
 {
 	CLEANUP(mem_freep) char *copy = mem_strn(raw, len);
-	const char *text = text_trim_unseen(copy), *last = strrchr(text, '@');
+	const char *text = text_trim_unseen(copy);
+	const char *last = strrchr(text, '@');
 	char *at;
 
 	/* Without a local part the text behind the @ is the name of a person in a chat. */
@@ -214,7 +218,8 @@ const char *email_refused(const char *raw, size_t len, char *out)
 
 bool email_pattern_matches(const char *pattern, const char *email)
 {
-	const char *pattern_at = strchr(pattern, '@'), *email_at = strchr(email, '@');
+	const char *pattern_at = strchr(pattern, '@');
+	const char *email_at = strchr(email, '@');
 	size_t local;
 
 	if (!email_at)
@@ -229,9 +234,9 @@ bool email_pattern_matches(const char *pattern, const char *email)
 
 int email_pattern_check(const char *pattern)
 {
-	char address[EMAIL_MAX + 3], out[EMAIL_MAX + 1];
 	const char *at = strchr(pattern, '@');
 	size_t len = strlen(pattern);
+	char address[EMAIL_MAX + 3], out[EMAIL_MAX + 1];
 
 	if (len == 0 || len >= EMAIL_MAX)
 		return -EINVAL;

@@ -27,7 +27,8 @@ void email_refs_compile(struct email_refs *p, const struct node *emails, const s
 			struct problems *problems)
 {
 	bool is_list = emails && emails->type == NODE_LIST;
-	size_t errors = problems->errors, n = is_list ? emails->n : emails != NULL;
+	size_t errors = problems->errors;
+	size_t n = is_list ? emails->n : emails != NULL;
 
 	*p = (struct email_refs){0};
 	if (is_list && (n == 0 || n > EMAIL_REFS_MAX)) {
@@ -64,7 +65,8 @@ void email_refs_done(struct email_refs *p)
 /* Adds a text or a list of texts; a form's field may be either. */
 static bool add_value(struct addresses *to, struct json_object *o, bool primary)
 {
-	bool is_list = json_object_is_type(o, json_type_array), any = false;
+	bool is_list = json_object_is_type(o, json_type_array);
+	bool any = false;
 	size_t n = is_list ? json_object_array_length(o) : 1;
 
 	for (size_t i = 0; i < n && i < VALUES_MAX; i++) {
@@ -79,8 +81,9 @@ static bool add_value(struct addresses *to, struct json_object *o, bool primary)
 static bool ref_read(const struct reference *emails, const struct reference *primary, const struct eval_context *s,
 		     struct addresses *to)
 {
-	struct values found, marks = {0};
+	struct values marks = {0};
 	bool any = false;
+	struct values found;
 
 	if (primary)
 		reference_sibling_values(emails, primary, s, &found, &marks);

@@ -12,8 +12,8 @@ void keys_error(const struct node *at, const char *what, const char *name, const
 		struct problems *problems)
 {
 	CLEANUP(mem_freep) char *all = NULL;
-	const char *nearest;
 	size_t n = 0;
+	const char *nearest;
 
 	while (known[n])
 		n++;

@@ -49,7 +49,8 @@ struct links *links_compile(const struct node *n, struct problems *problems)
 {
 	struct links *l = mem_new(1, sizeof(*l));
 	bool is_list = n->type == NODE_LIST;
-	size_t errors = problems->errors, count = is_list ? n->n : 1;
+	size_t errors = problems->errors;
+	size_t count = is_list ? n->n : 1;
 
 	if (count == 0 || count > VALUE_EXPR_MAX)
 		problems_error(problems, n,

@@ -213,7 +213,8 @@ static bool condition_finds(const struct condition *c, struct json_object *o, bo
 /* Tests all values. texts_left: as in the context. */
 static bool condition_holds(const struct condition *c, const struct values *v, size_t *texts_left)
 {
-	size_t own = PATTERN_TEXTS_MAX, *left = texts_left ? texts_left : &own;
+	size_t own = PATTERN_TEXTS_MAX;
+	size_t *left = texts_left ? texts_left : &own;
 	bool any = false;
 
 	for (size_t i = 0; i < v->n && !any; i++) {
@@ -387,7 +388,8 @@ static bool clause_holds_but(const struct clause *c, const char *reference, cons
 
 bool matcher_depends_on(const struct matcher *m, const char *reference, const struct eval_context *s)
 {
-	bool depends = false, asks;
+	bool depends = false;
+	bool asks;
 
 	for (size_t i = 0; i < m->n; i++) {
 		if (!clause_holds_but(&m->clauses[i], reference, s, &asks))

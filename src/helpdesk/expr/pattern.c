@@ -51,7 +51,8 @@ static void cost_repeat_part(struct pattern_cost *c, size_t times)
 /* Returns 5 for "{2,5}"; 1 for text that is no repetition. */
 static size_t interval_times(const char *at)
 {
-	size_t times = 0, part = 0;
+	size_t times = 0;
+	size_t part = 0;
 
 	for (at++; (*at >= '0' && *at <= '9') || *at == ','; at++) {
 		part = *at == ',' ? 0 : part * 10 + (size_t)(*at - '0');
@@ -70,7 +71,8 @@ static const char *bracket_end(const char *at)
 
 	for (end += *end == ']'; *end != '\0' && *end != ']'; end++) {
 		if (*end == '[' && end[1] != '\0' && strchr(":.=", end[1])) {
-			const char closing[] = {end[1], ']', '\0'}, *closed = strstr(end + 2, closing);
+			const char closing[] = {end[1], ']', '\0'};
+			const char *closed = strstr(end + 2, closing);
 
 			if (!closed)
 				return at;
@@ -250,9 +252,9 @@ static struct machine *machine_new(const struct pattern *p)
 
 int pattern_compile(const char *text, struct pattern **ret, struct err *reterr)
 {
+	size_t parts = 0;
 	struct pattern *p;
 	char why[256];
-	size_t parts = 0;
 	regex_t regex;
 	int r, code;
 

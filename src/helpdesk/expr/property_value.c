@@ -62,8 +62,8 @@ struct json_object *property_value_list(const struct values *v)
 struct json_object *property_value_of(struct json_object *o)
 {
 	struct json_object *list = NULL;
-	const char *text;
 	bool room = true;
+	const char *text;
 	size_t n;
 
 	switch (json_object_get_type(o)) {

@@ -410,8 +410,8 @@ const char *reference_peek(const struct reference *r, const struct eval_context 
 	struct json_object *o = s->item;
 	const char *text = NULL;
 	bool any = false;
-	struct values v;
 	size_t at = 0;
+	struct values v;
 
 	switch (r->kind) {
 	case REFERENCE_HEADER:
@@ -493,7 +493,8 @@ static bool put_into(const struct reference *r, size_t at, struct json_object *o
 static bool put_down(const struct reference *r, size_t at, struct json_object *o, const char *text)
 {
 	const struct token *t = &r->tokens[at];
-	bool is_array = json_object_is_type(o, json_type_array), done = false;
+	bool is_array = json_object_is_type(o, json_type_array);
+	bool done = false;
 	size_t n;
 
 	if (!is_array && !json_object_is_type(o, json_type_object))

@@ -170,7 +170,8 @@ static bool compile_meanings(struct state_field *p, const struct node *means, co
 			     struct problems *problems)
 {
 	const struct node *const *items = means->type == NODE_LIST ? (const struct node *const *)means->items : &means;
-	size_t n = means->type == NODE_LIST ? means->n : 1, errors = problems->errors;
+	size_t n = means->type == NODE_LIST ? means->n : 1;
+	size_t errors = problems->errors;
 
 	for (size_t i = 0; i < n; i++) {
 		CLEANUP(mem_freep) const char **known = NULL;

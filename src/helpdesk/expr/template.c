@@ -78,8 +78,8 @@ static int template_add_reference(struct template *t, const char **at, struct er
 
 struct template *template_compile_text(const char *text, struct err *reterr)
 {
-	struct template *t;
 	const char *at = text;
+	struct template *t;
 	int r = 0;
 
 	if (strlen(text) > TEMPLATE_TEXT_MAX) {
@@ -179,7 +179,9 @@ static bool is_name(const char *host)
 static int read_authority(const char *text, size_t len, char **ret)
 {
 	CLEANUP(mem_freep) char *authority = mem_strn(text, len);
-	CLEANUP(mem_freep) char *host = NULL, *plain = NULL, *ascii = NULL;
+	CLEANUP(mem_freep) char *host = NULL;
+	CLEANUP(mem_freep) char *plain = NULL;
+	CLEANUP(mem_freep) char *ascii = NULL;
 	const char *port;
 	struct ip ip;
 
@@ -208,7 +210,8 @@ static int read_authority(const char *text, size_t len, char **ret)
 
 int link_make(const char *text, char **ret, struct err *reterr)
 {
-	CLEANUP(mem_freep) char *copy = mem_str(text), *host = NULL;
+	CLEANUP(mem_freep) char *copy = mem_str(text);
+	CLEANUP(mem_freep) char *host = NULL;
 	struct buf b;
 	struct url u;
 
@@ -233,8 +236,11 @@ int link_make(const char *text, char **ret, struct err *reterr)
 
 static bool part_render(const struct part *p, const struct eval_context *s, enum template_escape escape, struct buf *to)
 {
-	CLEANUP(mem_freep) char *own = NULL, *copy = NULL;
-	const char *value = reference_peek(p->reference, s, &own), *name, *url;
+	CLEANUP(mem_freep) char *own = NULL;
+	CLEANUP(mem_freep) char *copy = NULL;
+	const char *value = reference_peek(p->reference, s, &own);
+	const char *name;
+	const char *url;
 
 	if (!value)
 		return false;

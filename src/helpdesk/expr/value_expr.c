@@ -82,8 +82,11 @@ bool value_expr_is_choice(const struct node *n)
  */
 static void value_expr_add_choice(struct value_expr *f, const struct node *n, struct problems *problems)
 {
-	static const char *const one[] = {"when", "use", NULL}, *const property[] = {"each", "when", "use", NULL};
-	const struct node *each = node_get(n, "each"), *when = node_get(n, "when"), *use = node_get(n, "use");
+	static const char *const one[] = {"when", "use", NULL};
+	static const char *const property[] = {"each", "when", "use", NULL};
+	const struct node *each = node_get(n, "each");
+	const struct node *when = node_get(n, "when");
+	const struct node *use = node_get(n, "use");
 	struct alternative *a;
 	struct err e;
 
@@ -311,10 +314,11 @@ static bool element_add(const struct alternative *a, const struct eval_context *
  * number of elements. */
 static struct json_object *each_value(const struct alternative *a, const struct eval_context *s)
 {
-	size_t texts_left = PATTERN_TEXTS_MAX, n = 0;
+	size_t texts_left = PATTERN_TEXTS_MAX;
+	size_t n = 0;
 	struct json_object *list = NULL;
-	struct values v;
 	bool room = true;
+	struct values v;
 
 	reference_values(a->each, s, &v);
 	if (v.n > 0 && json_object_is_type(v.items[0], json_type_array)) {

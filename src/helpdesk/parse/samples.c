@@ -215,7 +215,8 @@ static void read_further(struct sample_tests *all, const struct node *list)
 		return;
 	}
 	for (size_t i = 0; i < list->n; i++) {
-		const struct node *n = list->items[i], *says = node_get(n, "says");
+		const struct node *n = list->items[i];
+		const struct node *says = node_get(n, "says");
 		CLEANUP(mem_freep) char *name = mem_fmt("also[%zu]", i);
 		size_t word = 0;
 

@@ -42,8 +42,8 @@ void sample_test_report(const struct sample_tests *all, const struct node *at, c
 
 static bool item_has(const struct search *s, const struct reference *reference, const struct eval_context *context)
 {
-	struct values found;
 	bool something = false;
+	struct values found;
 
 	reference_values(reference, context, &found);
 	for (size_t i = 0; i < found.n && !something; i++) {
@@ -62,10 +62,12 @@ static bool item_has(const struct search *s, const struct reference *reference, 
 /* Returns a hint: the member nearest to the first missing key; NULL: none. The caller owns it. */
 static char *item_hint(const struct reference *reference, const struct eval_context *context)
 {
-	const char *names[KEYS_MAX], *near = NULL, *key;
-	struct json_object *o = strncmp(reference_text(reference), "root:", 5) == 0 ? context->root : context->item,
-			   *next;
+	const char *near = NULL;
+	struct json_object *o = strncmp(reference_text(reference), "root:", 5) == 0 ? context->root : context->item;
 	size_t n = 0;
+	const char *names[KEYS_MAX];
+	const char *key;
+	struct json_object *next;
 
 	for (size_t i = 0; (key = reference_key(reference, i)); i++, o = next) {
 		if (json_object_is_type(o, json_type_array)) {
@@ -242,7 +244,8 @@ void sample_tests_find_unresolved(struct sample_tests *all)
 	static const char *const matchers[] = {"ping", "opened", "reopened", "closed", "identified"};
 	static const char *const exprs[] = {"delivery", "time",   "created", "closed_at",
 					    "customer", "emails", "primary"};
-	const struct node *lookup = node_get(all->root, "lookup"), *attributes = node_get(all->root, "attributes");
+	const struct node *lookup = node_get(all->root, "lookup");
+	const struct node *attributes = node_get(all->root, "attributes");
 	struct search s = {.tests = all};
 	bool any_open = false;
 
@@ -261,7 +264,8 @@ void sample_tests_find_unresolved(struct sample_tests *all)
 		search_attribute(&s, attributes->items[i]);
 	search_links(&s, node_get(all->root, "conversation_url"));
 	for (size_t i = 0; lookup && i < lookup->n; i++) {
-		const struct node *step = lookup->items[i], *headers = node_get(step, "headers");
+		const struct node *step = lookup->items[i];
+		const struct node *headers = node_get(step, "headers");
 
 		search_links(&s, node_get(step, "url"));
 		for (size_t k = 0; headers && k < headers->n; k++)

@@ -105,9 +105,11 @@ static int add_authentication(const struct step *step, const struct lookup_plan_
 	CLEANUP(mem_freep) char *value = NULL;
 
 	if (step->method == STEP_BASIC) {
-		CLEANUP(mem_freep) char *pair = NULL, *text = NULL;
+		CLEANUP(mem_freep) char *pair = NULL;
+		CLEANUP(mem_freep) char *text = NULL;
 		const char *suffix = step->suffix ? step->suffix : ""; /* the required end of the user's name */
-		size_t user, suffix_len = strlen(suffix);
+		size_t suffix_len = strlen(suffix);
+		size_t user;
 		bool there;
 
 		if (!is_one_line(secrets->user) || !is_one_line(secrets->password))
@@ -243,8 +245,10 @@ static enum lookup_plan_verdict move_to(struct lookup_plan *q, const char *id, s
 /* Cuts the query, which may hold a session, and the part before an @, which may hold a password. */
 void lookup_plan_location(struct lookup_plan *q, const char *location)
 {
-	const char *host, *slashes = location ? strstr(location, "//") : NULL;
-	size_t len = location ? strcspn(location, "?#") : 0, at;
+	const char *slashes = location ? strstr(location, "//") : NULL;
+	size_t len = location ? strcspn(location, "?#") : 0;
+	const char *host;
+	size_t at;
 
 	free(TAKE(q->location));
 	if (len == 0)

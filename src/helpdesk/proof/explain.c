@@ -190,7 +190,8 @@ void proof_explain(const struct proof *p, const struct proof_secrets *secrets, c
 		   struct buf *to)
 {
 	const struct explanation e = {.p = p, .request = request, .to = to};
-	const char *header = p->about.secret_header, *scheme = p->ops->scheme ? p->ops->scheme : "";
+	const char *header = p->about.secret_header;
+	const char *scheme = p->ops->scheme ? p->ops->scheme : "";
 	CLEANUP(mem_freep) char *begin = mem_fmt("%s%s…", scheme, *scheme != '\0' ? " " : "");
 
 	if (p->hmac)

@@ -257,8 +257,8 @@ int hmac_decode(const struct hmac *h, struct span shown, char **ret, size_t *ret
 static bool signature_holds(const struct hmac *h, const struct proof_secrets *s, const struct proof_request *request,
 			    const struct shown_signatures *shown)
 {
-	unsigned char digest[DIGEST_BYTES_MAX];
 	bool good = false;
+	unsigned char digest[DIGEST_BYTES_MAX];
 
 	for (size_t i = 0; i < s->n; i++) {
 		CLEANUP(key_done) struct key key = {0};
@@ -407,9 +407,9 @@ static void make_without_body(const struct hmac *h, const struct proof_request *
 static void make_signature(const struct hmac *h, const unsigned char *digest, const char *timestamp,
 			   struct pairs *headers)
 {
-	char hex[2 * DIGEST_BYTES_MAX + 1];
 	CLEANUP(mem_freep) char *base64 = digest_base64(digest, digest_bytes(h->algorithm));
 	CLEANUP(mem_freep) char *value = NULL;
+	char hex[2 * DIGEST_BYTES_MAX + 1];
 	struct buf b;
 
 	hex_write(digest, digest_bytes(h->algorithm), hex);

@@ -155,7 +155,8 @@ static void check_timestamp(const struct hmac *h, const struct node *n, struct p
 
 struct hmac *hmac_compile(const struct node *n, struct problems *problems)
 {
-	const struct node *format = node_get(n, "format"), *message = node_get(n, "signed");
+	const struct node *format = node_get(n, "format");
+	const struct node *message = node_get(n, "signed");
 	const struct node *header = node_get(n, "header");
 	struct hmac *h = hmac_new();
 	size_t errors = problems->errors;

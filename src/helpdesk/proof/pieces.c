@@ -46,10 +46,11 @@ static bool text_read(const char **text, struct buf *to)
 static bool braces_read(const struct node *at, const char **text, struct piece_range allowed, struct piece *ret,
 			struct problems *problems)
 {
-	const char *known[sizeof(piece_names) / sizeof(*piece_names) + 1], *name;
 	const char *end = strpbrk(*text + 1, "{}");
 	CLEANUP(mem_freep) char *inner = NULL;
 	size_t n = 0;
+	const char *known[sizeof(piece_names) / sizeof(*piece_names) + 1];
+	const char *name;
 
 	if (!end || *end != '}') {
 		problems_error(problems, at, "a \"{\" without its \"}\" (for a brace of the text write \"{{\")");
@@ -194,7 +195,8 @@ static struct span span_trimmed(const char *from, const char *to)
 bool pieces_match(const struct pieces *format, const char *value, struct span *ret_signature,
 		  struct span *ret_timestamp)
 {
-	const char *at = value, *end;
+	const char *at = value;
+	const char *end;
 
 	*ret_signature = *ret_timestamp = (struct span){0};
 	for (size_t i = 0; i < format->n; i++) {

@@ -38,8 +38,9 @@ static bool secrets_hold(const struct proof_secrets *s, const char *shown, size_
 static const char *plain_value(const struct proof *p, const struct pairs *headers, const char *query,
 			       struct pairs *parameters)
 {
-	const char *value, *scheme = p->ops->scheme;
+	const char *scheme = p->ops->scheme;
 	size_t len = scheme ? strlen(scheme) : 0;
+	const char *value;
 
 	if (p->ops->in_query) {
 		percent_read_query(query, parameters);
@@ -96,7 +97,9 @@ static enum proof_verdict basic_check(const struct proof *p, const struct proof_
 static void plain_make(const struct proof *p, const struct proof_secrets *s, const struct proof_request *request,
 		       struct pairs *headers, char **query)
 {
-	CLEANUP(mem_freep) char *pair = NULL, *encoded = NULL, *value = NULL;
+	CLEANUP(mem_freep) char *pair = NULL;
+	CLEANUP(mem_freep) char *encoded = NULL;
+	CLEANUP(mem_freep) char *value = NULL;
 	const char *secret = s->secrets[0];
 	struct buf b;
 

@@ -67,7 +67,9 @@ struct matcher *matcher_of(const char *text)
 
 void strings_add_words(struct strings *l, const char *items)
 {
-	char *copy = mem_str(items), *at = copy, *item;
+	char *copy = mem_str(items);
+	char *at = copy;
+	char *item;
 
 	while ((item = strsep(&at, " "))) {
 		for (char *c = item; *c; c++)
@@ -297,9 +299,10 @@ const char *json_text_member(const char *json, const char *name)
 {
 	static char answers[3][300];
 	static int turn;
-	struct json_object *o = NULL, *value;
-	char *text;
+	struct json_object *o = NULL;
 	char *to = answers[turn = (turn + 1) % 3];
+	struct json_object *value;
+	char *text;
 
 	assert_int_equal(json_read(json, strlen(json), &o, NULL), 0);
 	(void)snprintf(to, sizeof(answers[0]), "-");
@@ -364,7 +367,9 @@ static const char *event_value(const struct event *e, const char *name, const ch
 static void check_event(const char *where, const struct event *e, const char *want)
 {
 	CLEANUP(mem_freep) char *copy = mem_str(want);
-	char *rest = copy, *one, out[64];
+	char *rest = copy;
+	char *one;
+	char out[64];
 
 	/* An absent value is left out of an event. */
 	if (strstr(e->properties, "null"))
@@ -386,8 +391,8 @@ static void check_step(const char *where, const struct decision *d, const struct
 {
 	static const char *const states[] = {
 		[LEDGER_UNKNOWN] = "unknown", [LEDGER_OPEN] = "open", [LEDGER_CLOSED] = "closed"};
-	char ledger[100];
 	size_t n = 0;
+	char ledger[100];
 
 	if (d->result != step->result)
 		fail_msg("%s: the result is %s, not %s", where, decide_result_name(d->result),

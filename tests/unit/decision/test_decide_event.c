@@ -50,7 +50,8 @@ static void an_opening_makes_the_documented_event(void **unused)
 	struct source_policy *s = desk_plain(&desk, NULL);
 	struct world w;
 	const struct decision *d;
-	char id[EVENT_UNIQUE_ID_LEN + 1], *want;
+	char id[EVENT_UNIQUE_ID_LEN + 1];
+	char *want;
 
 	(void)unused;
 	world_start(&w);

@@ -9,11 +9,11 @@ static void a_repeat_before_the_commit_makes_the_same_events(void **unused)
 {
 	struct desk desk;
 	struct source_policy *s = desk_plain(&desk, NULL);
+	static const char *const json[] = {"{'type':'opened','conversation':'c1','time':1795276800," JO_AND_AL "}",
+					   "{'type':'closed','conversation':'c1','time':1795276900}"};
 	struct world w;
 	char first[EVENT_UNIQUE_ID_LEN + 1];
 	struct err err;
-	static const char *const json[] = {"{'type':'opened','conversation':'c1','time':1795276800," JO_AND_AL "}",
-					   "{'type':'closed','conversation':'c1','time':1795276900}"};
 
 	(void)unused;
 	world_start(&w);
@@ -100,9 +100,10 @@ struct said {
 /* Plays them in one of all orders, by its number, and checks the flags after each webhook. */
 static void play_order(const struct source_policy *s, const struct said *all, size_t n, unsigned order)
 {
-	size_t left[8], left_n = n;
-	struct world w;
+	size_t left_n = n;
 	char what[200] = "";
+	size_t left[8];
+	struct world w;
 
 	for (size_t i = 0; i < n; i++)
 		left[i] = i;

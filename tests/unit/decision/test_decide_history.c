@@ -124,9 +124,9 @@ static void an_expiry_closes_for_all_reached(void **unused)
 {
 	struct desk desk;
 	struct source_policy *s = desk_plain(&desk, NULL);
+	const int64_t deadline_ms = T0 + CLOCK_HOUR_MS + 30 * CLOCK_DAY_MS;
 	struct world w;
 	const struct decision *d;
-	const int64_t deadline_ms = T0 + CLOCK_HOUR_MS + 30 * CLOCK_DAY_MS;
 	char id[EVENT_UNIQUE_ID_LEN + 1];
 
 	(void)unused;

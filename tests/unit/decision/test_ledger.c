@@ -217,7 +217,8 @@ static void row_holds(void **which)
 {
 	const struct row *row = *which;
 	const struct ledger_policy *policy = row->desk == STATE ? &state : &change;
-	const char *before_text = row->before, *signal_text = row->signal;
+	const char *before_text = row->before;
+	const char *signal_text = row->signal;
 	struct ledger_entry e = {0};
 	int opened = 0; /* seconds: the last opening before the signal */
 	int newest = 0; /* seconds: the newest opening or closing */
@@ -289,8 +290,10 @@ static void state_desk_closing_of_an_unknown_one_goes_out_when_it_is_young(void 
 
 static void created_judges_the_opening_that_makes_a_conversation_known(void **unused)
 {
-	static const struct step none[] = {{0}}, no_address[] = {{O, 1, true}, {0}}, closed[] = {{O, 1}, {C, 2}, {0}},
-				 reopened[] = {{O, 1}, {C, 2}, {R, 3, true}, {0}};
+	static const struct step none[] = {{0}};
+	static const struct step no_address[] = {{O, 1, true}, {0}};
+	static const struct step closed[] = {{O, 1}, {C, 2}, {0}};
+	static const struct step reopened[] = {{O, 1}, {C, 2}, {R, 3, true}, {0}};
 	const struct {
 		const struct step *before;
 		enum transition kind;
@@ -329,7 +332,9 @@ static void created_judges_the_opening_that_makes_a_conversation_known(void **un
 
 static void closed_at_judges_the_closing_that_makes_a_conversation_known(void **unused)
 {
-	static const struct step none[] = {{0}}, open[] = {{O, 1}, {0}}, no_address[] = {{O, 1, true}, {0}};
+	static const struct step none[] = {{0}};
+	static const struct step open[] = {{O, 1}, {0}};
+	static const struct step no_address[] = {{O, 1, true}, {0}};
 	const struct {
 		const struct step *before;
 		bool want;
@@ -480,7 +485,8 @@ static void an_address_takes_no_place_among_the_signals(void **unused)
 static void expiry_comes_at_its_deadline_and_not_before(void **unused)
 {
 	static const struct step steps[] = {{O, 10}, {0}};
-	struct ledger_entry e = {0}, closed;
+	struct ledger_entry e = {0};
+	struct ledger_entry closed;
 	struct ledger_verdict v;
 
 	(void)unused;
@@ -544,7 +550,8 @@ static void what_settle_ended_is_seen_but_without_effect(void **unused)
 
 static void reached_holds_each_once_in_order(void **unused)
 {
-	struct reached_list a = {0}, b;
+	struct reached_list a = {0};
+	struct reached_list b;
 
 	(void)unused;
 	reached_add(&a, "default", "jo@example.com", "In Gladly Conversation");

@@ -93,7 +93,8 @@ static struct arrival signal_that_happened(int64_t happened_ms, enum transition 
 
 static int by_receipt(const void *a, const void *b)
 {
-	const struct arrival *x = a, *y = b;
+	const struct arrival *x = a;
+	const struct arrival *y = b;
 
 	if (x->signal.received_ms != y->signal.received_ms)
 		return x->signal.received_ms < y->signal.received_ms ? -1 : 1;
@@ -128,8 +129,8 @@ static void make(struct history *h, uint64_t seed, bool any_order)
 {
 	static const unsigned gaps[] = {50, 1500, 6000, 30000};
 	static const unsigned ways[] = {1, 300, 3000, 9000, 30000};
-	unsigned way, undated;
 	int64_t now = T0;
+	unsigned way, undated;
 	bool whole_seconds;
 	int n;
 
@@ -246,9 +247,10 @@ static bool play(const struct history *h)
 
 	for (int i = 0; i < h->n; i++) {
 		const struct arrival *a = &h->arrivals[i];
-		struct ledger_entry before = e, again;
-		struct ledger_verdict v, repeat;
+		struct ledger_entry before = e;
 		bool would = ledger_would_change(&e, &a->signal);
+		struct ledger_entry again;
+		struct ledger_verdict v, repeat;
 
 		ledger_apply(&e, &a->signal, &change, &v);
 		tell(&flag, &v);
@@ -276,7 +278,11 @@ static uint64_t first_seed(void)
 
 static void flags_end_right_where_clock_and_way_stay_below_nine_seconds(void **unused)
 {
-	int promised = 0, undecidable = 0, undecidable_wrong = 0, beyond = 0, beyond_wrong = 0;
+	int promised = 0;
+	int undecidable = 0;
+	int undecidable_wrong = 0;
+	int beyond = 0;
+	int beyond_wrong = 0;
 	uint64_t seed = first_seed();
 
 	(void)unused;
@@ -308,7 +314,8 @@ static void flags_end_right_where_clock_and_way_stay_below_nine_seconds(void **u
  * it runs on the same machine. */
 static void set_back(struct history *h)
 {
-	int64_t hour = 3600 * CLOCK_SECOND_MS, received_ms = 0;
+	int64_t hour = 3600 * CLOCK_SECOND_MS;
+	int64_t received_ms = 0;
 	bool same_machine = roll(2);
 	int from = 1 + (int)roll((unsigned)h->n);
 

@@ -123,7 +123,9 @@ static int make_arrivals(const struct ledger_signal *history, int n, bool skewed
 /* The newest signal decides, where there is only one. */
 static void check_last_word(const struct model *m, const struct ledger_entry *e, uint64_t seed)
 {
-	int arrival = m->seen_n, newest = -1, as_new = 0;
+	int arrival = m->seen_n;
+	int newest = -1;
+	int as_new = 0;
 
 	for (int i = 0; i < m->seen_n; i++) {
 		if (newest < 0 || m->seen[i].time_ms > m->seen[newest].time_ms) {
@@ -140,10 +142,10 @@ static void check_last_word(const struct model *m, const struct ledger_entry *e,
 
 static void play(uint64_t seed, const struct ledger_policy *p, bool skewed)
 {
-	struct ledger_signal history[SIGNALS_MAX], arrivals[ARRIVALS_MAX];
 	struct ledger_entry e = {0};
 	struct model m = {0};
 	enum ledger_state told = LEDGER_UNKNOWN; /* the state by the transitions until now, without history */
+	struct ledger_signal history[SIGNALS_MAX], arrivals[ARRIVALS_MAX];
 	int n, arrival;
 
 	dice = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
@@ -151,9 +153,10 @@ static void play(uint64_t seed, const struct ledger_policy *p, bool skewed)
 	n = make_arrivals(history, n, skewed, arrivals);
 	for (arrival = 0; arrival < n; arrival++) {
 		const struct ledger_signal *s = &arrivals[arrival];
-		struct ledger_entry before = e, again;
+		struct ledger_entry before = e;
 		bool was_older = s->kind != TRANSITION_NONE && s->time_ms < m.newest;
 		bool was_new = model_find(&m, s) < 0;
+		struct ledger_entry again;
 		struct ledger_verdict v, repeat;
 		int i;
 

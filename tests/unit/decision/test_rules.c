@@ -10,8 +10,10 @@
 
 static struct rules *compiled_both(const char *list, const char *shared)
 {
-	CLEANUP(node_freep) struct node *n = list ? with_yaml(list) : NULL, *s = shared ? with_yaml(shared) : NULL;
-	const struct node *own = list ? node_get(n, "rules") : NULL, *of_all = shared ? node_get(s, "rules") : NULL;
+	CLEANUP(node_freep) struct node *n = list ? with_yaml(list) : NULL;
+	CLEANUP(node_freep) struct node *s = shared ? with_yaml(shared) : NULL;
+	const struct node *own = list ? node_get(n, "rules") : NULL;
+	const struct node *of_all = shared ? node_get(s, "rules") : NULL;
 	struct problems p = {0};
 	struct rules *r = rules_compile(own, of_all, &p);
 
@@ -68,7 +70,8 @@ static void assert_sends(const struct rules *r, enum transition t, const char *p
 
 static void the_shipped_rules_name_the_three_metrics(void **state)
 {
-	struct rules *none = compiled(NULL), *def = compiled("rules: [default]");
+	struct rules *none = compiled(NULL);
+	struct rules *def = compiled("rules: [default]");
 	struct rules *both = compiled_both("rules: [default]", "rules: [default]");
 	const struct rules *all[] = {none, def, both};
 
@@ -156,7 +159,8 @@ static void assert_draft(const char *rule, const char *properties, const char *e
 	CLEANUP(mem_freep) char *yaml = mem_fmt("rules:\n- default\n- {on: closed, send: x, %s}\n", rule);
 	struct rules *r = compiled(yaml);
 	struct drafts d = run(r, TRANSITION_CLOSED, properties, false);
-	CLEANUP(mem_freep) char *added = NULL, *profile = NULL;
+	CLEANUP(mem_freep) char *added = NULL;
+	CLEANUP(mem_freep) char *profile = NULL;
 
 	assert_int_equal(d.n, 2);
 	added = json_text(d.items[1].properties);
@@ -245,7 +249,9 @@ static void assert_merged(const char *list, const char *properties, const char *
 {
 	struct rules *r = compiled(list);
 	struct drafts d = run(r, TRANSITION_CLOSED, properties, false);
-	CLEANUP(mem_freep) char *p = NULL, *f = NULL, *text = NULL;
+	CLEANUP(mem_freep) char *p = NULL;
+	CLEANUP(mem_freep) char *f = NULL;
+	CLEANUP(mem_freep) char *text = NULL;
 
 	if (d.n != 1)
 		fail_msg("%zu drafts of %s", d.n, list);
@@ -343,7 +349,9 @@ static void what_rules_add_to_one_event_is_bounded(void **state)
 static void a_metric_that_cannot_be_named_fails_that_webhook(void **state)
 {
 	struct rules *r = compiled("rules:\n- {on: closed, send: \"closed {Team}\"}\n- default\n");
-	CLEANUP(mem_freep) char *most = mem_new(129, 1), *fits = NULL, *long_team = NULL;
+	CLEANUP(mem_freep) char *most = mem_new(129, 1);
+	CLEANUP(mem_freep) char *fits = NULL;
+	CLEANUP(mem_freep) char *long_team = NULL;
 	struct drafts d = run(r, TRANSITION_CLOSED, "{}", false);
 
 	(void)state;
@@ -420,7 +428,9 @@ static void mistakes_are_told_with_their_place(void **state)
 
 static void a_metric_longer_than_klaviyo_takes_is_told_at_once(void **state)
 {
-	CLEANUP(mem_freep) char *name = mem_new(129, 1), *bad = NULL, *good = NULL;
+	CLEANUP(mem_freep) char *name = mem_new(129, 1);
+	CLEANUP(mem_freep) char *bad = NULL;
+	CLEANUP(mem_freep) char *good = NULL;
 	CLEANUP(node_freep) struct node *n = NULL;
 	struct problems p = {0};
 

@@ -128,8 +128,8 @@ static void the_rule_row_by_row(void **unused)
 		struct settle x = {.source = row->source ? row->source : &minute,
 				   .self = signal_of(&row->said[row->self - 1], (int64_t)row->self)};
 		struct ledger_entry e = entry_of(row->state);
-		enum settle_verdict verdict;
 		char over[64] = "";
+		enum settle_verdict verdict;
 
 		for (size_t k = 0; k < ROW_MAX && (k == 0 || row->said[k].kind || row->said[k].at); k++) {
 			struct ledger_signal other = signal_of(&row->said[k], (int64_t)k + 1);
@@ -154,7 +154,8 @@ static void the_rule_row_by_row(void **unused)
 /* An ended signal advances the marks: an older one that comes after it is history. */
 static void what_is_over_advances_the_marks(void **unused)
 {
-	const struct said closed = {CLOSED, 10 * S}, reopened = {REOPENED, 20 * S};
+	const struct said closed = {CLOSED, 10 * S};
+	const struct said reopened = {REOPENED, 20 * S};
 	const struct ledger_signal other = signal_of(&closed, 1);
 	struct settle x = {.source = &minute, .self = signal_of(&reopened, 2)};
 	struct ledger_entry e = entry_of(LEDGER_OPEN);

@@ -70,7 +70,8 @@ static void add_copy(struct json_object *to, const struct node *from, const char
 /* Writes the secrets under the method's names. */
 static struct json_object *authenticate_of(const struct golden *g, const struct node *settings)
 {
-	const struct node *own = node_get(settings, "authenticate"), *secrets = node_get(settings, "secrets");
+	const struct node *own = node_get(settings, "authenticate");
+	const struct node *secrets = node_get(settings, "secrets");
 	struct json_object *o = own ? tree_of(own) : json_object_new_object();
 	bool basic = text_is(node_text(g->authenticate, "method"), "basic");
 
@@ -83,7 +84,8 @@ static struct json_object *authenticate_of(const struct golden *g, const struct 
 
 static struct json_object *source_of(const struct golden *g, const struct node *settings)
 {
-	struct json_object *o = json_object_new_object(), *lookup = json_object_new_object();
+	struct json_object *o = json_object_new_object();
+	struct json_object *lookup = json_object_new_object();
 
 	add_copy(o, g->root, "preset");
 	add_copy(o, g->root, "definition");
@@ -102,7 +104,8 @@ static struct json_object *source_of(const struct golden *g, const struct node *
 
 static char *config_text(const struct golden *g, const struct node *settings)
 {
-	struct json_object *o = json_object_new_object(), *inner = json_object_new_object();
+	struct json_object *o = json_object_new_object();
+	struct json_object *inner = json_object_new_object();
 	char *text;
 
 	json_set_int(o, "version", 1);
@@ -120,7 +123,8 @@ static char *config_text(const struct golden *g, const struct node *settings)
 
 static struct generation *load(const struct golden *g, const struct node *settings, const char *dir)
 {
-	CLEANUP(mem_freep) char *file = mem_fmt("%s/deskbridge.yaml", dir), *text = config_text(g, settings);
+	CLEANUP(mem_freep) char *file = mem_fmt("%s/deskbridge.yaml", dir);
+	CLEANUP(mem_freep) char *text = config_text(g, settings);
 	struct problems problems = {0};
 	struct generation *generation = NULL;
 	FILE *to = fopen(file, "we");
@@ -142,7 +146,9 @@ static struct node *authenticate_as_it_counts(struct golden *g, const struct nod
 {
 	const struct node *own = node_get(settings, "authenticate");
 	const struct node *definition = node_get(g->root, "definition");
-	CLEANUP(mem_freep) char *config_file = mem_fmt("%s/deskbridge.yaml", dir), *file = NULL, *text = NULL;
+	CLEANUP(mem_freep) char *config_file = mem_fmt("%s/deskbridge.yaml", dir);
+	CLEANUP(mem_freep) char *file = NULL;
+	CLEANUP(mem_freep) char *text = NULL;
 	CLEANUP(node_freep) struct node *preset = NULL;
 	struct problems problems = {0};
 	const struct node *base;
@@ -163,7 +169,8 @@ static struct node *authenticate_as_it_counts(struct golden *g, const struct nod
 
 static bool read_case(struct golden *g)
 {
-	const struct node *headers = node_get(g->at, "headers"), *body = node_get(g->at, "body");
+	const struct node *headers = node_get(g->at, "headers");
+	const struct node *body = node_get(g->at, "body");
 	const char *now = golden_get(g, "now") ? golden_get(g, "now")->text : NULL;
 	size_t len;
 
@@ -187,7 +194,8 @@ static bool read_case(struct golden *g)
 
 bool golden_open(struct golden *g, const char *dir)
 {
-	const struct node *all = node_get(g->root, "source"), *own = node_get(g->at, "source");
+	const struct node *all = node_get(g->root, "source");
+	const struct node *own = node_get(g->at, "source");
 	CLEANUP(node_freep) struct node *settings = NULL;
 
 	if (all && own)

@@ -203,7 +203,6 @@ static void compare_events(struct golden *g, const struct node *expected, const 
 	struct reached_list reached = {0};
 	struct decision decision = {0};
 	struct err why = {0};
-	struct buf lines;
 	const struct decide_input in = {.source = &g->source->policy,
 					.conversation = webhook->result.signal.conversation,
 					.webhook = webhook,
@@ -211,6 +210,7 @@ static void compare_events(struct golden *g, const struct node *expected, const 
 					.reached = &reached,
 					.now_ms = g->now_ms,
 					.queries = {.account = account, .flag_count = decide_no_flags, .ctx = g}};
+	struct buf lines;
 
 	buf_init(&lines, LINES_MAX);
 	if (decide(&in, &decision, &why) < 0) {
@@ -311,7 +311,8 @@ static void compare_item(struct golden *g, const struct node *expected, const st
 static void compare_batch(struct golden *g, const struct batch *b)
 {
 	const struct node *items = node_get(g->at, "items");
-	size_t n = batch_items(b), wanted = items ? items->n : 1;
+	size_t n = batch_items(b);
+	size_t wanted = items ? items->n : 1;
 	char text[32];
 
 	if (n == 0 && !items) {
@@ -382,9 +383,9 @@ static void a_desks_webhooks_say_what_is_written_down(void **state)
 {
 	const char *file = *state;
 	CLEANUP(node_freep) struct node *root = NULL;
-	const struct node *cases;
 	struct problems problems = {0};
 	unsigned failures = 0;
+	const struct node *cases;
 
 	if (yaml_load_file(file, &root, &problems) < 0 || problems.errors > 0)
 		problems_print(&problems, stderr);
@@ -507,7 +508,8 @@ static int remove_dir(void **state)
 
 int main(void)
 {
-	const char *tests_folder = getenv("TEST_SRCDIR"), *presets_folder = getenv("DESKBRIDGE_PRESETS");
+	const char *tests_folder = getenv("TEST_SRCDIR");
+	const char *presets_folder = getenv("DESKBRIDGE_PRESETS");
 	CLEANUP(mem_freep) char *folder = mem_fmt("%s/data/helpdesks", tests_folder ? tests_folder : "tests");
 	struct CMUnitTest tests[FILES_MAX + 2] = {{0}};
 	int r;

@@ -327,7 +327,8 @@ static void a_link_that_can_be_none_gets_a_warning(void **state)
 
 static void what_a_definition_needs_is_asked_for_all_at_once(void **state)
 {
-	CLEANUP(node_freep) struct node *n = with_yaml("verified: live\n"), *list = with_yaml("[a]");
+	CLEANUP(node_freep) struct node *n = with_yaml("verified: live\n");
+	CLEANUP(node_freep) struct node *list = with_yaml("[a]");
 	struct problems p = {0};
 
 	(void)state;
@@ -348,7 +349,9 @@ static void a_source_may_prove_otherwise(void **state)
 	struct node *n = with_yaml("label: D\nauthenticate: {method: header, name: X-A}\n"
 				   "opened: {/t: o}\nclosed: {/t: c}\nconversation: /id\n");
 	CLEANUP(node_freep)
-	struct node *other = with_yaml("{method: bearer, secret: s}"), *name = with_yaml("{name: X-B, secret: s}");
+	struct node *other = with_yaml("{method: bearer, secret: s}");
+	CLEANUP(node_freep)
+	struct node *name = with_yaml("{name: X-B, secret: s}");
 	CLEANUP(node_freep) struct node *plain = with_yaml("{secret: s}");
 	struct definition_binding binding = {0};
 	struct problems p = {0};
@@ -388,7 +391,8 @@ static void assert_chosen(const char *parameters, const char *with, const char *
 	CLEANUP(mem_freep)
 	char *yaml =
 		mem_fmt("%sparameters: %s\nconversation_url: \"{app}/{region}/{/id}\"\n", BARE_DEFINITION, parameters);
-	CLEANUP(node_freep) struct node *n = with_yaml(yaml), *choice = with ? with_yaml(with) : NULL;
+	CLEANUP(node_freep) struct node *n = with_yaml(yaml);
+	CLEANUP(node_freep) struct node *choice = with ? with_yaml(with) : NULL;
 	const struct definition_binding binding = {.with = choice};
 	struct webhook w = {.body = (char[]){"{\"type\": \"opened\", \"id\": 7}"}, .body_len = 27, .received_ms = 1};
 	struct problems p = {0};

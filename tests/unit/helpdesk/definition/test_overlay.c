@@ -28,7 +28,8 @@
 /* Merges `own` over the preset; the caller owns problems. */
 static struct node *laid_over(const char *own, struct problems *problems)
 {
-	CLEANUP(node_freep) struct node *preset = with_yaml(PRESET), *over = NULL;
+	CLEANUP(node_freep) struct node *preset = with_yaml(PRESET);
+	CLEANUP(node_freep) struct node *over = NULL;
 
 	assert_int_equal(yaml_load("own.yaml", own, strlen(own), &over, problems), 0);
 	return definition_overlay(preset, over, problems);
@@ -88,7 +89,9 @@ static void conditions_that_stay_are_told_at_the_key(void **state)
 static void many_conditions_are_cut(void **state)
 {
 	CLEANUP(node_freep)
-	struct node *preset = node_new(NODE_MAP, "preset.yaml", 1, 1), *over = with_yaml("opened: {/x: y}");
+	struct node *preset = node_new(NODE_MAP, "preset.yaml", 1, 1);
+	CLEANUP(node_freep)
+	struct node *over = with_yaml("opened: {/x: y}");
 	struct node *opened = node_new(NODE_MAP, "preset.yaml", 1, 1);
 	struct problems p = {0};
 

@@ -42,7 +42,8 @@ static void a_body_is_text_or_yaml(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct sample s = compiled(cases[i].yaml, cases[i].form);
-		struct json_object *is = NULL, *should = NULL;
+		struct json_object *is = NULL;
+		struct json_object *should = NULL;
 
 		assert_int_equal(body_read(cases[i].form, s.body, strlen(s.body), &is, NULL, NULL), 0);
 		assert_int_equal(body_read(cases[i].form, cases[i].body, strlen(cases[i].body), &should, NULL, NULL),

@@ -152,7 +152,8 @@ static void a_condition_may_ask_for_a_parameter_a_header_or_the_query(void **sta
 				"lookup:\n" STEP("/a/{/id}", "when: {names: \"on\"}, take: {a: /a}, optional: true")
 					STEP("/b/{/id}", "when: {\"query:transition\": closed}, take: {b: /b}")
 						STEP("/c/{/id}", "when: {\"header:X-Kind\": [x, y]}, take: {c: /c}");
-	CLEANUP(node_freep) struct node *n = with_yaml(yaml), *with = with_yaml("{names: \"on\"}");
+	CLEANUP(node_freep) struct node *n = with_yaml(yaml);
+	CLEANUP(node_freep) struct node *with = with_yaml("{names: \"on\"}");
 	const struct definition_binding bindings[] = {{.base_url = "https://x"},
 						      {.base_url = "https://x", .with = with}};
 
@@ -246,7 +247,8 @@ static void a_user_gets_the_suffix_that_it_does_not_have(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		const struct lookup_plan_secrets own = {.user = cases[i].user, .password = "pw"};
-		CLEANUP(mem_freep) char *url = NULL, *base64 = digest_base64(cases[i].pair, strlen(cases[i].pair));
+		CLEANUP(mem_freep) char *url = NULL;
+		CLEANUP(mem_freep) char *base64 = digest_base64(cases[i].pair, strlen(cases[i].pair));
 		CLEANUP(mem_freep) char *wanted = mem_fmt("Basic %s", base64);
 		struct lookup_plan *q = asking(d, "{\"id\":1}", "");
 		struct pairs headers = {0};

@@ -61,7 +61,8 @@ static void other_forms_are_told(void **state)
 
 static void assert_reads(enum body_form f, const char *text, const char *expected)
 {
-	CLEANUP(mem_freep) char *exact = mem_new(strlen(text) + 1, 1), *shown = NULL;
+	CLEANUP(mem_freep) char *exact = mem_new(strlen(text) + 1, 1);
+	CLEANUP(mem_freep) char *shown = NULL;
 	CLEANUP(json_putp) struct json_object *o = NULL;
 	struct err e;
 

@@ -107,7 +107,8 @@ static void what_is_no_address_is_counted_by_its_reason(void **state)
 
 static void the_first_of_each_reason_is_kept_masked(void **state)
 {
-	struct addresses a = {0}, copy;
+	struct addresses a = {0};
+	struct addresses copy;
 
 	(void)state;
 	(void)addresses_add(&a, "jo@example; al@localhost, +49 170 1234567, x@y.de", false);
@@ -143,7 +144,8 @@ static void a_huge_text_takes_one_way_through(void **state)
 
 static void an_address_is_kept_once(void **state)
 {
-	struct addresses a = {0}, copy;
+	struct addresses a = {0};
+	struct addresses copy;
 
 	(void)state;
 	assert_true(addresses_add(&a, "Jo@Example.com", false));

@@ -222,8 +222,8 @@ static void what_was_refused_is_shown_masked(void **state)
 
 static void the_longest_address_has_254_bytes(void **state)
 {
-	char raw[EMAIL_MAX + 2], out[EMAIL_MAX + 1];
 	CLEANUP(mem_freep) char *huge = mem_new(1 << 20, 1);
+	char raw[EMAIL_MAX + 2], out[EMAIL_MAX + 1];
 
 	(void)state;
 	memset(raw, 'a', sizeof(raw));
@@ -244,7 +244,8 @@ static void the_longest_address_has_254_bytes(void **state)
 
 static void a_domain_label_has_63_letters_at_most(void **state)
 {
-	char raw[100] = "jo@", out[EMAIL_MAX + 1];
+	char raw[100] = "jo@";
+	char out[EMAIL_MAX + 1];
 
 	(void)state;
 	memset(raw + 3, 'x', 63);

@@ -39,7 +39,8 @@ static void only_what_may_not_stand_in_a_url_is_encoded(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		CLEANUP(mem_freep) char *link = NULL, *again = NULL;
+		CLEANUP(mem_freep) char *link = NULL;
+		CLEANUP(mem_freep) char *again = NULL;
 		struct err e;
 
 		if (link_make(cases[i].text, &link, &e) != 0)
@@ -105,7 +106,8 @@ static void hosts_are_as_the_dns_has_them(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		CLEANUP(mem_freep) char *text = mem_fmt("https://%s/x y", cases[i].host);
-		CLEANUP(mem_freep) char *link = NULL, *want = NULL;
+		CLEANUP(mem_freep) char *link = NULL;
+		CLEANUP(mem_freep) char *want = NULL;
 		struct err e = {0};
 		int r = link_make(text, &link, &e);
 
@@ -164,7 +166,8 @@ static void what_leads_nowhere_or_holds_credentials_is_no_link(void **state)
 
 static void a_link_is_whole_or_none(void **state)
 {
-	CLEANUP(mem_freep) char *text = mem_new(LINK_MAX + 2, 1), *link = NULL;
+	CLEANUP(mem_freep) char *text = mem_new(LINK_MAX + 2, 1);
+	CLEANUP(mem_freep) char *link = NULL;
 	struct err e = {0};
 
 	(void)state;

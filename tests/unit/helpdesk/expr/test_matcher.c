@@ -174,7 +174,8 @@ static void properties_are_named_without_case(void **state)
 {
 	struct json_object *properties = with_json("{\"Initiated By\": \"agent\", \"Tags\": [\"refund\"]}");
 	struct eval_context s = {.properties = properties};
-	struct matcher *agent = compiled("initiated by: AGENT"), *tags = compiled("Tags: {contains: refund}");
+	struct matcher *agent = compiled("initiated by: AGENT");
+	struct matcher *tags = compiled("Tags: {contains: refund}");
 	struct matcher *other = compiled("Channel: email");
 
 	(void)state;
@@ -193,7 +194,8 @@ static void a_huge_text_is_looked_at_in_its_beginning(void **state)
 	CLEANUP(mem_freep) char *text = mem_new(len + 1, 1);
 	struct json_object *o = json_object_new_object();
 	struct eval_context s = {.item = o, .root = o};
-	struct matcher *start = compiled("/t: {matches: \"^(a+)+\"}"), *end = compiled("/t: {matches: \"b$\"}");
+	struct matcher *start = compiled("/t: {matches: \"^(a+)+\"}");
+	struct matcher *end = compiled("/t: {matches: \"b$\"}");
 	struct matcher *part = compiled("/t: {contains: ab}");
 
 	(void)state;

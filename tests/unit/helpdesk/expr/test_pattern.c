@@ -128,8 +128,6 @@ static void what_other_expressions_know_is_told_with_what_to_write(void **state)
 /* The fuzzer found the first one: regcomp took a gigabyte. */
 static void repetitions_of_repetitions_are_not(void **state)
 {
-	struct pattern *p;
-	struct err e;
 	static const char *const patterns[] = {
 		"^o" TEN("+") TEN("+"),
 		"(((a+b)+c)+d)" TEN("+"),
@@ -142,6 +140,8 @@ static void repetitions_of_repetitions_are_not(void **state)
 		"[a-z]" TEN("+") TEN("+"),
 		"\\." TEN("+") TEN("+"),
 	};
+	struct pattern *p;
+	struct err e;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(patterns) / sizeof(*patterns); i++)
@@ -256,9 +256,9 @@ static void a_pattern_that_explodes_costs_little_on_any_text(void **state)
 	static const char *const patterns[] = {
 		"(a|b)*a(a|b){100}c", "(.*a){20}c", "((a*)*b*)*c", "(a|b|ab)*(a|b){30}(bab|aba)*c", "(a?){99}a{99}c",
 	};
-	char text[PATTERN_TEXT_MAX + 1];
 	int64_t began_ms = clock_mono_ms();
 	unsigned seed = 1;
+	char text[PATTERN_TEXT_MAX + 1];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(patterns) / sizeof(*patterns); i++) {

@@ -116,9 +116,14 @@ static void at_most_so_many_values_are_found(void **state)
 
 static void headers_and_query_are_found_by_name(void **state)
 {
-	struct pairs headers = {0}, query = {0};
+	struct pairs headers = {0};
+	struct pairs query = {0};
 	struct eval_context s = {.headers = &headers, .query = &query};
-	CLEANUP(mem_freep) char *event = NULL, *two = NULL, *decoded = NULL, *odd = NULL, *exact = NULL;
+	CLEANUP(mem_freep) char *event = NULL;
+	CLEANUP(mem_freep) char *two = NULL;
+	CLEANUP(mem_freep) char *decoded = NULL;
+	CLEANUP(mem_freep) char *odd = NULL;
+	CLEANUP(mem_freep) char *exact = NULL;
 
 	(void)state;
 	pairs_add(&headers, "X-Event", "convo.created");
@@ -160,10 +165,15 @@ static void broken_queries_stay_as_they_came(void **state)
 
 static void names_are_parameters_then_taken_then_properties(void **state)
 {
-	struct pairs names = {0}, taken = {0};
+	struct pairs names = {0};
+	struct pairs taken = {0};
 	struct json_object *properties = with_json("{\"Tags\": [\"a\"], \"Agent\": \"exact\", \"agent\": \"other\"}");
 	struct eval_context s = {.names = &names, .taken = &taken, .properties = properties};
-	CLEANUP(mem_freep) char *own = NULL, *took = NULL, *tags = NULL, *agent = NULL, *none = NULL;
+	CLEANUP(mem_freep) char *own = NULL;
+	CLEANUP(mem_freep) char *took = NULL;
+	CLEANUP(mem_freep) char *tags = NULL;
+	CLEANUP(mem_freep) char *agent = NULL;
+	CLEANUP(mem_freep) char *none = NULL;
 
 	(void)state;
 	pairs_add(&names, "base_url", "https://a.example");
@@ -273,7 +283,8 @@ static void parallel_values_stay_beside_each_other(void **state)
 {
 	struct json_object *o = with_json(body);
 	struct eval_context s = {.item = o, .root = o};
-	struct reference *a, *main_mark;
+	struct reference *a;
+	struct reference *main_mark;
 	struct values v, marks;
 
 	(void)state;
@@ -332,7 +343,8 @@ static void the_root_is_written_where_it_is(void **state)
 	struct json_object *root = with_json("{\"app\":1,\"e\":[{\"id\":2}]}");
 	struct eval_context s = {.root = root, .item = json_object_array_get_idx(json_member(root, "e"), 0)};
 	CLEANUP(mem_freep) char *after = NULL;
-	struct reference *of_root, *of_item;
+	struct reference *of_root;
+	struct reference *of_item;
 
 	(void)state;
 	assert_int_equal(reference_compile("root:/app", REFERENCE_NO_NAMES, &of_root, NULL), 0);
@@ -361,8 +373,8 @@ static void a_list_of_items_is_a_plain_pointer(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct reference *r = NULL;
-		struct values v;
 		char keys[64] = "";
+		struct values v;
 		struct err e;
 
 		if (!cases[i].keys) {
@@ -419,7 +431,8 @@ static void only_pointers_of_one_top_stand_beside_each_other(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct reference *a, *b;
+		struct reference *a;
+		struct reference *b;
 
 		assert_int_equal(reference_compile(cases[i].a, REFERENCE_NO_NAMES, &a, NULL), 0);
 		assert_int_equal(reference_compile(cases[i].b, REFERENCE_NO_NAMES, &b, NULL), 0);
@@ -444,8 +457,12 @@ static void looking_borrows_what_is_text(void **state)
 		{"/empty", NULL, true},     {"/nothing", NULL, true},   {"/tags", NULL, true},
 		{"header:X-B", NULL, true}, {"blank", NULL, true},
 	};
-	CLEANUP(json_putp) struct json_object *o = NULL, *properties = json_object_new_object();
-	CLEANUP(pairs_done) struct pairs headers = {0}, query = {0}, names = {0}, taken = {0};
+	CLEANUP(json_putp) struct json_object *o = NULL;
+	CLEANUP(json_putp) struct json_object *properties = json_object_new_object();
+	CLEANUP(pairs_done) struct pairs headers = {0};
+	CLEANUP(pairs_done) struct pairs query = {0};
+	CLEANUP(pairs_done) struct pairs names = {0};
+	CLEANUP(pairs_done) struct pairs taken = {0};
 	struct eval_context context = {
 		.headers = &headers, .query = &query, .names = &names, .taken = &taken, .properties = properties};
 
@@ -461,7 +478,8 @@ static void looking_borrows_what_is_text(void **state)
 	pairs_add(&taken, "blank", "nor this one: the parameter is there, and empty");
 	json_set_str(properties, "prop", "property");
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		CLEANUP(mem_freep) char *own = NULL, *copy = NULL;
+		CLEANUP(mem_freep) char *own = NULL;
+		CLEANUP(mem_freep) char *copy = NULL;
 		struct reference *r = NULL;
 		const char *text;
 

@@ -21,7 +21,9 @@
 /* The same with a definition of the source over it. */
 static struct definition *laid_over(const char *base, const char *over)
 {
-	CLEANUP(node_freep) struct node *b = with_yaml(base), *o = NULL, *n = NULL;
+	CLEANUP(node_freep) struct node *b = with_yaml(base);
+	CLEANUP(node_freep) struct node *o = NULL;
+	CLEANUP(node_freep) struct node *n = NULL;
 	const struct definition_binding binding = {.overlaid = true};
 	struct problems p = {0};
 	struct definition *d;

@@ -76,7 +76,8 @@ static void references_and_names_become_text(void **state)
 
 static void in_urls_only_the_operators_own_text_is_left_alone(void **state)
 {
-	CLEANUP(mem_freep) char *id = NULL, *taken = NULL;
+	CLEANUP(mem_freep) char *id = NULL;
+	CLEANUP(mem_freep) char *taken = NULL;
 	struct fixture f;
 	struct err e;
 
@@ -218,7 +219,9 @@ static void a_part_without_value_is_named(void **state)
 
 static void a_long_value_is_cut_in_text_and_refused_in_a_url(void **state)
 {
-	CLEANUP(mem_freep) char *huge = mem_new(1 << 20, 1), *text = NULL, *url = NULL;
+	CLEANUP(mem_freep) char *huge = mem_new(1 << 20, 1);
+	CLEANUP(mem_freep) char *text = NULL;
+	CLEANUP(mem_freep) char *url = NULL;
 	struct json_object *o = json_object_new_object();
 	struct eval_context s = {.item = o, .root = o};
 	struct err e;
@@ -279,7 +282,8 @@ static void a_mapping_in_place_of_text_is_told(void **state)
 static void an_outline_shows_what_is_not_known(void **state)
 {
 	CLEANUP(mem_freep) char *text = NULL;
-	struct template *t, *fixed;
+	struct template *t;
+	struct template *fixed;
 	struct fixture f;
 	struct err e;
 

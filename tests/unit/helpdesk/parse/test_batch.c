@@ -19,9 +19,10 @@ static struct definition *desk(const char *each)
 /* Returns the items of a body, one on a line. */
 static char *split(const struct definition *d, const char *body)
 {
-	size_t len = strlen(body), item_len;
+	size_t len = strlen(body);
 	CLEANUP(mem_freep) char *exact = mem_grow(NULL, len > 0 ? len : 1, 1);
 	struct batch *b = NULL;
+	size_t item_len;
 	struct buf lines;
 	struct err e;
 
@@ -81,7 +82,8 @@ static void a_single_item_stays_as_it_came(void **state)
 {
 	static const char body[] = " { \"e\" : [ { \"id\" : 1 } ] } \n";
 	struct definition *d = desk("/e");
-	CLEANUP(mem_freep) char *items = split(d, body), *expected = mem_fmt("%s\n", body);
+	CLEANUP(mem_freep) char *items = split(d, body);
+	CLEANUP(mem_freep) char *expected = mem_fmt("%s\n", body);
 
 	(void)state;
 	assert_string_equal(items, expected);
@@ -105,7 +107,8 @@ static void without_each_a_body_is_one_item_whatever_it_is(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bodies) / sizeof(*bodies); i++) {
-		CLEANUP(mem_freep) char *items = split(d, bodies[i]), *expected = mem_fmt("%s\n", bodies[i]);
+		CLEANUP(mem_freep) char *items = split(d, bodies[i]);
+		CLEANUP(mem_freep) char *expected = mem_fmt("%s\n", bodies[i]);
 
 		assert_string_equal(items, expected);
 	}

@@ -150,7 +150,8 @@ static void every_item_of_a_batch_is_filled(void **state)
 		     "  closed: {at: 1500000000000, items: [{type: closed, id: 5, event: 7}]}\n",
 		NULL);
 	struct sample s = filled(d, TRANSITION_OPENED, "9", NULL, NULL);
-	struct parse_result first = read_back(d, &s, 0), second = read_back(d, &s, 1);
+	struct parse_result first = read_back(d, &s, 0);
+	struct parse_result second = read_back(d, &s, 1);
 
 	(void)state;
 	assert_string_equal(first.signal.conversation, "9");

@@ -110,7 +110,8 @@ static const char form_said[] = "{\"Team\":\"one\",\"Tags\":[\"a\",\"b\",\"c\"],
 /* Runs in the child. */
 static enum end read_once(const struct definition *d, struct webhook *w, const char *attributes)
 {
-	char *shown = NULL, *item = NULL;
+	char *shown = NULL;
+	char *item = NULL;
 	struct batch *batch = NULL;
 	struct parse_result r;
 	bool right;

@@ -145,7 +145,8 @@ static void a_conversation_must_be_named(void **state)
 		{"[]", "/id holds a list, not an id"},
 	};
 	struct definition *d = with_definition(BARE_DEFINITION "delivery: /event\n", NULL);
-	CLEANUP(mem_freep) char *body = NULL, *id = mem_new(514, 1);
+	CLEANUP(mem_freep) char *body = NULL;
+	CLEANUP(mem_freep) char *id = mem_new(514, 1);
 	struct parse_result r;
 
 	(void)state;
@@ -374,7 +375,8 @@ static void marking_keeps_what_was_read(void **state)
 {
 	static const char body[] = "{\"type\": \"opened\", \"id\": 1, \"event\": \"e\", \"who\": \"p\"}";
 	struct definition *d = with_definition(BARE_DEFINITION "delivery: /event\ncustomer: /who\n", NULL);
-	struct webhook w = webhook_of(body, strlen(body)), copy;
+	struct webhook w = webhook_of(body, strlen(body));
+	struct webhook copy;
 	struct parse_result r;
 
 	(void)state;
@@ -426,9 +428,9 @@ static void a_delivery_is_known_by_its_id(void **state)
 	static const char again[] = "{\"type\":\"opened\",\"id\":1,\"event\":\"e1\",\"try\":2}";
 	static const char other[] = "{\"type\":\"opened\",\"id\":1,\"event\":\"e2\",\"try\":1}";
 	struct definition *d = with_definition(BARE_DEFINITION "delivery: /event\n", NULL);
+	struct digest *digest = digest_new();
 	unsigned char a[DIGEST_DELIVERY_BYTES], b[DIGEST_DELIVERY_BYTES], c[DIGEST_DELIVERY_BYTES];
 	unsigned char sha[DIGEST_SHA256_BYTES];
-	struct digest *digest = digest_new();
 
 	(void)state;
 	assert_true(delivery_of(d, first, "/p", "", a));
@@ -476,7 +478,8 @@ static void without_an_id_all_of_it_is_the_delivery(void **state)
 static void assert_attributes(const char *attributes, const char *body, const char *expected)
 {
 	CLEANUP(mem_freep) char *yaml = mem_fmt("%sattributes: %s\n", BARE_DEFINITION, attributes);
-	CLEANUP(mem_freep) char *whole = mem_fmt("{\"type\":\"opened\",\"id\":1,%s}", body), *text = NULL;
+	CLEANUP(mem_freep) char *whole = mem_fmt("{\"type\":\"opened\",\"id\":1,%s}", body);
+	CLEANUP(mem_freep) char *text = NULL;
 	struct definition *d = with_definition(yaml, NULL);
 	struct parse_result r = read_body(d, whole);
 
@@ -652,7 +655,8 @@ static void what_elements_may_cost_is_bounded(void **state)
 		BARE_DEFINITION
 		"attributes: {M: {each: /e, when: {/t: {matches: \"x$\"}}, use: /n}, A: {each: /e, use: /k}}\n",
 		NULL);
-	CLEANUP(mem_freep) char *body = NULL, *text = NULL;
+	CLEANUP(mem_freep) char *body = NULL;
+	CLEANUP(mem_freep) char *text = NULL;
 	struct json_object *list;
 	struct parse_result r;
 	struct buf b;
@@ -817,7 +821,8 @@ static void the_first_of_a_list_that_finds_something_counts(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		CLEANUP(mem_freep) char *body = mem_fmt("{\"type\":\"opened\",%s}", cases[i].members), *text = NULL;
+		CLEANUP(mem_freep) char *body = mem_fmt("{\"type\":\"opened\",%s}", cases[i].members);
+		CLEANUP(mem_freep) char *text = NULL;
 		struct parse_result r = read_body(d, body);
 		struct buf emails;
 
@@ -989,8 +994,8 @@ static void forms_are_read_as_flat_objects(void **state)
 	struct definition *d = with_definition(BARE_DEFINITION "body: form\ntime: /at\nemails: /contact[email]\n"
 							       "attributes: {Tags: /tag, Team: /team}\n",
 					       NULL);
-	struct parse_result r;
 	CLEANUP(mem_freep) char *text = NULL;
+	struct parse_result r;
 
 	(void)state;
 	r = read_body(
@@ -1179,8 +1184,10 @@ static void a_customer_survives_being_stored(void **state)
 		"{\"addresses\":[{}],\"taken\":{}}",
 		"{\"addresses\":[],\"taken\":{\"a\":1}}",
 	};
-	struct customer c = {0}, back;
-	CLEANUP(mem_freep) char *text = NULL, *empty_text = NULL;
+	struct customer c = {0};
+	CLEANUP(mem_freep) char *text = NULL;
+	CLEANUP(mem_freep) char *empty_text = NULL;
+	struct customer back;
 	struct err e;
 
 	(void)state;

@@ -115,9 +115,10 @@ static void the_only_item_of_a_batch_is_not_parsed_again(void **state)
 {
 	struct definition *d = with_definition(BARE_DEFINITION "each: /items\n", NULL);
 	struct webhook w = webhook_of("{\"items\":[{\"type\":\"opened\",\"id\":7}]}");
-	struct batch *one = NULL, *two = NULL;
-	size_t bytes;
+	struct batch *one = NULL;
+	struct batch *two = NULL;
 	uint64_t before = json_reads();
+	size_t bytes;
 	struct parsed_webhook *p;
 	struct err e;
 
@@ -143,7 +144,9 @@ static void a_trial_may_have_no_body(void **state)
 	struct definition *d = with_definition(BARE_DEFINITION "challenge: {when: {\"query:a\": \"1\"}}\n", NULL);
 	struct definition *by_body = with_definition(BARE_DEFINITION "challenge: {when: {/try: true}}\n", NULL);
 	struct definition *none = with_definition(BARE_DEFINITION, NULL);
-	struct webhook empty = webhook_of(""), no_json = webhook_of("{"), tried = webhook_of("{\"try\":true}");
+	struct webhook empty = webhook_of("");
+	struct webhook no_json = webhook_of("{");
+	struct webhook tried = webhook_of("{\"try\":true}");
 
 	(void)state;
 	assert_true(parsed_webhook_is_setup_probe(d, &empty));

@@ -504,8 +504,8 @@ static void a_sample_laid_over_a_presets_vouches_for_itself(void **state)
 		struct problems p = {0};
 		CLEANUP(node_freep) struct node *both = definition_overlay(preset, over, &p);
 		struct definition *d = definition_read(both, &binding, &p);
-		struct buf said;
 		CLEANUP(mem_freep) char *first = mem_fmt("opened/opened/%s; ", cases[i].shape);
+		struct buf said;
 
 		assert_no_problem(&p);
 		assert_non_null(d);

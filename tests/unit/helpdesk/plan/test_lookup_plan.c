@@ -536,7 +536,8 @@ static void what_a_needed_step_asks_by_is_asked_again(void **state)
 
 static void optional_steps_are_passed_over_where_there_are_no_credentials(void **state)
 {
-	static const struct lookup_plan_secrets none = {0}, half = {.user = "u"};
+	static const struct lookup_plan_secrets none = {0};
+	static const struct lookup_plan_secrets half = {.user = "u"};
 	static const char optional[] =
 		"label: D\nauthenticate: {method: basic}\nopened: {/type: opened}\n"
 		"closed: {/type: closed}\nconversation: /id\nlookup:\n"

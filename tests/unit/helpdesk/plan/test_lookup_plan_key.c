@@ -9,8 +9,8 @@
 static enum lookup_need wish(const struct definition *d, const char *body, char **key)
 {
 	struct webhook w = {.body = mem_str(body), .body_len = strlen(body), .query = mem_str(""), .received_ms = 1};
-	enum lookup_need wish;
 	struct lookup_plan *q = NULL;
+	enum lookup_need wish;
 	struct parse_result r;
 	struct err e;
 
@@ -33,7 +33,8 @@ static enum lookup_need wish(const struct definition *d, const char *body, char 
 
 static enum lookup_need wish_only(const struct definition *d, const char *members)
 {
-	CLEANUP(mem_freep) char *body = mem_fmt("{\"type\":\"opened\",\"id\":1%s}", members), *key = NULL;
+	CLEANUP(mem_freep) char *body = mem_fmt("{\"type\":\"opened\",\"id\":1%s}", members);
+	CLEANUP(mem_freep) char *key = NULL;
 
 	return wish(d, body, &key);
 }
@@ -56,7 +57,8 @@ static void assert_key(const struct definition *d, const char *members, const ch
 
 static void assert_same(const struct definition *d, const char *a, const char *b, bool same)
 {
-	CLEANUP(mem_freep) char *one = key_for(d, a), *two = key_for(d, b);
+	CLEANUP(mem_freep) char *one = key_for(d, a);
+	CLEANUP(mem_freep) char *two = key_for(d, b);
 
 	if (text_is(one, two) != same)
 		fail_msg("%s: %s; %s: %s", a, one, b, two);
@@ -238,7 +240,9 @@ static void without_a_customer_the_questions_themselves_are_the_key(void **state
 		with_definition(BARE_DEFINITION "lookup:\n" STEP("/t/{/id}", "take: {c: /c}, when: {/kind: t}")
 					STEP("/c/{c}", "emails: /e, when: {c: {exists: true}, /tags/*: x}"),
 				"https://x");
-	CLEANUP(mem_freep) char *a = NULL, *b = NULL, *c = NULL;
+	CLEANUP(mem_freep) char *a = NULL;
+	CLEANUP(mem_freep) char *b = NULL;
+	CLEANUP(mem_freep) char *c = NULL;
 
 	(void)state;
 	assert_int_equal(wish(d, "{\"type\":\"opened\",\"id\":1,\"kind\":\"t\",\"tags\":[\"y\",\"x\"]}", &a),

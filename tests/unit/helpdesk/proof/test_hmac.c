@@ -18,7 +18,8 @@ static unsigned compared;
 
 int gnutls_memcmp(const void *a, const void *b, size_t n)
 {
-	const unsigned char *x = a, *y = b;
+	const unsigned char *x = a;
+	const unsigned char *y = b;
 	unsigned char differs = 0;
 
 	compared++;
@@ -510,7 +511,8 @@ static void what_is_made_is_what_the_helpdesk_makes(void **state)
 	(void)state;
 	for (size_t i = 0; i < SCHEMES; i++) {
 		CLEANUP(mem_freep) char *query = NULL;
-		struct pairs given = {0}, made;
+		struct pairs given = {0};
+		struct pairs made;
 		struct stage s;
 
 		stage_set(&s, &schemes[i]);
@@ -764,9 +766,9 @@ static void the_body_s_timestamp_is_asked_for_once_the_signature_is_right(void *
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct scheme scheme = schemes[15];
+		struct digest_hmac *d = digest_hmac_new(DIGEST_SHA1, KEY, strlen(KEY));
 		char hex[2 * DIGEST_BYTES_MAX + 1];
 		unsigned char digest[DIGEST_BYTES_MAX];
-		struct digest_hmac *d = digest_hmac_new(DIGEST_SHA1, KEY, strlen(KEY));
 		struct stage s;
 
 		digest_hmac_add(d, cases[i].body, strlen(cases[i].body));

@@ -142,7 +142,8 @@ static void without_a_secret_nothing_is_proven(void **state)
 		{.user = "desk", .secrets = NULL, .n = 0},
 		{.user = NULL, .secrets = secrets_list, .n = 1},
 	};
-	struct proof *basic = compiled("{method: basic}"), *header = compiled("{method: header, name: X-T}");
+	struct proof *basic = compiled("{method: basic}");
+	struct proof *header = compiled("{method: header, name: X-T}");
 	struct pairs headers = {0};
 	struct proof_request request = {.method = "POST", .headers = &headers};
 
@@ -167,8 +168,8 @@ static void what_is_made_is_good(void **state)
 	for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++) {
 		struct proof *p = compiled(methods[i]);
 		CLEANUP(mem_freep) char *query = NULL;
-		struct pairs headers;
 		struct proof_request request = {.method = "POST"};
+		struct pairs headers;
 
 		proof_make(p, &secrets, &request, &headers, &query);
 		request.headers = &headers;
