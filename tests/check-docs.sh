@@ -3,7 +3,7 @@
 # Every setting of the table stands in man/deskbridge.yaml.5 with its default, and in etc/deskbridge.yaml, set or as
 # "#key: value" with its default; and neither names one that is not in the table. Every key of the language of definitions
 # and every body to paste stands in man/deskbridge-helpdesks.5, and the limits there are the source's. Every metric stands in
-# man/deskbridge.8 with its labels. Exits 1 where something is missing.
+# man/deskbridge.8 with its labels, every thread in doc/threads.md. Exits 1 where something is missing.
 set -u
 source_dir=${TEST_SRCDIR:?run by make check}/..
 list=./tests/unit/conf/list_settings
@@ -88,6 +88,15 @@ done <"$work/metrics"
 while read -r metric; do
 	grep -Fxq "$metric" "$work/metrics" || offence "man/deskbridge.8, METRICS: src/base/metrics.c has no $metric"
 done <"$work/told"
+
+# ---- threads --------------------------------------------------------------------------------------------------------------
+
+threads=$(grep -rhE -A1 'thread_start\(|struct writer_options options' "$source_dir/src" --include='*.c' |
+	sed -nE 's/.*(thread_start\(.*|\.name = )"([a-z-]+)".*/\2/p')
+[ -n "$threads" ] || offence "no names of threads found in src"
+for thread in $threads; do
+	grep -qF "\`$thread\`" "$source_dir/doc/threads.md" || offence "doc/threads.md does not describe the thread $thread"
+done
 
 # ---- limits ---------------------------------------------------------------------------------------------------------------
 
