@@ -91,11 +91,12 @@ done <"$work/told"
 
 # ---- threads --------------------------------------------------------------------------------------------------------------
 
+described=doc/threads.md
 threads=$(grep -rhE -A1 'thread_start\(|struct writer_options options' "$source_dir/src" --include='*.c' |
 	sed -nE 's/.*(thread_start\(.*|\.name = )"([a-z-]+)".*/\2/p')
 [ -n "$threads" ] || offence "no names of threads found in src"
 for thread in $threads; do
-	grep -qF "\`$thread\`" "$source_dir/doc/threads.md" || offence "doc/threads.md does not describe the thread $thread"
+	grep -qF "\`$thread\`" "$source_dir/$described" || offence "$described does not describe the thread $thread"
 done
 
 # ---- limits ---------------------------------------------------------------------------------------------------------------

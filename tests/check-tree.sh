@@ -137,11 +137,11 @@ for file in $(find src -mindepth 2 -name '*.[ch]'); do
 	list=src/${folder%%/*}/module.am
 	grep -qF "$file" "$list" || offence "$file is not in $list"
 done
-# The map is of this tree: each file that HACKING.md or a comment names is there. NAME stands for any name.
+# Each file that HACKING.md, a page in doc/ or a comment names is there. NAME stands for any name.
 files=$(find ./src ./tests ./bench ./scripts -type f)
-for file in $(grep -oE '`[A-Za-z0-9_./-]+\.(c|h|py|sh)`' HACKING.md | tr -d '`' | grep -v '[A-Z]' | sort -u) \
+for file in $(grep -ohE '`[A-Za-z0-9_./-]+\.(c|h|py|sh)`' HACKING.md $(ls doc/*.md 2>/dev/null) | tr -d '`' | grep -v '[A-Z]' | sort -u) \
 	$(grep -rhE '^[[:space:]]*\*|/\*' src --include='*.[ch]' | grep -oE '\b([a-z_]+/)*[a-z_0-9]+\.[ch]\b' | grep -v '^openssl/' | sort -u); do
-	printf '%s\n' "$files" | grep -qF "/$file" || offence "HACKING.md or a comment names $file, which is not there"
+	printf '%s\n' "$files" | grep -qF "/$file" || offence "HACKING.md, doc/ or a comment names $file, which is not there"
 done
 
 # Each file of our own says its licence in its first two lines; for data and documents LICENSE does.
