@@ -76,12 +76,12 @@ static double read_once(const struct definition *d, const struct webhook *w)
 
 static void measure(const char *name, const struct definition *d, size_t rounds)
 {
-	const struct sample_values wish = {.now_ms = RECEIVED_MS};
+	const struct sample_values values = {.now_ms = RECEIVED_MS};
 	static double parsing[ROUNDS_MAX], reading[ROUNDS_MAX];
 	struct webhook w = {.received_ms = RECEIVED_MS};
 	struct sample sample;
 
-	if (definition_sample_fill(d, TRANSITION_OPENED, &wish, &sample) < 0)
+	if (definition_sample_fill(d, TRANSITION_OPENED, &values, &sample) < 0)
 		return;
 	w.query = sample.query;
 	w.headers = sample.headers;

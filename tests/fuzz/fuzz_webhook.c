@@ -155,7 +155,7 @@ static void see_sample(void *ctx, const char *name, const char *shows, enum samp
 /* What the commands ask of a definition. */
 static void try_definition(const struct definition *d)
 {
-	const struct sample_values wish = {
+	const struct sample_values values = {
 		.email = "jo@example.com", .conversation = "c\"1", .customer = "k/1", .now_ms = RECEIVED_MS};
 
 	definition_urls(d, see_url, NULL);
@@ -166,7 +166,7 @@ static void try_definition(const struct definition *d)
 	for (enum transition t = TRANSITION_OPENED; t < TRANSITION_EXPIRED; t++) {
 		struct sample sample;
 
-		if (definition_sample_fill(d, t, &wish, &sample) == 0)
+		if (definition_sample_fill(d, t, &values, &sample) == 0)
 			sample_done(&sample);
 	}
 }

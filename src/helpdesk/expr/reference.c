@@ -191,8 +191,8 @@ void values_done(struct values *v)
 struct walk {
 	const struct reference *r;
 	struct values *found;
-	const struct reference *beside; /* NULL: none */
-	struct values *found_beside;
+	const struct reference *sibling; /* NULL: none */
+	struct values *found_siblings;
 	struct json_object *top;
 	size_t chosen[REFERENCE_STARS_MAX]; /* the element chosen at each star until now */
 };
@@ -249,13 +249,13 @@ static bool nth_child(struct json_object *o, size_t n, struct json_object **ret)
 	return false;
 }
 
-static struct json_object *walk_beside(const struct walk *w)
+static struct json_object *walk_sibling(const struct walk *w)
 {
 	struct json_object *o = w->top;
 	unsigned star = 0;
 
-	for (size_t i = 0; i < w->beside->n; i++) {
-		const struct token *t = &w->beside->tokens[i];
+	for (size_t i = 0; i < w->sibling->n; i++) {
+		const struct token *t = &w->sibling->tokens[i];
 
 		if (t->star ? !nth_child(o, w->chosen[star++], &o) : !token_child(t, o, &o))
 			return NULL;
@@ -271,8 +271,8 @@ static void walk_down(struct walk *w, size_t at, unsigned star, struct json_obje
 		return;
 	if (at == w->r->n) {
 		values_add(w->found, json_object_get(o));
-		if (w->beside)
-			values_add(w->found_beside, json_object_get(walk_beside(w)));
+		if (w->sibling)
+			values_add(w->found_siblings, json_object_get(walk_sibling(w)));
 		return;
 	}
 	if (json_object_is_type(o, json_type_array)) {
@@ -347,19 +347,19 @@ void reference_values(const struct reference *r, const struct eval_context *s, s
 	}
 }
 
-bool reference_is_sibling(const struct reference *beside, const struct reference *r)
+bool reference_is_sibling(const struct reference *sibling, const struct reference *r)
 {
-	return beside->kind == r->kind && (r->kind == REFERENCE_POINTER || r->kind == REFERENCE_ROOT) &&
-	       beside->stars == r->stars;
+	return sibling->kind == r->kind && (r->kind == REFERENCE_POINTER || r->kind == REFERENCE_ROOT) &&
+	       sibling->stars == r->stars;
 }
 
-void reference_sibling_values(const struct reference *r, const struct reference *beside, const struct eval_context *s,
-			      struct values *ret, struct values *ret_beside)
+void reference_sibling_values(const struct reference *r, const struct reference *sibling, const struct eval_context *s,
+			      struct values *ret, struct values *ret_siblings)
 {
-	struct walk w = {.r = r, .found = ret, .beside = beside, .found_beside = ret_beside};
+	struct walk w = {.r = r, .found = ret, .sibling = sibling, .found_siblings = ret_siblings};
 
 	*ret = (struct values){0};
-	*ret_beside = (struct values){0};
+	*ret_siblings = (struct values){0};
 	w.top = r->kind == REFERENCE_ROOT && s->root ? s->root : s->item;
 	walk_down(&w, 0, 0, w.top);
 }

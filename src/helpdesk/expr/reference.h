@@ -114,11 +114,11 @@ struct values {
 };
 void reference_values(const struct reference *r, const struct eval_context *s, struct values *ret);
 /* True where both are pointers from the same top with the same number of stars. */
-bool reference_is_sibling(const struct reference *beside, const struct reference *r);
-/* For such a pair: finds for each value of r the value of `beside` with the same element at each `*`; NULL items where
+bool reference_is_sibling(const struct reference *sibling, const struct reference *r);
+/* For such a pair: finds for each value of r the value of `sibling` with the same element at each `*`; NULL items where
  * there is none. */
-void reference_sibling_values(const struct reference *r, const struct reference *beside, const struct eval_context *s,
-			      struct values *ret, struct values *ret_beside);
+void reference_sibling_values(const struct reference *r, const struct reference *sibling, const struct eval_context *s,
+			      struct values *ret, struct values *ret_siblings);
 void values_done(struct values *v);
 /*
  * Returns the first non-empty scalar as text, numbers as they were written; NULL where there is none. The caller owns

@@ -197,9 +197,9 @@ static void read_delivery(const struct definition *d, const struct webhook *w, c
 	}
 }
 
-/* Evaluates a webhook. s: the context over w. told: the lookup's result; NULL: no lookup was done. */
+/* Evaluates a webhook. s: the context over w. customer: the lookup's result; NULL: no lookup was done. */
 static void parse_result_make(const struct definition *d, const struct webhook *w, const struct eval_context *s,
-			      const struct customer *told, struct parse_result *ret)
+			      const struct customer *customer, struct parse_result *ret)
 {
 	const struct matcher *matchers[DEFINITION_MATCHERS];
 	struct err why;
@@ -226,7 +226,7 @@ static void parse_result_make(const struct definition *d, const struct webhook *
 	}
 	if (!ret->has_delivery && ret->signal.has_time)
 		read_delivery_by_content(w, ret);
-	read_contents(d, s, told, &ret->signal);
+	read_contents(d, s, customer, &ret->signal);
 }
 
 void parse_result_save(const struct parse_result *r, struct webhook *w)

@@ -232,7 +232,7 @@ static void print(const struct history *h)
 	} while (0)
 
 /* The flag of a person's profile, by transitions that are no history. */
-static void tell(bool *flag, const struct ledger_verdict *v)
+static void update_flag(bool *flag, const struct ledger_verdict *v)
 {
 	if (v->history || v->transition == TRANSITION_NONE)
 		return;
@@ -253,7 +253,7 @@ static bool play(const struct history *h)
 		struct ledger_verdict v, repeat;
 
 		ledger_apply(&e, &a->signal, &change, &v);
-		tell(&flag, &v);
+		update_flag(&flag, &v);
 		DEMAND(h, would == (before.state != e.state));
 		DEMAND(h, flag == (e.state == LEDGER_OPEN));
 		DEMAND(h, !a->repeat || e.state == before.state);

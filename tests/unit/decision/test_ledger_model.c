@@ -144,7 +144,7 @@ static void play(uint64_t seed, const struct ledger_policy *p, bool skewed)
 {
 	struct ledger_entry e = {0};
 	struct model m = {0};
-	enum ledger_state told = LEDGER_UNKNOWN; /* the state by the transitions until now, without history */
+	enum ledger_state seen_state = LEDGER_UNKNOWN; /* the state by the transitions until now, without history */
 	struct ledger_signal history[SIGNALS_MAX], arrivals[ARRIVALS_MAX];
 	int n, arrival;
 
@@ -187,13 +187,14 @@ static void play(uint64_t seed, const struct ledger_policy *p, bool skewed)
 		if (v.transition == TRANSITION_NONE || v.history || v.why == LEDGER_LATE_ADDRESS)
 			continue;
 		if (v.opens)
-			DEMAND(told != LEDGER_OPEN);
+			DEMAND(seen_state != LEDGER_OPEN);
 		else
-			DEMAND(v.transition == TRANSITION_CLOSED && (told == LEDGER_OPEN || told == LEDGER_UNKNOWN));
-		told = e.state;
+			DEMAND(v.transition == TRANSITION_CLOSED &&
+			       (seen_state == LEDGER_OPEN || seen_state == LEDGER_UNKNOWN));
+		seen_state = e.state;
 	}
 	if (!p->reports_state)
-		DEMAND(told == e.state);
+		DEMAND(seen_state == e.state);
 	check_last_word(&m, &e, seed);
 }
 

@@ -8,7 +8,7 @@
 
 /* Returns the addresses with a blank between them, then "!" and the number refused for each reason. The caller owns it.
  */
-static char *told(const struct addresses *a)
+static char *described(const struct addresses *a)
 {
 	struct buf b;
 
@@ -24,7 +24,7 @@ static char *told(const struct addresses *a)
 static void several_addresses_in_one_text_are_read(void **state)
 {
 	static const struct {
-		const char *text, *told;
+		const char *text, *want;
 	} cases[] = {
 		{"jo@example.com", "jo@example.com"},
 		{"jo@example.com, al@example.com", "jo@example.com al@example.com"},
@@ -62,10 +62,10 @@ static void several_addresses_in_one_text_are_read(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct addresses a = {0};
 		bool any = addresses_add(&a, cases[i].text, false);
-		CLEANUP(mem_freep) char *all = told(&a);
+		CLEANUP(mem_freep) char *all = described(&a);
 
-		if (strcmp(all, cases[i].told) != 0)
-			fail_msg("%s: %s, not %s", cases[i].text, all, cases[i].told);
+		if (strcmp(all, cases[i].want) != 0)
+			fail_msg("%s: %s, not %s", cases[i].text, all, cases[i].want);
 		assert_true(any);
 		addresses_done(&a);
 	}
@@ -74,7 +74,7 @@ static void several_addresses_in_one_text_are_read(void **state)
 static void what_is_no_address_is_counted_by_its_reason(void **state)
 {
 	static const struct {
-		const char *text, *told;
+		const char *text, *want;
 	} cases[] = {
 		{NULL, ""},
 		{"", ""},
@@ -96,10 +96,10 @@ static void what_is_no_address_is_counted_by_its_reason(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct addresses a = {0};
 		bool any = addresses_add(&a, cases[i].text, true);
-		CLEANUP(mem_freep) char *all = told(&a);
+		CLEANUP(mem_freep) char *all = described(&a);
 
-		if (strcmp(all, cases[i].told) != 0)
-			fail_msg("%s: %s, not %s", cases[i].text, all, cases[i].told);
+		if (strcmp(all, cases[i].want) != 0)
+			fail_msg("%s: %s, not %s", cases[i].text, all, cases[i].want);
 		assert_false(any);
 		addresses_done(&a);
 	}

@@ -422,7 +422,7 @@ static void only_pointers_of_one_top_stand_beside_each_other(void **state)
 {
 	static const struct {
 		const char *a, *b;
-		bool beside;
+		bool sibling;
 	} cases[] = {
 		{"/a/*/e", "/a/*/p", true},      {"/a", "/b/c", true},        {"root:/a/*", "root:/b/*", true},
 		{"/a/*", "/a", false},           {"/a/*/b/*", "/a/*", false}, {"/a", "root:/a", false},
@@ -436,8 +436,8 @@ static void only_pointers_of_one_top_stand_beside_each_other(void **state)
 
 		assert_int_equal(reference_compile(cases[i].a, REFERENCE_NO_NAMES, &a, NULL), 0);
 		assert_int_equal(reference_compile(cases[i].b, REFERENCE_NO_NAMES, &b, NULL), 0);
-		assert_int_equal(reference_is_sibling(a, b), cases[i].beside);
-		assert_int_equal(reference_is_sibling(b, a), cases[i].beside);
+		assert_int_equal(reference_is_sibling(a, b), cases[i].sibling);
+		assert_int_equal(reference_is_sibling(b, a), cases[i].sibling);
 		reference_free(a);
 		reference_free(b);
 	}

@@ -19,11 +19,11 @@
 static struct sample filled(const struct definition *d, enum transition t, const char *conversation,
 			    const char *customer, const char *email)
 {
-	const struct sample_values wish = {
+	const struct sample_values values = {
 		.conversation = conversation, .customer = customer, .email = email, .now_ms = NOW};
 	struct sample s = {0};
 
-	assert_int_equal(definition_sample_fill(d, t, &wish, &s), 0);
+	assert_int_equal(definition_sample_fill(d, t, &values, &s), 0);
 	return s;
 }
 
@@ -275,12 +275,12 @@ static void an_address_at_a_urls_end_stays_there(void **state)
 static void without_a_sample_there_is_nothing_to_fill(void **state)
 {
 	struct definition *d = with_definition(SAID, NULL);
-	const struct sample_values wish = {.now_ms = NOW};
+	const struct sample_values values = {.now_ms = NOW};
 	struct sample s;
 
 	(void)state;
-	assert_int_equal(definition_sample_fill(d, TRANSITION_OPENED, &wish, &s), -ENOENT);
-	assert_int_equal(definition_sample_fill(d, TRANSITION_EXPIRED, &wish, &s), -ENOENT);
+	assert_int_equal(definition_sample_fill(d, TRANSITION_OPENED, &values, &s), -ENOENT);
+	assert_int_equal(definition_sample_fill(d, TRANSITION_EXPIRED, &values, &s), -ENOENT);
 	definition_free(d);
 }
 

@@ -161,7 +161,7 @@ static void every_answer_has_its_verdict(void **state)
 static void a_redirect_names_its_target_without_query_and_password(void **state)
 {
 	static const struct {
-		const char *location, *told;
+		const char *location, *want;
 	} cases[] = {
 		{"https://acme.example/login", "to https://acme.example/login (302)"},
 		{"https://acme.example/login?next=/a@b&session=s", "to https://acme.example/login (302)"},
@@ -182,7 +182,7 @@ static void a_redirect_names_its_target_without_query_and_password(void **state)
 		lookup_plan_location(q, "https://before.example");
 		lookup_plan_location(q, cases[i].location);
 		assert_int_equal(answer(q, 302, "{}", &reason), LOOKUP_PLAN_ODD);
-		if (!strstr(reason.text, cases[i].told))
+		if (!strstr(reason.text, cases[i].want))
 			fail_msg("%s: %s", cases[i].location, reason.text);
 		lookup_plan_free(q);
 	}

@@ -6,18 +6,18 @@
 #include "fixtures/with_parse_result.h"
 
 /* Returns the need of a first parse of that body; key: NULL, or owned by the caller. */
-static enum lookup_need wish(const struct definition *d, const char *body, char **key)
+static enum lookup_need need_of(const struct definition *d, const char *body, char **key)
 {
 	struct webhook w = {.body = mem_str(body), .body_len = strlen(body), .query = mem_str(""), .received_ms = 1};
 	struct lookup_plan *q = NULL;
-	enum lookup_need wish;
+	enum lookup_need need;
 	struct parse_result r;
 	struct err e;
 
 	with_parse_result(d, &w, NULL, &r);
 	if (r.kind != PARSE_SIGNAL)
 		fail_msg("%s: %s", body, r.reason);
-	wish = !r.signal.wants_lookup  ? LOOKUP_NEED_NOTHING
+	need = !r.signal.wants_lookup  ? LOOKUP_NEED_NOTHING
 	       : r.signal.lookup_shows ? LOOKUP_NEED_NAMES
 				       : LOOKUP_NEED_ADDRESS;
 	assert_int_equal(r.signal.wants_lookup, r.signal.lookup_key != NULL);
@@ -28,7 +28,7 @@ static enum lookup_need wish(const struct definition *d, const char *body, char 
 	*key = mem_str(r.signal.lookup_key);
 	parse_result_done(&r);
 	webhook_done(&w);
-	return wish;
+	return need;
 }
 
 static enum lookup_need wish_only(const struct definition *d, const char *members)
@@ -36,7 +36,7 @@ static enum lookup_need wish_only(const struct definition *d, const char *member
 	CLEANUP(mem_freep) char *body = mem_fmt("{\"type\":\"opened\",\"id\":1%s}", members);
 	CLEANUP(mem_freep) char *key = NULL;
 
-	return wish(d, body, &key);
+	return need_of(d, body, &key);
 }
 
 static char *key_for(const struct definition *d, const char *members)
@@ -44,7 +44,7 @@ static char *key_for(const struct definition *d, const char *members)
 	CLEANUP(mem_freep) char *body = mem_fmt("{\"type\":\"opened\",\"id\":1%s}", members);
 	char *key;
 
-	assert_int_not_equal(wish(d, body, &key), LOOKUP_NEED_NOTHING);
+	assert_int_not_equal(need_of(d, body, &key), LOOKUP_NEED_NOTHING);
 	return key;
 }
 
@@ -245,11 +245,11 @@ static void without_a_customer_the_questions_themselves_are_the_key(void **state
 	CLEANUP(mem_freep) char *c = NULL;
 
 	(void)state;
-	assert_int_equal(wish(d, "{\"type\":\"opened\",\"id\":1,\"kind\":\"t\",\"tags\":[\"y\",\"x\"]}", &a),
+	assert_int_equal(need_of(d, "{\"type\":\"opened\",\"id\":1,\"kind\":\"t\",\"tags\":[\"y\",\"x\"]}", &a),
 			 LOOKUP_NEED_ADDRESS);
-	assert_int_equal(wish(d, "{\"type\":\"closed\",\"id\":1,\"kind\":\"t\",\"tags\":[\"y\",\"x\"]}", &b),
+	assert_int_equal(need_of(d, "{\"type\":\"closed\",\"id\":1,\"kind\":\"t\",\"tags\":[\"y\",\"x\"]}", &b),
 			 LOOKUP_NEED_ADDRESS);
-	assert_int_equal(wish(d, "{\"type\":\"opened\",\"id\":1,\"kind\":\"t\",\"tags\":[\"y\",\"z\"]}", &c),
+	assert_int_equal(need_of(d, "{\"type\":\"opened\",\"id\":1,\"kind\":\"t\",\"tags\":[\"y\",\"z\"]}", &c),
 			 LOOKUP_NEED_ADDRESS);
 	assert_int_equal(a[0], '#');
 	assert_string_equal(a, b);
