@@ -60,8 +60,8 @@ static void end_other(struct settle *x, const struct ledger_signal *other, struc
 	x->settled[x->settled_n++] = other->order;
 }
 
-/* True where the state agrees with a signal that ended another one. Nobody learnt of a conversation whose opening did
- * not last, so its closing has no effect either. */
+/* True where the state agrees with a signal that ended another one. No event went out for a conversation whose opening
+ * did not last, so its closing has no effect either. */
 static bool agrees(const struct ledger_entry *e, const struct ledger_signal *s)
 {
 	return !ledger_would_change(e, s) || (transition_closes(s->kind) && e->state == LEDGER_UNKNOWN);

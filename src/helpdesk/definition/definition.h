@@ -65,7 +65,7 @@ struct definition_about {
 	char *setup;                /* the steps to set up the desk, lines of text; or NULL */
 	struct strings unconfirmed; /* facts that no document of the vendor confirms, each on one line */
 	/* The body that the operator pastes into the desk's rule for that transition; NULL: none. One body for all
-	 * stands in each. */
+	 * transitions is in every element. */
 	char *paste[TRANSITION_EXPIRED];
 	char *challenge;      /* the header whose value the vendor wants back at set-up; or NULL */
 	char *base_url;       /* with the parameters filled in; NULL: the source must set it */

@@ -45,7 +45,7 @@ static void put_value_expr(struct sample_filler *f, const struct value_expr *exp
 		put(f, r, text);
 }
 
-/* Writes now in the format of the time at the reference; nothing where none stands there. */
+/* Writes now in the format of the time at the reference; writes nothing where there is none. */
 static void put_now(struct sample_filler *f, const struct reference *r)
 {
 	CLEANUP(mem_freep) char *like = r ? reference_scalar(r, &f->context) : NULL;

@@ -47,7 +47,7 @@ struct proof_request {
 struct proof *proof_compile(const struct node *authenticate, struct problems *problems);
 void proof_free(struct proof *p);
 
-/* What the method needs, and where its secret and its time stand. */
+/* The requirements of the method, and the places of its secret and its time. */
 struct proof_about {
 	const char *method; /* "basic", … */
 	bool needs_user;
@@ -71,7 +71,7 @@ bool proof_is_present(const struct proof *p, const struct pairs *headers, const 
 /*
  * Checks without the body, when only the headers have arrived. Any result but GOOD is final: no body makes it good.
  * GOOD is final where headers and query decide alone (`needs_body` is false); else it means "not refused yet". For a
- * signature whose time stands outside the body, the time is checked first: a wrong time is STALE, whoever signed.
+ * signature whose time stands outside the body, the time is checked first: a wrong time is STALE for any signature.
  */
 enum proof_verdict proof_check_without_body(const struct proof *p, const struct proof_secrets *secrets,
 					    const struct proof_request *request);

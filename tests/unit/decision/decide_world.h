@@ -27,7 +27,7 @@
 #define GLADLY_FLAG "In Gladly Conversation"
 #define JO "'emails':['jo@example.com']"
 #define JO_AND_AL "'emails':['jo@example.com','al@example.org']"
-/* Additions to a desk's definition: it reports states, and tells how old they are. */
+/* Additions to a desk's definition: it reports states and gives their ages. */
 #define DESK_STATES "reports: state\ncreated: /created\nclosed_at: /closed_at\n"
 
 /* ---- desks ------------------------------------------------------------------------------------------------------- */

@@ -51,7 +51,7 @@ static void play(struct ledger_entry *e, const struct step *steps, const struct 
 	}
 }
 
-/* Whom the rules' transition concerns, as the verdict's flags say it. */
+/* The recipients of a transition, by the flags of the verdict. */
 enum to_whom {
 	NOBODY,  /* the rules see nothing */
 	ADDED,   /* opens: the webhook's addresses, which are added to those reached */

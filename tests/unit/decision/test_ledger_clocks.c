@@ -19,7 +19,7 @@
  * behind by one amount and may count in whole seconds. Each signal has its own delay, and some arrive twice. The right
  * state at the end is that of the signal that happened last.
  *
- * Which of two signals was first is not known where one of them is undated and they overtook each other. is_decidable()
+ * The order of two signals is unknown where one of them is undated and they overtook each other. is_decidable()
  * tells whether a history ends without such a pair. Where the clock's difference and the delays together stay below
  * nine seconds, each decidable history must end right. All others are counted, and the counts are printed.
  *

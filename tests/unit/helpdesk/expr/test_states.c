@@ -225,7 +225,7 @@ static void a_state_behind_the_matcher_that_holds_is_not_looked_at(void **state)
 	definition_free(d);
 }
 
-/* As a former version's setup text said: no matcher asks for the meanings of the preset's states any more. */
+/* A former version's setup text advised this: no matcher asks for the meanings of the preset's states any more. */
 static void matchers_of_a_source_replace_those_that_ask_for_meanings(void **state)
 {
 	static const struct says_case cases[] = {
