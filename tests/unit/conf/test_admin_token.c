@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "base/path.h"
 #include "conf/admin_token.h"
 #include "conf/secret.h"
@@ -27,14 +28,14 @@ static struct config_folder folder;
 static int make(void **state)
 {
 	(void)state;
-	folder_make(&folder);
+	config_folder_make(&folder);
 	return 0;
 }
 
 static int clean(void **state)
 {
 	(void)state;
-	folder_remove(&folder);
+	config_folder_remove(&folder);
 	return 0;
 }
 
@@ -43,7 +44,7 @@ static char *path_in(const char *name)
 {
 	CLEANUP(mem_freep) char *store = mem_fmt("%s/%s/deskbridge.db", folder.path, name);
 
-	folder_mkdir(&folder, name);
+	folder_mkdir(folder.path, name);
 	return admin_token_path(store);
 }
 

@@ -10,8 +10,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "conf/admin_token.h"
 #include "fixtures/config_folder.h"
 
@@ -25,10 +27,10 @@ static void a_file_of_a_stranger_is_told(void **state)
 	struct err e = {0};
 
 	(void)state;
-	folder_make(&folder);
+	config_folder_make(&folder);
 	CLEANUP(mem_freep) char *store = mem_fmt("%s/deskbridge.db", folder.path);
 	CLEANUP(mem_freep) char *path = admin_token_path(store);
-	folder_write(&folder, "admin-token", "of a stranger\n");
+	folder_write(folder.path, "admin-token", "of a stranger\n");
 	assert_int_equal(chmod(path, 0640), 0);
 	assert_int_equal(chown(path, STRANGER, (gid_t)-1), 0);
 	assert_int_equal(admin_token_ensure(path, &found, &e), -EPERM);
@@ -36,7 +38,7 @@ static void a_file_of_a_stranger_is_told(void **state)
 	/* The folder's owner could put any file there. */
 	assert_int_equal(chown(folder.path, STRANGER, (gid_t)-1), 0);
 	assert_int_equal(admin_token_ensure(path, &found, &e), 0);
-	folder_remove(&folder);
+	config_folder_remove(&folder);
 }
 
 int main(void)

@@ -8,11 +8,16 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <cmocka.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/ip.h"
+#include "base/mem.h"
 #include "base/text.h"
 #include "base/url.h"
 #include "klaviyo/request.h"
@@ -24,20 +29,20 @@ static int make(void **state)
 {
 	(void)state;
 	(void)unsetenv("DESKBRIDGE_PRESETS");
-	folder_make(&folder);
+	config_folder_make(&folder);
 	return 0;
 }
 
 static int clean(void **state)
 {
 	(void)state;
-	folder_remove(&folder);
+	config_folder_remove(&folder);
 	return 0;
 }
 
 static struct config *load(const char *text, struct problems *problems)
 {
-	folder_write(&folder, "deskbridge.yaml", text);
+	folder_write(folder.path, "deskbridge.yaml", text);
 	return config_load(folder.file, problems);
 }
 
@@ -742,7 +747,7 @@ static void a_plain_secret_is_warned_of_where_others_can_read_it(void **state)
 	struct config *c;
 
 	(void)state;
-	folder_write(&folder, "deskbridge.yaml", GOOD);
+	folder_write(folder.path, "deskbridge.yaml", GOOD);
 	assert_int_equal(chmod(folder.file, 0644), 0);
 	c = config_load(folder.file, &problems);
 	assert_non_null(c);
@@ -782,11 +787,11 @@ static void presets_are_listed_once_each_and_the_nearest_folder_wins(void **stat
 	struct buf names;
 
 	(void)state;
-	folder_mkdir(&folder, "other");
-	folder_write(&folder, "other/bearer.yaml", "label: Far\n");
-	folder_write(&folder, "other/zeta.yaml", "label: Zeta\n");
-	folder_write(&folder, "other/No Name.yaml", "label: X\n");
-	folder_write(&folder, "other/readme.txt", "x\n");
+	folder_mkdir(folder.path, "other");
+	folder_write(folder.path, "other/bearer.yaml", "label: Far\n");
+	folder_write(folder.path, "other/zeta.yaml", "label: Zeta\n");
+	folder_write(folder.path, "other/No Name.yaml", "label: X\n");
+	folder_write(folder.path, "other/readme.txt", "x\n");
 	assert_int_equal(setenv("DESKBRIDGE_PRESETS", other, 1), 0);
 	buf_init(&names, 4096);
 	config_presets(folder.file, collect, &names);

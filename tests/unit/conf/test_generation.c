@@ -9,8 +9,13 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
+#include "base/mem.h"
 #include "base/text.h"
 #include "base/thread.h"
 #include "fixtures/certificate.h"
@@ -26,22 +31,22 @@ static int make(void **state)
 	(void)state;
 	(void)unsetenv("DESKBRIDGE_PRESETS");
 	(void)unsetenv("CREDENTIALS_DIRECTORY");
-	folder_make(&folder);
+	config_folder_make(&folder);
 	return 0;
 }
 
 static int clean(void **state)
 {
 	(void)state;
-	folder_remove(&folder);
+	config_folder_remove(&folder);
 	return 0;
 }
 
 static void write_good(void)
 {
-	folder_write(&folder, "deskbridge.yaml", GOOD);
-	folder_write(&folder, "credentials/klaviyo-api-key", "pk_one\n");
-	folder_write(&folder, "credentials/bear-webhook", "hush\n");
+	folder_write(folder.path, "deskbridge.yaml", GOOD);
+	folder_write(folder.path, "credentials/klaviyo-api-key", "pk_one\n");
+	folder_write(folder.path, "credentials/bear-webhook", "hush\n");
 }
 
 static struct generation *load_good(void)
@@ -83,7 +88,7 @@ static void missing_secrets_and_wrong_settings_are_told_together(void **state)
 
 	(void)state;
 	write_good();
-	folder_write(&folder, "deskbridge.yaml", GOOD "listen: nowhere\n");
+	folder_write(folder.path, "deskbridge.yaml", GOOD "listen: nowhere\n");
 	assert_int_equal(unlink(key), 0);
 	assert_null(generation_load(folder.file, &problems));
 	assert_int_equal(problems.errors, 2);
@@ -102,7 +107,7 @@ static void a_key_that_is_none_is_warned_of_and_not_shown(void **state)
 
 	(void)state;
 	write_good();
-	folder_write(&folder, "credentials/klaviyo-api-key", "AbCdEf\n");
+	folder_write(folder.path, "credentials/klaviyo-api-key", "AbCdEf\n");
 	g = generation_load(folder.file, &problems);
 	assert_non_null(g);
 	assert_int_equal(problems.warnings, 1);
@@ -125,7 +130,7 @@ static void a_refresh_is_nothing_until_a_secret_changes(void **state)
 	assert_null(generation_refresh(g, &problems));
 	assert_int_equal(problems.n, 0);
 
-	folder_write(&folder, "credentials/klaviyo-api-key", "pk_two\n");
+	folder_write(folder.path, "credentials/klaviyo-api-key", "pk_two\n");
 	next = generation_refresh(g, &problems);
 	assert_non_null(next);
 	assert_ptr_equal(next->config, g->config);
@@ -169,8 +174,8 @@ static void a_secret_that_its_method_cannot_use_is_an_error_and_not_shown(void *
 		struct problems problems = {0};
 
 		write_good();
-		folder_write(&folder, "credentials/good", "00ff\n");
-		folder_write(&folder, "deskbridge.yaml", cases[i][0]);
+		folder_write(folder.path, "credentials/good", "00ff\n");
+		folder_write(folder.path, "deskbridge.yaml", cases[i][0]);
 		assert_null(generation_load(folder.file, &problems));
 		assert_int_equal(problems.n, 1);
 		assert_int_equal(problems.errors, 1);
@@ -192,12 +197,12 @@ static void the_former_secret_stays_until_the_new_one_can_be_used(void **state)
 
 	(void)state;
 	write_good();
-	folder_write(&folder, "credentials/bear-webhook", "00ff\n");
-	folder_write(&folder, "credentials/new", "0102\n");
-	folder_write(&folder, "deskbridge.yaml", SIGNED("[{credential: bear-webhook}, {credential: new}]"));
+	folder_write(folder.path, "credentials/bear-webhook", "00ff\n");
+	folder_write(folder.path, "credentials/new", "0102\n");
+	folder_write(folder.path, "deskbridge.yaml", SIGNED("[{credential: bear-webhook}, {credential: new}]"));
 	g = load_good();
 
-	folder_write(&folder, "credentials/bear-webhook", "half a s");
+	folder_write(folder.path, "credentials/bear-webhook", "half a s");
 	assert_null(generation_refresh(g, &problems));
 	assert_int_equal(problems.errors, 0);
 	assert_int_equal(problems.warnings, 1);
@@ -206,7 +211,7 @@ static void the_former_secret_stays_until_the_new_one_can_be_used(void **state)
 	assert_null(strstr(problems.items[0].text, "half a s"));
 
 	/* The other one is taken all the same. */
-	folder_write(&folder, "credentials/new", "0304\n");
+	folder_write(folder.path, "credentials/new", "0304\n");
 	next = generation_refresh(g, &problems);
 	assert_non_null(next);
 	values = secrets_of(next, &n);
@@ -215,7 +220,7 @@ static void the_former_secret_stays_until_the_new_one_can_be_used(void **state)
 	assert_string_equal(values[1], "0304");
 	generation_unref(g);
 
-	folder_write(&folder, "credentials/bear-webhook", "aa\n");
+	folder_write(folder.path, "credentials/bear-webhook", "aa\n");
 	g = generation_refresh(next, &problems);
 	assert_non_null(g);
 	assert_string_equal(secrets_of(g, &n)[0], "aa");
@@ -250,7 +255,7 @@ static struct generation *load_with(const char *more)
 {
 	CLEANUP(mem_freep) char *text = mem_fmt("%s%s", GOOD, more);
 
-	folder_write(&folder, "deskbridge.yaml", text);
+	folder_write(folder.path, "deskbridge.yaml", text);
 	return load_good();
 }
 
@@ -306,7 +311,7 @@ static void threads_see_one_generation_or_the_next(void **state)
 	for (unsigned i = 0; i < 200; i++) {
 		struct generation *g = generation_current(), *next;
 
-		folder_write(&folder, "credentials/klaviyo-api-key", i % 2 ? "pk_one" : "pk_two");
+		folder_write(folder.path, "credentials/klaviyo-api-key", i % 2 ? "pk_one" : "pk_two");
 		next = i % 10 == 0 ? generation_load(folder.file, &problems) : generation_refresh(g, &problems);
 		assert_non_null(next);
 		generation_unref(g);
@@ -361,15 +366,15 @@ static void the_sample_configuration_loads_as_it_ships_and_with_all_its_settings
 
 	(void)state;
 	assert_int_equal(setenv("DESKBRIDGE_PRESETS", presets, 1), 0);
-	folder_write(&folder, "credentials/klaviyo-api-key", "pk_one\n");
-	folder_write(&folder, "credentials/gladly-webhook", "hush\n");
-	folder_write(&folder, "credentials/gladly-api-token", "hush\n");
-	folder_write(&folder, "credentials/admin-token", "hush\n");
-	folder_write(&folder, "desk-ca.pem", certificate);
-	folder_write(&folder, "deskbridge.yaml", text);
+	folder_write(folder.path, "credentials/klaviyo-api-key", "pk_one\n");
+	folder_write(folder.path, "credentials/gladly-webhook", "hush\n");
+	folder_write(folder.path, "credentials/gladly-api-token", "hush\n");
+	folder_write(folder.path, "credentials/admin-token", "hush\n");
+	folder_write(folder.path, "desk-ca.pem", certificate);
+	folder_write(folder.path, "deskbridge.yaml", text);
 	plain = load_good();
 	uncomment(text);
-	folder_write(&folder, "deskbridge.yaml", text);
+	folder_write(folder.path, "deskbridge.yaml", text);
 	full = load_good();
 	assert_string_equal(full->config->sources[0].policy.label, plain->config->sources[0].policy.label);
 	assert_int_equal(full->config->accounts[0].person_gap_ms, plain->config->accounts[0].person_gap_ms);

@@ -9,6 +9,9 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "base/buf.h"
@@ -23,14 +26,14 @@ static int make(void **state)
 {
 	(void)state;
 	(void)unsetenv("CREDENTIALS_DIRECTORY");
-	folder_make(&folder);
+	config_folder_make(&folder);
 	return 0;
 }
 
 static int clean(void **state)
 {
 	(void)state;
-	folder_remove(&folder);
+	config_folder_remove(&folder);
 	return 0;
 }
 
@@ -99,9 +102,9 @@ static void every_form_is_read(void **state)
 	CLEANUP(mem_freep) char *absolute = mem_fmt("{file: \"%s/absolute\"}", folder.path);
 
 	(void)state;
-	folder_write(&folder, "credentials/key", "from-credential\n");
-	folder_write(&folder, "relative", "from-relative");
-	folder_write(&folder, "absolute", "from-absolute\r\n");
+	folder_write(folder.path, "credentials/key", "from-credential\n");
+	folder_write(folder.path, "relative", "from-relative");
+	folder_write(folder.path, "absolute", "from-absolute\r\n");
 	assert_int_equal(setenv("DESKBRIDGE_TEST_SECRET", "from-env", 1), 0);
 	assert_value("plain text", "plain text");
 	assert_value("12345", "12345");
@@ -111,7 +114,7 @@ static void every_form_is_read(void **state)
 	assert_value("{env: DESKBRIDGE_TEST_SECRET}", "from-env");
 	assert_value("[{credential: key}, plain, {env: DESKBRIDGE_TEST_SECRET}]", "from-credential|plain|from-env");
 	assert_value("[one]", "one");
-	folder_write(&folder, "marked",
+	folder_write(folder.path, "marked",
 		     "\xef\xbb\xbf"
 		     "from-marked\r\n"); /* as editors on Windows write it */
 	assert_value("{file: marked}", "from-marked");
@@ -124,10 +127,10 @@ static void systemds_credential_comes_before_the_file(void **state)
 	char *found;
 
 	(void)state;
-	folder_mkdir(&folder, "systemd");
-	folder_write(&folder, "systemd/both", "from-systemd\n");
-	folder_write(&folder, "credentials/both", "from-file\n");
-	folder_write(&folder, "credentials/beside", "beside\n");
+	folder_mkdir(folder.path, "systemd");
+	folder_write(folder.path, "systemd/both", "from-systemd\n");
+	folder_write(folder.path, "credentials/both", "from-file\n");
+	folder_write(folder.path, "credentials/beside", "beside\n");
 	{
 		CLEANUP(mem_freep) char *path = mem_fmt("%s/systemd", folder.path);
 
@@ -152,22 +155,22 @@ static void bad_values_are_refused_with_their_place_and_never_shown(void **state
 	struct buf b;
 
 	(void)state;
-	folder_write(&folder, "empty", "\n\n");
-	folder_write(&folder, "two-lines", "hush-hush\nhush\n");
-	folder_write(&folder, "tab", "hush\thush");
-	folder_write(&folder, "before", "\thush\n");
-	folder_write(&folder, "behind", "hush hush \n");
-	folder_write(&folder, "mark", "\xef\xbb\xbf\n");
+	folder_write(folder.path, "empty", "\n\n");
+	folder_write(folder.path, "two-lines", "hush-hush\nhush\n");
+	folder_write(folder.path, "tab", "hush\thush");
+	folder_write(folder.path, "before", "\thush\n");
+	folder_write(folder.path, "behind", "hush hush \n");
+	folder_write(folder.path, "mark", "\xef\xbb\xbf\n");
 	buf_init(&b, 1 << 20);
 	for (size_t i = 0; i < SECRET_SIZE_MAX; i++)
 		buf_addc(&b, 'x');
 	buf_adds(&b, "\n");
-	folder_write(&folder, "longest", b.data);
+	folder_write(folder.path, "longest", b.data);
 	b.data[b.len - 1] = 'x';
-	folder_write(&folder, "too-long", b.data);
-	folder_write(&folder, "marked-longest", marked = mem_fmt("\xef\xbb\xbf%.*s\r\n", SECRET_SIZE_MAX, b.data));
+	folder_write(folder.path, "too-long", b.data);
+	folder_write(folder.path, "marked-longest", marked = mem_fmt("\xef\xbb\xbf%.*s\r\n", SECRET_SIZE_MAX, b.data));
 	free(marked);
-	folder_write(&folder, "marked-too-long", marked = mem_fmt("\xef\xbb\xbf%s", b.data));
+	folder_write(folder.path, "marked-too-long", marked = mem_fmt("\xef\xbb\xbf%s", b.data));
 	free(marked);
 	buf_done(&b);
 	assert_int_equal(setenv("DESKBRIDGE_TEST_SECRET", "", 1), 0);
@@ -292,8 +295,8 @@ static void a_refresh_takes_what_changed_and_keeps_what_is_gone(void **state)
 	size_t n;
 
 	(void)state;
-	folder_write(&folder, "a", "a1\n");
-	folder_write(&folder, "b", "b1\n");
+	folder_write(folder.path, "a", "a1\n");
+	folder_write(folder.path, "b", "b1\n");
 	first = secrets_read(&s, 1, NULL, &problems);
 	second = secrets_read(&s, 1, first, &problems);
 	assert_true(secrets_same(first, second));
@@ -301,7 +304,7 @@ static void a_refresh_takes_what_changed_and_keeps_what_is_gone(void **state)
 	assert_int_equal(problems.n, 0);
 
 	assert_int_equal(unlink(a), 0);
-	folder_write(&folder, "b", "b2\n");
+	folder_write(folder.path, "b", "b2\n");
 	second = secrets_read(&s, 1, first, &problems);
 	assert_false(secrets_same(first, second));
 	values = secret_values(second, s, &n);
@@ -316,7 +319,7 @@ static void a_refresh_takes_what_changed_and_keeps_what_is_gone(void **state)
 	secrets_free(first);
 
 	/* Half-written: as if it were gone. */
-	folder_write(&folder, "b", "");
+	folder_write(folder.path, "b", "");
 	first = secrets_read(&s, 1, second, &problems);
 	assert_true(secrets_same(first, second));
 	assert_int_equal(problems.warnings, 1); /* a is gone as before, which was told */
@@ -341,9 +344,9 @@ static void every_file_is_told_once_gone_or_not(void **state)
 	struct buf files;
 
 	(void)state;
-	folder_mkdir(&folder, "provided");
-	folder_write(&folder, "provided/one", "1");
-	folder_write(&folder, "x", "1");
+	folder_mkdir(folder.path, "provided");
+	folder_write(folder.path, "provided/one", "1");
+	folder_write(folder.path, "x", "1");
 	assert_int_equal(setenv("CREDENTIALS_DIRECTORY", systemd, 1), 0);
 	for (size_t i = 0; i < 3; i++) {
 		static const char *const texts[] = {"[{file: x}, {credential: one}, plain, {env: HOME}]", "{file: x}",

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "fixtures/with_yaml.h"
+#include "fixtures/yaml.h"
 
 #include "base/clock.h"
 #include "decision/rules.h"

@@ -2,7 +2,7 @@
 #include <config.h>
 
 #include "golden.h"
-#include "fixtures/with_proof.h"
+#include "fixtures/proof.h"
 
 #include <ctype.h>
 #include <stdlib.h>

@@ -26,7 +26,7 @@
 #include "helpdesk/parse/batch.h"
 #include "helpdesk/parse/samples.h"
 #include "intake/intake_submission.h"
-#include "fixtures/with_parse_result.h"
+#include "fixtures/lookup_plan.h"
 
 #define FILES_MAX 100
 #define LINES_MAX (64 * 1024)
@@ -165,7 +165,7 @@ static bool ask(struct golden *g, const struct node *expected, const struct webh
 	struct err why = {0};
 	bool found;
 
-	if (with_inquiry(g->source->definition, w, &q, &why) < 0) {
+	if (with_lookup_plan(g->source->definition, w, &q, &why) < 0) {
 		golden_differs(g, "asked", "somebody to ask about", why.text);
 		return false;
 	}

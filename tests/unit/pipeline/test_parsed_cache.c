@@ -2,7 +2,7 @@
 /* Parsed webhooks that are kept for their next pass: which, how many, and who makes room for whom. */
 #include <config.h>
 
-#include "fixtures/with_definition.h"
+#include "fixtures/definition.h"
 
 #include "pipeline/parsed_cache.h"
 

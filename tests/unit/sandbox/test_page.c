@@ -2,7 +2,7 @@
 /* The helpdesks' APIs as the sandbox plays them. */
 #include <config.h>
 
-#include "fixtures/with_definition.h"
+#include "fixtures/definition.h"
 
 #include "sandbox/page.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <config.h>
 
-#include "fixtures/with_definition.h"
+#include "fixtures/definition.h"
 
 #include "helpdesk/parse/parsed_webhook.h"
 

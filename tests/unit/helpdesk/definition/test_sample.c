@@ -4,7 +4,7 @@
  */
 #include <config.h>
 
-#include "fixtures/with_yaml.h"
+#include "fixtures/yaml.h"
 
 #include "base/clock.h"
 #include "helpdesk/definition/sample.h"

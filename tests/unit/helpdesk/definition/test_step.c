@@ -2,8 +2,8 @@
 /* The steps of a lookup: a definition's keys, and the walk over the steps. */
 #include <config.h>
 
-#include "fixtures/with_definition.h"
-#include "fixtures/with_parse_result.h"
+#include "fixtures/definition.h"
+#include "fixtures/lookup_plan.h"
 
 #include <errno.h>
 
@@ -24,7 +24,7 @@ static struct lookup_plan *asking(const struct definition *d, const char *body, 
 	struct lookup_plan *q = NULL;
 	struct err e;
 
-	if (with_inquiry(d, &w, &q, &e) < 0)
+	if (with_lookup_plan(d, &w, &q, &e) < 0)
 		fail_msg("%s", e.text);
 	webhook_done(&w);
 	return q;
@@ -125,7 +125,7 @@ static void the_first_url_whose_parts_are_all_known_is_asked(void **state)
 		assert_asks(q, cases[i].asks);
 		lookup_plan_free(q);
 	}
-	assert_int_equal(with_inquiry(d, &w, &none, &e), -ENOENT);
+	assert_int_equal(with_lookup_plan(d, &w, &none, &e), -ENOENT);
 	assert_non_null(strstr(e.text, "{base_url}/c/{/who} cannot be made"));
 	webhook_done(&w);
 	definition_free(d);
@@ -139,7 +139,7 @@ static void where_no_condition_holds_there_is_nobody_to_ask(void **state)
 	struct err e;
 
 	(void)state;
-	assert_int_equal(with_inquiry(d, &w, &q, &e), -ENOENT);
+	assert_int_equal(with_lookup_plan(d, &w, &q, &e), -ENOENT);
 	assert_null(q);
 	webhook_done(&w);
 	definition_free(d);
@@ -168,7 +168,7 @@ static void a_condition_may_ask_for_a_parameter_a_header_or_the_query(void **sta
 		assert_no_problem(&p);
 		assert_true(definition_stores_header(d, "X-Kind"));
 		pairs_add(&w.headers, "X-Kind", "Y");
-		assert_int_equal(with_inquiry(d, &w, &q, &e), 0);
+		assert_int_equal(with_lookup_plan(d, &w, &q, &e), 0);
 		webhook_done(&w);
 		if (i == 1) {
 			assert_asks(q, "https://x/a/1");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <config.h>
 
-#include "fixtures/with_definition.h"
-#include "fixtures/with_parse_result.h"
+#include "fixtures/definition.h"
+#include "fixtures/parse_result.h"
 
 #include "base/buf.h"
 #include "helpdesk/parse/batch.h"

@@ -4,8 +4,8 @@
  */
 #include <config.h>
 
-#include "fixtures/with_definition.h"
-#include "fixtures/with_parse_result.h"
+#include "fixtures/definition.h"
+#include "fixtures/parse_result.h"
 
 #include <errno.h>
 

@@ -5,8 +5,8 @@
  */
 #include <config.h>
 
-#include "fixtures/with_definition.h"
-#include "fixtures/with_parse_result.h"
+#include "fixtures/definition.h"
+#include "fixtures/parse_result.h"
 
 #include <fcntl.h>
 #include <signal.h>

@@ -2,7 +2,7 @@
 /* A parsed webhook: its ownership, additions, and the number of its parses. */
 #include <config.h>
 
-#include "fixtures/with_definition.h"
+#include "fixtures/definition.h"
 
 #include <errno.h>
 

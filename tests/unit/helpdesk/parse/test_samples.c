@@ -4,7 +4,7 @@
  */
 #include <config.h>
 
-#include "fixtures/with_definition.h"
+#include "fixtures/definition.h"
 
 #define HEAD "label: Desk\nauthenticate: {method: basic}\n"
 #define SAID HEAD "opened: {/type: opened}\nclosed: {/type: closed}\nconversation: /id\n"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <config.h>
 
-#include "fixtures/with_definition.h"
-#include "fixtures/with_parse_result.h"
+#include "fixtures/definition.h"
+#include "fixtures/lookup_plan.h"
 
 #include <errno.h>
 
@@ -23,7 +23,7 @@ static struct lookup_plan *asking(const struct definition *d, const char *body)
 	struct lookup_plan *q = NULL;
 	struct err e;
 
-	if (with_inquiry(d, &w, &q, &e) < 0)
+	if (with_lookup_plan(d, &w, &q, &e) < 0)
 		fail_msg("%s", e.text);
 	webhook_done(&w);
 	return q;
@@ -275,7 +275,7 @@ static void without_a_customer_there_is_nobody_to_ask_about(void **state)
 		struct lookup_plan *q = NULL;
 		struct err e = {0};
 
-		assert_int_equal(with_inquiry(d, &w, &q, &e), cases[i].r);
+		assert_int_equal(with_lookup_plan(d, &w, &q, &e), cases[i].r);
 		assert_null(q);
 		assert_true(e.text[0] != '\0');
 		webhook_done(&w);

@@ -2,8 +2,9 @@
 /* The need of a lookup, and the key that equal requests share. */
 #include <config.h>
 
-#include "fixtures/with_definition.h"
-#include "fixtures/with_parse_result.h"
+#include "fixtures/definition.h"
+#include "fixtures/lookup_plan.h"
+#include "fixtures/parse_result.h"
 
 /* Returns the need of a first parse of that body; key: NULL, or owned by the caller. */
 static enum lookup_need need_of(const struct definition *d, const char *body, char **key)
@@ -23,7 +24,7 @@ static enum lookup_need need_of(const struct definition *d, const char *body, ch
 	assert_int_equal(r.signal.wants_lookup, r.signal.lookup_key != NULL);
 	/* Where there is a need, the first request can be made. */
 	if (r.signal.wants_lookup)
-		assert_int_equal(with_inquiry(d, &w, &q, &e), 0);
+		assert_int_equal(with_lookup_plan(d, &w, &q, &e), 0);
 	lookup_plan_free(q);
 	*key = mem_str(r.signal.lookup_key);
 	parse_result_done(&r);

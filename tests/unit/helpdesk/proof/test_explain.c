@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <config.h>
 
-#include "fixtures/with_yaml.h"
+#include "fixtures/yaml.h"
 
 #include "base/buf.h"
 #include "helpdesk/proof/proof.h"

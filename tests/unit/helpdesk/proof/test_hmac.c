@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <config.h>
 
-#include "fixtures/with_proof.h"
-#include "fixtures/with_yaml.h"
+#include "fixtures/proof.h"
+#include "fixtures/yaml.h"
 
 #include <gnutls/gnutls.h>
 #include <time.h>
