@@ -16,10 +16,10 @@
 #include <cmocka.h>
 
 #include "base/backoff.h"
-#include "base/clock.h"
-#include "base/log.h"
 #include "base/metrics.h"
 #include "courier/destination.h"
+#include "fixtures/clock.h"
+#include "fixtures/log.h"
 #include "fixtures/shop_desk.h"
 
 #define NOW INT64_C(1795276800000)  /* of the wall clock at the beginning of each scene */
@@ -49,7 +49,6 @@ static struct world {
 		double value;
 	} gauges[GAUGES_MAX];
 	size_t gauges_n;
-	int64_t now_ms;
 	char *folder;
 	struct generation *g;
 	struct destinations destinations;
@@ -151,18 +150,11 @@ static void add(char **text, const char *name, const char *value)
 	*text = value ? mem_fmt("%s %s=\"%s\"", before, name, value) : TAKE(before);
 }
 
-void __wrap_log_write(int level, const struct log_about *about, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-void __wrap_log_write(int level, const struct log_about *about, const char *fmt, ...)
+static void see_log(int level, const struct log_about *about, const char *message)
 {
 	static const char *const levels[] = {"", "", "", "error", "warning", "notice", "info", "debug"};
-	CLEANUP(mem_freep) char *message = NULL, *text = NULL;
-	va_list ap;
+	CLEANUP(mem_freep) char *text = mem_fmt("  log %s: %s", levels[level], message);
 
-	va_start(ap, fmt);
-	assert_true(vasprintf(&message, fmt, ap) >= 0);
-	va_end(ap);
-	text = mem_fmt("  log %s: %s", levels[level], message);
 	add(&text, "source", about->source);
 	add(&text, "account", about->account);
 	add(&text, "conversation", about->conversation);
@@ -213,18 +205,6 @@ static void on_answer(void *ctx, struct lookup_answer *a)
 }
 
 /* ---- the world around it ----------------------------------------------------------------------------------------- */
-
-int64_t __wrap_clock_now_ms(void);
-int64_t __wrap_clock_now_ms(void)
-{
-	return world.now_ms;
-}
-
-int64_t __wrap_clock_mono_ms(void);
-int64_t __wrap_clock_mono_ms(void)
-{
-	return world.now_ms - NOW + MONO_BEGIN;
-}
 
 double __wrap_backoff_jitter(void);
 double __wrap_backoff_jitter(void)
@@ -285,26 +265,23 @@ static void answer_with(struct says a)
 
 static int64_t run(void)
 {
-	int64_t now_ms = __wrap_clock_mono_ms();
-
-	return destinations_run(&world.destinations, true, now_ms);
+	return destinations_run(&world.destinations, true, clocks.mono_ms);
 }
 
 /* Time goes by, from one moment at which there is something to do to the next. */
 static void pass(int64_t ms)
 {
-	int64_t until_ms = world.now_ms + ms;
+	int64_t until_ms = clocks.mono_ms + ms;
 
 	see("%d s pass", (int)(ms / 1000));
 	for (;;) {
 		int64_t next_ms = run();
 
-		next_ms = next_ms == CLOCK_NEVER_MS ? next_ms : next_ms - MONO_BEGIN + NOW;
 		if (next_ms >= until_ms)
 			break;
-		world.now_ms = next_ms > world.now_ms ? next_ms : world.now_ms + 1;
+		clocks_advance(next_ms > clocks.mono_ms ? next_ms - clocks.mono_ms : 1);
 	}
-	world.now_ms = until_ms;
+	clocks_advance(until_ms - clocks.mono_ms);
 	(void)run();
 }
 
@@ -354,7 +331,8 @@ static void scene_with(const char *name, const char *account, const char *passwo
 	while (world.gauges_n > 0)
 		free(world.gauges[--world.gauges_n].name);
 	memset(world.gauges, 0, sizeof(world.gauges));
-	world.now_ms = NOW;
+	clocks_stop(NOW, MONO_BEGIN);
+	log_line = see_log;
 	world.password = password;
 	world.calls_end = &world.calls;
 	world.folder = scripted_folder();
