@@ -18,12 +18,14 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
+#include "fixtures/folder.h"
 
-static char folder[] = "/tmp/deskbridge-path-XXXXXX";
+static char *folder;
 
 static int make(void **state)
 {
 	(void)state;
+	folder = mem_str("/tmp/deskbridge-path-XXXXXX");
 	assert_non_null(mkdtemp(folder));
 	assert_int_equal(chdir(folder), 0);
 	assert_int_equal(mkdir("volume", 0700), 0);
@@ -40,11 +42,9 @@ static int make(void **state)
 
 static int clean(void **state)
 {
-	CLEANUP(mem_freep) char *command = mem_fmt("rm -rf '%s'", folder);
-
 	(void)state;
 	assert_int_equal(chdir("/"), 0);
-	assert_int_equal(system(command), 0);
+	folder_remove(folder);
 	return 0;
 }
 

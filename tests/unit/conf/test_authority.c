@@ -14,11 +14,12 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "base/mem.h"
 #include "fixtures/certificate.h"
+#include "fixtures/folder.h"
 #include "conf/conf_internal.h"
 
-static char folder[] = "/tmp/deskbridge-authority-XXXXXX";
-static char path[64];
+static char *folder, *path;
 
 static void put(const char *text, size_t times)
 {
@@ -33,17 +34,17 @@ static void put(const char *text, size_t times)
 static int made(void **state)
 {
 	(void)state;
-	if (!mkdtemp(folder))
-		return -1;
-	(void)snprintf(path, sizeof(path), "%s/ca.pem", folder);
+	folder = folder_new();
+	path = mem_fmt("%s/ca.pem", folder);
 	return 0;
 }
 
 static int unmade(void **state)
 {
 	(void)state;
-	(void)unlink(path);
-	return rmdir(folder);
+	folder_remove(folder);
+	free(path);
+	return 0;
 }
 
 static void certificates_are_taken_as_they_stand(void **state)

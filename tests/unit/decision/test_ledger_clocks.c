@@ -8,8 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <cmocka.h>
+
+#include "fixtures/dice.h"
 
 /*
  * Signals dated by the desk and undated signals in one conversation, against a model that knows the true order of
@@ -38,16 +39,6 @@
 #define C TRANSITION_CLOSED
 
 static const struct ledger_policy change = {.late_closed_ms = CLOCK_NEVER_MS};
-
-static uint64_t dice;
-
-static unsigned roll(unsigned below)
-{
-	dice ^= dice << 13;
-	dice ^= dice >> 7;
-	dice ^= dice << 17;
-	return (unsigned)((dice >> 20) % below);
-}
 
 /* ---- a history --------------------------------------------------------------------------------------------------- */
 
@@ -108,11 +99,11 @@ static void arrive(struct history *h)
 	int n = h->n;
 
 	for (int i = 0; i < n; i++) {
-		if (h->arrivals[i].signal.undated || roll(4) != 0)
+		if (h->arrivals[i].signal.undated || dice_roll(4) != 0)
 			continue;
 		h->arrivals[h->n] = h->arrivals[i];
 		h->arrivals[h->n].repeat = true;
-		h->arrivals[h->n++].signal.received_ms += 1 + roll(60000);
+		h->arrivals[h->n++].signal.received_ms += 1 + dice_roll(60000);
 	}
 	qsort(h->arrivals, (size_t)h->n, sizeof(*h->arrivals), by_receipt);
 	h->newest = -1;
@@ -135,23 +126,23 @@ static void make(struct history *h, uint64_t seed, bool any_order)
 	int n;
 
 	*h = (struct history){.seed = seed};
-	dice = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
+	dice_seed(seed);
 	for (int i = 0; i < 8; i++)
-		(void)roll(2);
-	n = 2 + (int)roll(SIGNALS_MAX - 1);
-	h->skew_ms = (int64_t)roll(20001) - 10000;
-	if (roll(3) == 0)
+		(void)dice_roll(2);
+	n = 2 + (int)dice_roll(SIGNALS_MAX - 1);
+	h->skew_ms = (int64_t)dice_roll(20001) - 10000;
+	if (dice_roll(3) == 0)
 		h->skew_ms /= 10;
-	whole_seconds = roll(2);
-	undated = roll(4); /* of three */
-	way = ways[roll(5)];
+	whole_seconds = dice_roll(2);
+	undated = dice_roll(4); /* of three */
+	way = ways[dice_roll(5)];
 	for (int i = 0; i < n; i++) {
-		enum transition kind = i == 0 ? O : roll(2) ? C : roll(2) ? R : O;
-		int64_t under_way_ms = roll(4) == 0 ? roll(way) : roll(way) / 20;
+		enum transition kind = i == 0 ? O : dice_roll(2) ? C : dice_roll(2) ? R : O;
+		int64_t under_way_ms = dice_roll(4) == 0 ? dice_roll(way) : dice_roll(way) / 20;
 
-		now += 1 + roll(gaps[roll(4)]);
-		h->arrivals[h->n++] =
-			signal_that_happened(now, kind, roll(3) < undated, h->skew_ms, whole_seconds, under_way_ms);
+		now += 1 + dice_roll(gaps[dice_roll(4)]);
+		h->arrivals[h->n++] = signal_that_happened(now, kind, dice_roll(3) < undated, h->skew_ms, whole_seconds,
+							   under_way_ms);
 		if (under_way_ms > h->worst_ms)
 			h->worst_ms = under_way_ms;
 	}
@@ -260,20 +251,11 @@ static bool play(const struct history *h)
 		DEMAND(h, !a->repeat || v.transition == TRANSITION_NONE);
 		/* The same webhook again, from the store. */
 		again = e;
-		ledger_apply(&again, &h->arrivals[roll((unsigned)i + 1)].signal, &change, &repeat);
+		ledger_apply(&again, &h->arrivals[dice_roll((unsigned)i + 1)].signal, &change, &repeat);
 		DEMAND(h, repeat.transition == TRANSITION_NONE);
 		DEMAND(h, memcmp(&again, &e, sizeof(e)) == 0);
 	}
 	return flag == opens(&h->arrivals[h->newest].signal);
-}
-
-static uint64_t first_seed(void)
-{
-	const char *given = getenv("DESKBRIDGE_TEST_SEED");
-	uint64_t seed = given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL) * HISTORIES;
-
-	print_message("DESKBRIDGE_TEST_SEED=%llu\n", (unsigned long long)seed);
-	return seed;
 }
 
 static void flags_end_right_where_clock_and_way_stay_below_nine_seconds(void **unused)
@@ -283,7 +265,7 @@ static void flags_end_right_where_clock_and_way_stay_below_nine_seconds(void **u
 	int undecidable_wrong = 0;
 	int beyond = 0;
 	int beyond_wrong = 0;
-	uint64_t seed = first_seed();
+	uint64_t seed = dice_first_seed(HISTORIES);
 
 	(void)unused;
 	for (int i = 0; i < HISTORIES; i++) {
@@ -316,8 +298,8 @@ static void set_back(struct history *h)
 {
 	int64_t hour = 3600 * CLOCK_SECOND_MS;
 	int64_t received_ms = 0;
-	bool same_machine = roll(2);
-	int from = 1 + (int)roll((unsigned)h->n);
+	bool same_machine = dice_roll(2);
+	int from = 1 + (int)dice_roll((unsigned)h->n);
 
 	h->worst_ms = 0;
 	for (int i = 0; i < h->n; i++) {
@@ -338,7 +320,7 @@ static void set_back(struct history *h)
 
 static void a_clock_set_back_by_an_hour_freezes_no_history_that_comes_in_order(void **unused)
 {
-	uint64_t seed = first_seed();
+	uint64_t seed = dice_first_seed(HISTORIES);
 	int promised = 0;
 
 	(void)unused;

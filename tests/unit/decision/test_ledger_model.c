@@ -9,6 +9,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "fixtures/dice.h"
+
 /*
  * Random histories of a desk that dates all its webhooks, in any order of arrival, with repeats and a clock slightly
  * ahead of ours, against a model that only knows "the newest time counts". A failure prints its seed, which makes the
@@ -28,16 +30,6 @@ struct model {
 	int seen_n;
 	int transitions[ARRIVALS_MAX]; /* of seen[i] */
 };
-
-static uint64_t dice;
-
-static unsigned roll(unsigned below)
-{
-	dice ^= dice << 13;
-	dice ^= dice >> 7;
-	dice ^= dice << 17;
-	return (unsigned)((dice >> 20) % below);
-}
 
 static bool opens(const struct ledger_signal *s)
 {
@@ -84,15 +76,15 @@ static int make_history(struct ledger_signal *to, bool skewed)
 {
 	static const enum transition kinds[] = {TRANSITION_OPENED, TRANSITION_REOPENED, TRANSITION_CLOSED,
 						TRANSITION_CLOSED, TRANSITION_NONE};
-	int n = 1 + (int)roll(SIGNALS_MAX);
+	int n = 1 + (int)dice_roll(SIGNALS_MAX);
 
 	for (int i = 0; i < n; i++)
 		to[i] = (struct ledger_signal){
-			.kind = kinds[roll(5)],
-			.time_ms = T0 + 1 + roll(3 * SIGNALS_MAX) + (skewed && roll(3) == 0 ? 40 : 0),
-			.has_address = roll(3) != 0,
-			.created_ms = roll(2) ? T0 : 0,
-			.closed_at_ms = roll(2) ? T0 : 0,
+			.kind = kinds[dice_roll(5)],
+			.time_ms = T0 + 1 + dice_roll(3 * SIGNALS_MAX) + (skewed && dice_roll(3) == 0 ? 40 : 0),
+			.has_address = dice_roll(3) != 0,
+			.created_ms = dice_roll(2) ? T0 : 0,
+			.closed_at_ms = dice_roll(2) ? T0 : 0,
 		};
 	return n;
 }
@@ -105,18 +97,18 @@ static int make_arrivals(const struct ledger_signal *history, int n, bool skewed
 
 	for (int i = 0; i < n; i++) {
 		to[arrivals++] = history[i];
-		if (roll(3) == 0)
+		if (dice_roll(3) == 0)
 			to[arrivals++] = history[i];
 	}
 	for (int i = arrivals - 1; i > 0; i--) {
-		int j = (int)roll((unsigned)i + 1);
+		int j = (int)dice_roll((unsigned)i + 1);
 		struct ledger_signal t = to[i];
 
 		to[i] = to[j];
 		to[j] = t;
 	}
 	for (int i = 0; i < arrivals; i++)
-		to[i].received_ms = now += 1 + roll(4);
+		to[i].received_ms = now += 1 + dice_roll(4);
 	return arrivals;
 }
 
@@ -148,7 +140,7 @@ static void play(uint64_t seed, const struct ledger_policy *p, bool skewed)
 	struct ledger_signal history[SIGNALS_MAX], arrivals[ARRIVALS_MAX];
 	int n, arrival;
 
-	dice = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
+	dice_seed(seed);
 	n = make_history(history, skewed);
 	n = make_arrivals(history, n, skewed, arrivals);
 	for (arrival = 0; arrival < n; arrival++) {

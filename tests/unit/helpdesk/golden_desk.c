@@ -6,11 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/json.h"
 #include "conf/yaml.h"
+#include "fixtures/folder.h"
 
 void golden_differs(struct golden *g, const char *member, const char *expected, const char *found)
 {
@@ -126,11 +126,10 @@ static struct generation *load(const struct golden *g, const struct node *settin
 	CLEANUP(mem_freep) char *file = mem_fmt("%s/deskbridge.yaml", dir);
 	CLEANUP(mem_freep) char *text = config_text(g, settings);
 	struct problems problems = {0};
-	struct generation *generation = NULL;
-	FILE *to = fopen(file, "we");
+	struct generation *generation;
 
-	if (to && fputs(text, to) >= 0 && fclose(to) == 0 && chmod(file, 0600) == 0)
-		generation = generation_load(file, &problems);
+	folder_write(dir, "deskbridge.yaml", text);
+	generation = generation_load(file, &problems);
 	for (size_t i = 0; !generation && i < problems.n; i++)
 		if (!problems.items[i].warning)
 			fprintf(stderr, "%s: %s:%u: %s: %s\n", g->file, problems.items[i].file, problems.items[i].line,

@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <cmocka.h>
 
 #include "base/buf.h"
@@ -26,12 +25,13 @@
 #include "helpdesk/parse/batch.h"
 #include "helpdesk/parse/samples.h"
 #include "intake/intake_submission.h"
+#include "fixtures/folder.h"
 #include "fixtures/lookup_plan.h"
 
 #define FILES_MAX 100
 #define LINES_MAX (64 * 1024)
 
-static char dir[64]; /* for configurations */
+static char *dir; /* for configurations */
 
 /* ---- comparing --------------------------------------------------------------------------------------------------- */
 
@@ -499,11 +499,9 @@ static void every_sample_that_ships_says_where_its_shape_comes_from(void **state
 
 static int remove_dir(void **state)
 {
-	CLEANUP(mem_freep) char *file = mem_fmt("%s/deskbridge.yaml", dir);
-
 	(void)state;
-	(void)unlink(file);
-	return rmdir(dir);
+	folder_remove(dir);
+	return 0;
 }
 
 int main(void)
@@ -516,8 +514,7 @@ int main(void)
 
 	log_setup(LOG_FORMAT_TEXT, LOG_EMERG, false);
 	(void)setenv("DESKBRIDGE_PRESETS", presets_folder ? presets_folder : "etc/helpdesks", 1);
-	strcpy(dir, "/tmp/deskbridge-unit-XXXXXX");
-	INSIST(mkdtemp(dir));
+	dir = folder_new();
 	files_list(folder, &golden_files);
 	files_list(getenv("DESKBRIDGE_PRESETS"), &presets);
 	tests[0] = (struct CMUnitTest)cmocka_unit_test(every_preset_that_ships_has_such_a_file);

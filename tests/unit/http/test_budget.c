@@ -9,10 +9,10 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <cmocka.h>
 
 #include "base/thread.h"
+#include "fixtures/dice.h"
 #include "http/budget.h"
 
 #define KIB ((size_t)1024)
@@ -141,27 +141,19 @@ static void the_least_budget_of_a_share_is_the_least(void **state)
 #define CLAIMS 64
 #define HOLDERS 5 /* the first of them is nobody */
 
-static uint64_t seed, random_state;
-
-static size_t any_below(size_t n)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return (size_t)(random_state % n);
-}
+static uint64_t seed;
 
 static size_t any_size(void)
 {
-	switch (any_below(4)) {
+	switch (dice_roll(4)) {
 	case 0:
 		return 0;
 	case 1:
-		return any_below(SMALL + 2);
+		return dice_roll(SMALL + 2);
 	case 2:
-		return any_below(MIB);
+		return dice_roll(MIB);
 	default:
-		return any_below(16 * MIB);
+		return dice_roll(16 * MIB);
 	}
 }
 
@@ -189,17 +181,17 @@ static void whatever_is_asked_the_answer_is_the_models_and_the_sums_come_back_to
 	for (int round = 0; round < 20; round++) {
 		struct reservation reservations[CLAIMS] = {0};
 		unsigned holders[CLAIMS] = {0};
-		size_t max = MIB + any_below(64 * MIB), granted = 0;
+		size_t max = MIB + dice_roll(64 * MIB), granted = 0;
 		struct budget *b = budget_new(max);
 
 		for (int step = 0; step < 5000; step++) {
-			size_t at = any_below(CLAIMS), bytes = any_size(), before;
+			size_t at = dice_roll(CLAIMS), bytes = any_size(), before;
 			bool may;
 
 			if (reservations[at].bytes == 0) {
 				struct ip ip;
 
-				holders[at] = (unsigned)any_below(HOLDERS);
+				holders[at] = dice_roll(HOLDERS);
 				ip = address(holders[at]);
 				reservation_init(&reservations[at], b, holders[at] != 0 ? &ip : NULL);
 			}
@@ -277,10 +269,8 @@ int main(void)
 		cmocka_unit_test(whatever_is_asked_the_answer_is_the_models_and_the_sums_come_back_to_nothing),
 		cmocka_unit_test(several_threads_leave_nothing_behind),
 	};
-	const char *given = getenv("DESKBRIDGE_TEST_SEED");
 
-	seed = given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
-	random_state = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
-	print_message("# DESKBRIDGE_TEST_SEED=%" PRIu64 "\n", seed);
+	seed = dice_first_seed(1);
+	dice_seed(seed);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,6 +21,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
+#include "fixtures/dial.h"
 #include "http/address.h"
 #include "http/server.h"
 
@@ -83,16 +84,7 @@ static int stop(void **state)
 
 static int dial(void)
 {
-	struct timeval conn_limits = {.tv_sec = PATIENCE_S};
-	struct http_address a;
-	int fd;
-
-	assert_int_equal(http_address_parse(http_server_address(server), &a, NULL), 0);
-	fd = socket(a.socket.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_true(fd >= 0);
-	assert_return_code(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &conn_limits, sizeof(conn_limits)), errno);
-	assert_return_code(connect(fd, &a.socket.any, a.len), errno);
-	return fd;
+	return dial_to(http_server_address(server), PATIENCE_S);
 }
 
 /* Sends bytes, so many at a time; gives all that comes back until the other side closes or resets the connection. */

@@ -25,6 +25,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/thread.h"
+#include "fixtures/dial.h"
 #include "http/address.h"
 #include "http/server.h"
 
@@ -295,23 +296,9 @@ static int teardown(void **state)
 
 /* ---- the client -------------------------------------------------------------------------------------------------- */
 
-static int dial_to(const char *text)
-{
-	struct timeval conn_limits = {.tv_sec = PATIENCE_MS / 1000};
-	struct http_address a;
-	int fd;
-
-	assert_int_equal(http_address_parse(text, &a, NULL), 0);
-	fd = socket(a.socket.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_true(fd >= 0);
-	assert_return_code(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &conn_limits, sizeof(conn_limits)), errno);
-	assert_return_code(connect(fd, &a.socket.any, a.len), errno);
-	return fd;
-}
-
 static int dial(void)
 {
-	return dial_to(http_server_address(fix.server));
+	return dial_to(http_server_address(fix.server), PATIENCE_MS / 1000);
 }
 
 static void say(int fd, const char *text)
@@ -844,7 +831,7 @@ static void a_passed_socket_lives_on_after_quiesce_and_stop(void **state)
 	assert_status(ask("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"), 200);
 	stop();
 
-	fd = dial_to(text);
+	fd = dial_to(text, PATIENCE_MS / 1000);
 	kept = accept(passed, NULL, NULL);
 	assert_true(kept >= 0);
 	(void)close(kept);

@@ -4,6 +4,7 @@
 
 #include "fixtures/definition.h"
 #include "fixtures/lookup_plan.h"
+#include "fixtures/webhook.h"
 
 #include <errno.h>
 
@@ -11,24 +12,6 @@
 #include "helpdesk/expr/property_value.h"
 
 static const struct lookup_plan_secrets secrets = {.user = "bot@acme.com", .password = "pw", .token = "tok"};
-
-static struct webhook webhook_of(const char *body, const char *query)
-{
-	return (struct webhook){
-		.body = mem_str(body), .body_len = strlen(body), .query = mem_str(query), .received_ms = 1};
-}
-
-static struct lookup_plan *asking(const struct definition *d, const char *body, const char *query)
-{
-	struct webhook w = webhook_of(body, query);
-	struct lookup_plan *q = NULL;
-	struct err e;
-
-	if (with_lookup_plan(d, &w, &q, &e) < 0)
-		fail_msg("%s", e.text);
-	webhook_done(&w);
-	return q;
-}
 
 /* Returns the next URL; NULL at the end. The caller owns it. */
 static char *next(struct lookup_plan *q, struct pairs *headers)
@@ -86,7 +69,7 @@ static void a_step_is_passed_over_where_its_condition_does_not_hold(void **state
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct lookup_plan *q = asking(d, cases[i].body, "");
+		struct lookup_plan *q = lookup_plan_of(d, cases[i].body, "");
 
 		assert_asks(q, cases[i].first);
 		answers(q, cases[i].answer);
@@ -114,13 +97,13 @@ static void the_first_url_whose_parts_are_all_known_is_asked(void **state)
 		"lookup: [{url: [\"{base_url}/c/{/who}\", \"{base_url}/c/{/ticket/who}\"], authenticate: "
 		"bearer, emails: /e}]\n",
 		"https://x");
-	struct webhook w = webhook_of("{\"id\":1}", "");
+	struct webhook w = with_webhook("{\"id\":1}", "", 1);
 	struct lookup_plan *none = NULL;
 	struct err e;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct lookup_plan *q = asking(d, cases[i].body, "");
+		struct lookup_plan *q = lookup_plan_of(d, cases[i].body, "");
 
 		assert_asks(q, cases[i].asks);
 		lookup_plan_free(q);
@@ -134,7 +117,7 @@ static void the_first_url_whose_parts_are_all_known_is_asked(void **state)
 static void where_no_condition_holds_there_is_nobody_to_ask(void **state)
 {
 	struct definition *d = with_definition(CONDITIONS, "https://x");
-	struct webhook w = webhook_of("{\"id\":1,\"kind\":\"call\"}", "");
+	struct webhook w = with_webhook("{\"id\":1,\"kind\":\"call\"}", "", 1);
 	struct lookup_plan *q = NULL;
 	struct err e;
 
@@ -161,7 +144,7 @@ static void a_condition_may_ask_for_a_parameter_a_header_or_the_query(void **sta
 	for (size_t i = 0; i < 2; i++) {
 		struct problems p = {0};
 		struct definition *d = definition_read(n, &bindings[i], &p);
-		struct webhook w = webhook_of("{\"id\":1}", "transition=closed");
+		struct webhook w = with_webhook("{\"id\":1}", "transition=closed", 1);
 		struct lookup_plan *q;
 		struct err e;
 
@@ -191,7 +174,7 @@ static void the_first_place_that_finds_something_counts_and_stays(void **state)
 		"lookup:\n" STEP("/a/{/id}", "take: {agent: [/x, /y/name], team: /t}, emails: [/mail, /mails/*]")
 			STEP("/b/{/id}", "take: {agent: /name, team: /team}"),
 		"https://x");
-	struct lookup_plan *q = asking(d, "{\"id\":1}", "");
+	struct lookup_plan *q = lookup_plan_of(d, "{\"id\":1}", "");
 	struct customer c;
 
 	(void)state;
@@ -214,7 +197,7 @@ static void what_is_taken_is_cut_to_an_attribute_s_length(void **state)
 {
 	struct definition *d =
 		with_definition(BARE_DEFINITION "lookup:\n" STEP("/a/{/id}", "take: {agent: /x}"), "https://x");
-	struct lookup_plan *q = asking(d, "{\"id\":1}", "");
+	struct lookup_plan *q = lookup_plan_of(d, "{\"id\":1}", "");
 	CLEANUP(mem_freep) char *answer = NULL;
 	char name[PROPERTY_TEXT_MAX + 100];
 	struct customer c;
@@ -250,7 +233,7 @@ static void a_user_gets_the_suffix_that_it_does_not_have(void **state)
 		CLEANUP(mem_freep) char *url = NULL;
 		CLEANUP(mem_freep) char *base64 = digest_base64(cases[i].pair, strlen(cases[i].pair));
 		CLEANUP(mem_freep) char *wanted = mem_fmt("Basic %s", base64);
-		struct lookup_plan *q = asking(d, "{\"id\":1}", "");
+		struct lookup_plan *q = lookup_plan_of(d, "{\"id\":1}", "");
 		struct pairs headers = {0};
 		struct err e;
 
@@ -268,7 +251,7 @@ static void a_form_and_an_item_of_a_batch_are_asked_about_too(void **state)
 {
 	struct definition *d = with_definition(
 		BARE_DEFINITION "body: form\nlookup:\n" STEP("/t/{/ticket_id}", "emails: /email"), "https://x");
-	struct lookup_plan *q = asking(d, "ticket_id=a+b&x=1", "");
+	struct lookup_plan *q = lookup_plan_of(d, "ticket_id=a+b&x=1", "");
 
 	(void)state;
 	assert_asks(q, "https://x/t/a%20b");
@@ -278,7 +261,7 @@ static void a_form_and_an_item_of_a_batch_are_asked_about_too(void **state)
 			    "each: /items\ncustomer: /who\n"
 			    "lookup:\n" STEP("/{root:/portal}/{/who}", "emails: /email, moved: [/gone, /new]"),
 			    "https://x");
-	q = asking(d, "{\"portal\":9,\"items\":[{\"id\":1,\"who\":\"c1\"}]}", "");
+	q = lookup_plan_of(d, "{\"portal\":9,\"items\":[{\"id\":1,\"who\":\"c1\"}]}", "");
 	assert_asks(q, "https://x/9/c1");
 	assert_int_equal(lookup_plan_answer(q, 301, NULL, "{\"new\":\"c2\"}", 12, NULL), LOOKUP_PLAN_MOVED);
 	assert_asks(q, "https://x/9/c2");

@@ -3,6 +3,7 @@
 #include <config.h>
 
 #include "fixtures/definition.h"
+#include "fixtures/webhook.h"
 
 #include <errno.h>
 
@@ -11,10 +12,7 @@
 
 static struct webhook webhook_of(const char *body)
 {
-	return (struct webhook){.body = mem_str(body),
-				.body_len = strlen(body),
-				.query = mem_str("a=%31"),
-				.received_ms = INT64_C(1763740800000)};
+	return with_webhook(body, "a=%31", INT64_C(1763740800000));
 }
 
 static void it_takes_over_the_webhook(void **state)

@@ -3,6 +3,7 @@
 
 #include "fixtures/definition.h"
 #include "fixtures/lookup_plan.h"
+#include "fixtures/webhook.h"
 
 #include <errno.h>
 
@@ -10,23 +11,10 @@
 
 static const struct lookup_plan_secrets secrets = {.user = "bot@acme.com", .password = "p:w", .token = "tok"};
 
-static struct webhook webhook_of(const char *body)
-{
-	return (struct webhook){
-		.body = mem_str(body), .body_len = strlen(body), .query = mem_str("q=1"), .received_ms = 1};
-}
-
 /* Starts the walk for a webhook with that body. */
 static struct lookup_plan *asking(const struct definition *d, const char *body)
 {
-	struct webhook w = webhook_of(body);
-	struct lookup_plan *q = NULL;
-	struct err e;
-
-	if (with_lookup_plan(d, &w, &q, &e) < 0)
-		fail_msg("%s", e.text);
-	webhook_done(&w);
-	return q;
+	return lookup_plan_of(d, body, "q=1");
 }
 
 static void assert_asks(struct lookup_plan *q, const char *url)
@@ -271,7 +259,7 @@ static void without_a_customer_there_is_nobody_to_ask_about(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct webhook w = webhook_of(cases[i].body);
+		struct webhook w = with_webhook(cases[i].body, "q=1", 1);
 		struct lookup_plan *q = NULL;
 		struct err e = {0};
 

@@ -5,11 +5,12 @@
 #include "fixtures/definition.h"
 #include "fixtures/lookup_plan.h"
 #include "fixtures/parse_result.h"
+#include "fixtures/webhook.h"
 
 /* Returns the need of a first parse of that body; key: NULL, or owned by the caller. */
 static enum lookup_need need_of(const struct definition *d, const char *body, char **key)
 {
-	struct webhook w = {.body = mem_str(body), .body_len = strlen(body), .query = mem_str(""), .received_ms = 1};
+	struct webhook w = with_webhook(body, "", 1);
 	struct lookup_plan *q = NULL;
 	enum lookup_need need;
 	struct parse_result r;

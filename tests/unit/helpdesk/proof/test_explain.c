@@ -1,24 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include <config.h>
 
+#include "fixtures/proof.h"
 #include "fixtures/yaml.h"
 
 #include "base/buf.h"
-#include "helpdesk/proof/proof.h"
 
 #define NOW_MS INT64_C(1795280400000)
 #define PASSWORD "a secret that is never told"
-
-static struct proof *compiled(const char *yaml)
-{
-	CLEANUP(node_freep) struct node *n = with_yaml(yaml);
-	struct problems p = {0};
-	struct proof *proof = proof_compile(n, &p);
-
-	assert_no_problem(&p);
-	assert_non_null(proof);
-	return proof;
-}
 
 struct telling {
 	const char *yaml;
@@ -31,7 +20,7 @@ static void assert_telling(const struct telling *t)
 {
 	static const char *const list[] = {PASSWORD};
 	const struct proof_secrets secrets = {.user = "desk", .secrets = list, .n = 1};
-	struct proof *p = compiled(t->yaml);
+	struct proof *p = with_proof(t->yaml);
 	CLEANUP(pairs_done) struct pairs headers = {0};
 	const struct proof_request request = {.method = "POST",
 					      .headers = &headers,

@@ -188,18 +188,6 @@ struct stage {
 	struct proof_request request;
 };
 
-static struct proof *compiled(const char *yaml)
-{
-	CLEANUP(node_freep) struct node *n = with_yaml(yaml);
-	struct problems p = {0};
-	struct proof *proof = proof_compile(n, &p);
-
-	if (p.n > 0)
-		fail_msg("%s: %s", yaml, p.items[0].text);
-	problems_done(&p);
-	return proof;
-}
-
 static void add_header(struct pairs *headers, const struct named *h)
 {
 	if (h->name)
@@ -208,7 +196,7 @@ static void add_header(struct pairs *headers, const struct named *h)
 
 static void stage_set(struct stage *s, const struct scheme *from)
 {
-	*s = (struct stage){.proof = compiled(from->yaml), .secrets = {from->secret}};
+	*s = (struct stage){.proof = with_proof(from->yaml), .secrets = {from->secret}};
 	pairs_add(&s->headers, "Content-Type", "application/json");
 	add_header(&s->headers, &from->signature);
 	add_header(&s->headers, &from->stamp);
@@ -882,7 +870,7 @@ static void a_secret_that_can_be_none_is_told_without_it(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct proof *p = compiled(cases[i].yaml);
+		struct proof *p = with_proof(cases[i].yaml);
 		const char *fault = proof_secret_fault(p, cases[i].secret);
 
 		if (!fault != !cases[i].says || (fault && !strstr(fault, cases[i].says)))

@@ -4,17 +4,6 @@
 #include "fixtures/proof.h"
 #include "fixtures/yaml.h"
 
-static struct proof *compiled(const char *yaml)
-{
-	CLEANUP(node_freep) struct node *n = with_yaml(yaml);
-	struct problems p = {0};
-	struct proof *proof = proof_compile(n, &p);
-
-	assert_no_problem(&p);
-	assert_non_null(proof);
-	return proof;
-}
-
 static const char *const secrets_list[] = {"old secret", "n\u00e9w:secret"};
 static const struct proof_secrets secrets = {.user = "desk", .secrets = secrets_list, .n = 2};
 
@@ -26,7 +15,7 @@ struct proof_case {
 
 static void assert_proofs(const char *yaml, const struct proof_case *cases, size_t n)
 {
-	struct proof *p = compiled(yaml);
+	struct proof *p = with_proof(yaml);
 
 	for (size_t i = 0; i < n; i++) {
 		struct pairs headers = {0};
@@ -123,7 +112,7 @@ static void a_query_parameter_carries_the_secret(void **state)
 static void none_wants_nothing(void **state)
 {
 	static const struct proof_case cases[] = {{NULL, NULL, "", PROOF_GOOD}};
-	struct proof *p = compiled("{method: none}");
+	struct proof *p = with_proof("{method: none}");
 
 	(void)state;
 	ASSERT_PROOFS("{method: none}", cases);
@@ -142,8 +131,8 @@ static void without_a_secret_nothing_is_proven(void **state)
 		{.user = "desk", .secrets = NULL, .n = 0},
 		{.user = NULL, .secrets = secrets_list, .n = 1},
 	};
-	struct proof *basic = compiled("{method: basic}");
-	struct proof *header = compiled("{method: header, name: X-T}");
+	struct proof *basic = with_proof("{method: basic}");
+	struct proof *header = with_proof("{method: header, name: X-T}");
 	struct pairs headers = {0};
 	struct proof_request request = {.method = "POST", .headers = &headers};
 
@@ -166,7 +155,7 @@ static void what_is_made_is_good(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++) {
-		struct proof *p = compiled(methods[i]);
+		struct proof *p = with_proof(methods[i]);
 		CLEANUP(mem_freep) char *query = NULL;
 		struct proof_request request = {.method = "POST"};
 		struct pairs headers;
@@ -193,7 +182,7 @@ static void the_place_of_the_secret_is_known(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct proof *p = compiled(cases[i].yaml);
+		struct proof *p = with_proof(cases[i].yaml);
 
 		assert_true(text_is(proof_about(p)->secret_header, cases[i].header));
 		assert_true(text_is(proof_about(p)->secret_query, cases[i].query));
