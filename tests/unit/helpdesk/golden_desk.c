@@ -35,7 +35,7 @@ const struct node *golden_get(const struct golden *g, const char *key)
 
 /* ---- the configuration ------------------------------------------------------------------------------------------- */
 
-/* JSON is YAML. */
+/* Returns the same value as JSON, for a configuration: JSON is YAML. */
 static struct json_object *tree_of(const struct node *n)
 {
 	struct json_object *o;
@@ -67,7 +67,7 @@ static void add_copy(struct json_object *to, const struct node *from, const char
 		json_object_object_add(to, key, tree_of(n));
 }
 
-/* Writes the secrets under the method's names. */
+/* Returns the source's `authenticate`, with the secrets under the method's own key. */
 static struct json_object *authenticate_of(const struct golden *g, const struct node *settings)
 {
 	const struct node *own = node_get(settings, "authenticate");
@@ -140,7 +140,7 @@ static struct generation *load(const struct golden *g, const struct node *settin
 
 /* ---- the case ---------------------------------------------------------------------------------------------------- */
 
-/* Returns `authenticate` of the preset or of the file's own definition, with the source's over it. */
+/* Returns `authenticate` of the file's own definition or of its preset, overlaid with the source's. */
 static struct node *authenticate_as_it_counts(struct golden *g, const struct node *settings, const char *dir)
 {
 	const struct node *own = node_get(settings, "authenticate");

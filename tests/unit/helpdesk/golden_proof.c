@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "intake/intake_submission.h"
 
-/* A variant of the received request. */
+/* A request derived from the case's, and the secrets and the time to check it with. */
 struct shown {
 	const struct pairs *headers;
 	const char *query;
@@ -37,7 +37,7 @@ static void expect(struct golden *g, const char *what, const struct shown *s, en
 	golden_text(g, member, proof_verdict_name(expected), proof_verdict_name(v));
 }
 
-/* ---- refusals of every desk -------------------------------------------------------------------------------------- */
+/* ---- requests that every desk refuses ---------------------------------------------------------------------------- */
 
 static bool is_signed(const struct golden *g)
 {
@@ -46,7 +46,7 @@ static bool is_signed(const struct golden *g)
 	return text_is(method, "hmac") || text_is(method, "standard-webhooks");
 }
 
-/* Returns another letter of the same alphabet: of hexadecimal digits, of base64, of text. */
+/* Returns another character that is valid in hexadecimal digits, base64 and text alike. */
 static char other(char c)
 {
 	if (isdigit((unsigned char)c))
@@ -96,7 +96,7 @@ static void refuse_without_header(struct golden *g, struct shown s, const char *
 	expect(g, what, &s, PROOF_MISSING);
 }
 
-/* Each "header:NAME" in a text of `authenticate`. */
+/* Leaves out each "header:NAME" of a text of `authenticate` in turn. */
 static void refuse_without_named(struct golden *g, const struct shown *s, const char *key)
 {
 	const char *text = node_text(g->authenticate, key);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Golden cases: for every desk, webhooks with their proofs and the helpdesk's answers, together with the expected
- * results (tests/data/helpdesks). The daemon's own functions process them from proof to event; only HTTP and the store
- * are left out. Every shipped preset has such a file.
+ * Golden cases: webhooks of every desk with their proofs and the helpdesk's answers, and the expected results
+ * (tests/data/helpdesks). The functions of the daemon process them from proof to event; only HTTP and the store are
+ * left out. Every shipped preset has such a file.
  */
 #include <config.h>
 
@@ -49,7 +49,7 @@ static char *written(const struct node *n)
 	return buf_take(&b);
 }
 
-/* Returns the member of the expectation as one text: lists with "; " between. */
+/* Compares the member of the expectation as one text. Elements of a list are joined with "; ". */
 static void compare(struct golden *g, const struct node *expected, const char *member, const char *found)
 {
 	CLEANUP(mem_freep) char *text = written(node_get(expected, member));
@@ -73,7 +73,7 @@ static void compare_time(struct golden *g, const struct node *expected, const ch
 		golden_differs(g, member, text, has ? found : NULL);
 }
 
-/* Returns one attribute as text: lists with "; " between. */
+/* Returns an attribute as text. Elements of a list are joined with "; ". */
 static char *shown(struct json_object *o)
 {
 	struct buf b;
@@ -112,7 +112,7 @@ static void compare_attributes(struct golden *g, const struct node *expected, st
 
 /* ---- the helpdesk's answers -------------------------------------------------------------------------------------- */
 
-/* An item of `answers`: the body of a 200, or {status, body}. */
+/* answer: an item of `answers`, which is the body of a 200 or {status, body}. */
 static enum lookup_plan_verdict take_answer(struct golden *g, struct lookup_plan *q, const struct node *answer)
 {
 	const char *status = node_text(answer, "status");
@@ -126,7 +126,7 @@ static enum lookup_plan_verdict take_answer(struct golden *g, struct lookup_plan
 	return v;
 }
 
-/* True where *ret is filled. asked: the URLs, one on a line. */
+/* Returns true if the plan reached its end. asked: the URLs, joined with "; ". */
 static bool walk(struct golden *g, const struct node *answers, struct lookup_plan *q, struct buf *asked)
 {
 	static const struct lookup_plan_secrets secrets = {.user = "u", .password = "p", .token = "t"};
@@ -267,8 +267,8 @@ static void compare_signal(struct golden *g, const struct node *expected, const 
 	compare(g, expected, "url", s->conversation_url);
 }
 
-/* A first parse, the lookup where it is wanted, and the second parse, as in the pipeline. Takes ownership of w's
- * members. */
+/* Parses, makes the lookup that the result wants, and applies its result, as the pipeline does. Takes over the members
+ * of w. */
 static void compare_webhook(struct golden *g, const struct node *expected, struct webhook *w)
 {
 	struct parsed_webhook *p = parsed_webhook_new(g->source->definition, w, NULL, 0);
@@ -367,7 +367,7 @@ static bool keys_are_known(struct golden *g, const struct node *n)
 	return known;
 }
 
-/* True where a case, or an item of one, has that result. */
+/* True where a case, or an item of one, says the word. */
 static bool is_said(const struct node *cases, const char *word)
 {
 	for (size_t i = 0; i < cases->n; i++) {
