@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include <config.h>
 
-#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -16,6 +13,7 @@
 #include "base/lock.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "fixtures/child.h"
 
 static struct lock fixed = LOCK_INIT;
 
@@ -180,30 +178,27 @@ static void wait_with_what_is_free(struct table *t)
 	(void)cond_wait_until(&t->changed, &t->lock, 0);
 }
 
+struct mistake {
+	void (*make)(struct table *t);
+};
+
+static int make_mistake(void *ctx)
+{
+	const struct mistake *mistake = ctx;
+	struct table t;
+
+	lay(&t);
+	mistake->make(&t);
+	return 0;
+}
+
 static void a_mistake_with_a_lock_ends_the_process(void **state)
 {
-	void (*const mistakes[])(struct table *) = {acquire_twice, release_what_is_free, wait_with_what_is_free};
+	struct mistake mistakes[] = {{acquire_twice}, {release_what_is_free}, {wait_with_what_is_free}};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(mistakes) / sizeof(*mistakes); i++) {
-		pid_t child = fork();
-		int status;
-
-		assert_true(child >= 0);
-		if (child == 0) {
-			struct rlimit none = {0};
-			struct table t;
-
-			(void)setrlimit(RLIMIT_CORE, &none);
-			(void)signal(SIGABRT, SIG_DFL);
-			(void)dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
-			lay(&t);
-			mistakes[i](&t);
-			_exit(0);
-		}
-		assert_int_equal(waitpid(child, &status, 0), child);
-		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
-	}
+	for (size_t i = 0; i < sizeof(mistakes) / sizeof(*mistakes); i++)
+		assert_int_equal(child_run(make_mistake, &mistakes[i]), -SIGABRT);
 }
 
 int main(void)

@@ -5,15 +5,12 @@
  */
 #include <config.h>
 
+#include "fixtures/child.h"
 #include "fixtures/definition.h"
 #include "fixtures/parse_result.h"
 #include "fixtures/tap.h"
 
-#include <fcntl.h>
 #include <signal.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "helpdesk/parse/batch.h"
 
@@ -85,11 +82,6 @@ enum end {
 	END_UNEXPECTED,
 };
 
-struct desk {
-	const char *yaml, *body;
-	const char *attributes; /* the expected values */
-};
-
 static const char more[] = "ping: {/type: {matches: \"^(ping|hello|test)$\"}}\ntime: /at\nemails: /mail/*\n"
 			   "attributes: {Team: /team, Tags: /tags/*, Number: /number, Score: /score}\n"
 			   "conversation_url: \"https://x.example/{/id}\"\n";
@@ -108,9 +100,18 @@ static const char form[] = "type=opened&id=9400111899223334445556&at=1763739999.
 			   "&tags=a&tags=b&tags=c&number=7&score=1";
 static const char form_said[] = "{\"Team\":\"one\",\"Tags\":[\"a\",\"b\",\"c\"],\"Number\":\"7\",\"Score\":\"1\"}";
 
+struct task {
+	const struct definition *definition;
+	struct webhook *webhook;
+	const char *attributes; /* the expected values */
+};
+
 /* Runs in the child. */
-static enum end read_once(const struct definition *d, struct webhook *w, const char *attributes)
+static int read_once(void *ctx)
 {
+	const struct task *task = ctx;
+	const struct definition *d = task->definition;
+	struct webhook *w = task->webhook;
 	char *shown = NULL;
 	char *item = NULL;
 	struct batch *batch = NULL;
@@ -127,7 +128,7 @@ static enum end read_once(const struct definition *d, struct webhook *w, const c
 	right = right && item && r.kind == PARSE_SIGNAL && r.signal.transition == TRANSITION_OPENED &&
 		strcmp(r.signal.conversation, "9400111899223334445556") == 0 && r.signal.addresses.n == 1 &&
 		strcmp(r.signal.conversation_url, "https://x.example/9400111899223334445556") == 0 &&
-		strcmp(shown, attributes) == 0;
+		strcmp(shown, task->attributes) == 0;
 	if (!right)
 		return END_READ_WRONG;
 	return allocations < fails_at ? END_READ_WHOLE : END_READ;
@@ -135,22 +136,12 @@ static enum end read_once(const struct definition *d, struct webhook *w, const c
 
 static enum end read_in_a_process(const struct definition *d, struct webhook *w, const char *attributes)
 {
-	pid_t child = fork();
-	int status;
+	struct task task = {.definition = d, .webhook = w, .attributes = attributes};
+	int r = child_run(read_once, &task);
 
-	assert_true(child >= 0);
-	if (child == 0) {
-		struct rlimit none = {0};
-
-		(void)setrlimit(RLIMIT_CORE, &none);
-		(void)signal(SIGABRT, SIG_DFL);
-		(void)dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
-		_exit(read_once(d, w, attributes));
-	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	if (WIFEXITED(status))
-		return (enum end)WEXITSTATUS(status);
-	return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT ? END_OF_PROCESS : END_UNEXPECTED;
+	if (r >= 0)
+		return (enum end)r;
+	return r == -SIGABRT ? END_OF_PROCESS : END_UNEXPECTED;
 }
 
 static void fail_each(const char *form_line, const char *body, const char *attributes)
