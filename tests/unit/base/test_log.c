@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -27,29 +26,16 @@
 #include "base/mask.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "fixtures/capture.h"
 
-static int stderr_before, captured;
+static struct capture logged;
 
-/* stderr goes to memory until released() gives back what was written. */
-static void capture(void)
-{
-	stderr_before = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
-	captured = memfd_create("log", MFD_CLOEXEC);
-	assert_true(stderr_before >= 0 && captured >= 0);
-	assert_return_code(dup2(captured, STDERR_FILENO), errno);
-}
-
+/* Returns what was written to stderr since capture_begin(&logged, stderr). */
 static char *released(void)
 {
 	static char text[65536];
-	ssize_t n;
 
-	assert_return_code(dup2(stderr_before, STDERR_FILENO), errno);
-	n = pread(captured, text, sizeof(text) - 1, 0);
-	assert_true(n >= 0);
-	text[n] = '\0';
-	(void)close(stderr_before);
-	(void)close(captured);
+	capture_end(&logged, text, sizeof(text));
 	return text;
 }
 
@@ -72,7 +58,7 @@ static void a_line_has_time_level_message_and_ids(void **state)
 
 	(void)state;
 	log_setup(LOG_FORMAT_TEXT, LOG_INFO, false);
-	capture();
+	capture_begin(&logged, stderr);
 	log_info(&about, "refused %d", 401);
 	log_error(NULL, "plain");
 	text = released();
@@ -95,7 +81,7 @@ static void one_event_is_one_line_whatever_it_says(void **state)
 	log_setup(LOG_FORMAT_TEXT, LOG_INFO, false);
 	memset(longest, 'x', sizeof(longest) - 1);
 	longest[sizeof(longest) - 1] = '\0';
-	capture();
+	capture_begin(&logged, stderr);
 	log_info(&about, "first\nsecond\r\x1b[31m \x7f \xc3\xa4");
 	log_info(NULL, "broken \xff\xc3");
 	log_info(NULL, "%s", longest);
@@ -115,7 +101,7 @@ static void levels_below_are_silent(void **state)
 	log_setup(LOG_FORMAT_TEXT, LOG_WARNING, false);
 	assert_false(log_wants(LOG_NOTICE));
 	assert_true(log_wants(LOG_WARNING));
-	capture();
+	capture_begin(&logged, stderr);
 	log_notice(NULL, "one");
 	log_info(NULL, "two");
 	log_debug(NULL, "three");
@@ -139,7 +125,7 @@ static void json_lines_are_json(void **state)
 
 	(void)state;
 	log_setup(LOG_FORMAT_JSON, LOG_INFO, false);
-	capture();
+	capture_begin(&logged, stderr);
 	log_warning(&about, "a \"b\" \\ \t%s", "c");
 	text = released();
 	assert_int_equal(lines(text), 1);
@@ -226,7 +212,7 @@ static void addresses_are_masked_unless_asked_for(void **state)
 
 	(void)state;
 	log_setup(LOG_FORMAT_TEXT, LOG_INFO, false);
-	capture();
+	capture_begin(&logged, stderr);
 	log_info(NULL, "for %s", log_email("jo.doe@example.com", out));
 	text = released();
 	assert_non_null(strstr(text, "for j***@example.com\n"));
@@ -249,13 +235,13 @@ static void an_address_in_a_conversations_id_is_masked(void **state)
 		char *text;
 
 		log_setup(formats[i], LOG_INFO, false);
-		capture();
+		capture_begin(&logged, stderr);
 		log_info(&about, "dropped");
 		text = released();
 		assert_non_null(strstr(text, "j***@example.com/7"));
 		assert_null(strstr(text, "jo.doe"));
 		log_setup(formats[i], LOG_INFO, true);
-		capture();
+		capture_begin(&logged, stderr);
 		log_info(&about, "dropped");
 		text = released();
 		assert_non_null(strstr(text, "jo.doe@example.com/7"));
@@ -282,7 +268,7 @@ static void what_must_not_be_shown_never_is(void **state)
 		size_t len = 0;
 
 		log_setup(formats[i % 3], LOG_INFO, personal);
-		capture();
+		capture_begin(&logged, stderr);
 		log_warning(&about, "told %s", said);
 		len = (size_t)snprintf(all, sizeof(all), "%s", released());
 		for (int n = 0; formats[i % 3] == LOG_FORMAT_JOURNAL && n < journal_n; n++)
@@ -312,7 +298,7 @@ static void no_part_of_a_secret_is_left_where_a_message_is_cut(void **state)
 		memset(longest, 'x', sizeof(longest) - 1);
 		memcpy(longest + at, secrets[0], strlen(secrets[0]));
 		longest[sizeof(longest) - 1] = '\0';
-		capture();
+		capture_begin(&logged, stderr);
 		log_warning(NULL, "%s", longest);
 		text = released();
 		assert_null(strstr(text, "the-"));
@@ -328,7 +314,7 @@ static void auto_is_text_where_stderr_is_not_the_journal(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]); i++) {
 		assert_return_code(setenv("JOURNAL_STREAM", streams[i], 1), errno);
-		capture();
+		capture_begin(&logged, stderr);
 		log_setup(LOG_FORMAT_AUTO, LOG_INFO, false);
 		log_info(NULL, "here");
 		text = released();
@@ -343,7 +329,7 @@ static void auto_is_the_journal_where_stderr_is_its_stream(void **state)
 	struct stat st;
 
 	(void)state;
-	capture();
+	capture_begin(&logged, stderr);
 	assert_return_code(fstat(STDERR_FILENO, &st), errno);
 	(void)snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)st.st_dev,
 		       (unsigned long long)st.st_ino);
@@ -356,7 +342,9 @@ static void auto_is_the_journal_where_stderr_is_its_stream(void **state)
 	assert_return_code(unsetenv("JOURNAL_STREAM"), errno);
 }
 
-/* stderr is a pipe; returns the end to read from. */
+static int stderr_before;
+
+/* Makes stderr a pipe. Returns the end to read from. */
 static int pipe_for_stderr(void)
 {
 	int ends[2];

@@ -10,9 +10,9 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "command/options.h"
+#include "fixtures/capture.h"
 
 static const struct command trial = {
 	.name = "trial",
@@ -21,8 +21,8 @@ static const struct command trial = {
 	.help = "  --flag  a flag\n",
 };
 
-/* What one parse gave, and what it wrote. */
-struct parsed_webhook {
+/* The result of one parse, and its output. */
+struct parsed {
 	int end;
 	bool flag;
 	const char *text, *file;
@@ -33,37 +33,10 @@ struct parsed_webhook {
 	char out[4096], err[4096];
 };
 
-/* Sends a stream to a file of its own from begin to end. */
-struct captured {
-	FILE *stream, *file;
-	int saved;
-};
-
-static void capture_begin(struct captured *c, FILE *stream)
+/* words: the arguments behind the command's name, NULL at the end. */
+static struct parsed parse(size_t words_max, const char *const *words)
 {
-	c->stream = stream;
-	c->file = tmpfile();
-	assert_non_null(c->file);
-	assert_int_equal(fflush(stream), 0);
-	c->saved = dup(fileno(stream));
-	assert_true(c->saved >= 0);
-	assert_true(dup2(fileno(c->file), fileno(stream)) >= 0);
-}
-
-static void capture_end(struct captured *c, char *to, size_t size)
-{
-	(void)fflush(c->stream);
-	assert_true(dup2(c->saved, fileno(c->stream)) >= 0);
-	close(c->saved);
-	rewind(c->file);
-	to[fread(to, 1, size - 1, c->file)] = '\0';
-	fclose(c->file);
-}
-
-/* words: what stands behind the command's name, NULL at the end. */
-static struct parsed_webhook parse(size_t words_max, const char *const *words)
-{
-	struct parsed_webhook p = {.count = -1};
+	struct parsed p = {.count = -1};
 	const struct option_spec specs[] = {
 		{"--flag", OPTION_FLAG, &p.flag}, {"--text", OPTION_TEXT, &p.text},
 		{"--list", OPTION_LIST, &p.list}, {"--limit", OPTION_COUNT, &p.count},
@@ -71,7 +44,7 @@ static struct parsed_webhook parse(size_t words_max, const char *const *words)
 		{NULL, OPTION_FLAG, NULL},
 	};
 	char *argv[80] = {(char *)"trial"};
-	struct captured out, err;
+	struct capture out, err;
 	int argc = 1;
 
 	for (; words[argc - 1]; argc++)
@@ -89,7 +62,7 @@ static struct parsed_webhook parse(size_t words_max, const char *const *words)
 
 static void every_type_is_read_in_both_ways_of_writing(void **state)
 {
-	struct parsed_webhook p = PARSE("--flag", "--text", "one", "--list=a", "--limit", "12", "--list", "b");
+	struct parsed p = PARSE("--flag", "--text", "one", "--list=a", "--limit", "12", "--list", "b");
 
 	(void)state;
 	assert_int_equal(p.end, OPTIONS_GO);
@@ -109,7 +82,7 @@ static void every_type_is_read_in_both_ways_of_writing(void **state)
 
 static void what_is_not_given_stays_as_it_was(void **state)
 {
-	struct parsed_webhook p = PARSE(NULL);
+	struct parsed p = PARSE(NULL);
 
 	(void)state;
 	assert_int_equal(p.end, OPTIONS_GO);
@@ -123,7 +96,7 @@ static void what_is_not_given_stays_as_it_was(void **state)
 
 static void a_value_is_taken_as_it_stands(void **state)
 {
-	struct parsed_webhook p = PARSE("--text", "--flag");
+	struct parsed p = PARSE("--text", "--flag");
 
 	(void)state;
 	assert_int_equal(p.end, OPTIONS_GO);
@@ -140,7 +113,7 @@ static void a_value_is_taken_as_it_stands(void **state)
 
 static void words_stand_anywhere_between_options(void **state)
 {
-	struct parsed_webhook p = PARSE("first", "--flag", "second");
+	struct parsed p = PARSE("first", "--flag", "second");
 
 	(void)state;
 	assert_int_equal(p.end, OPTIONS_GO);
@@ -152,7 +125,7 @@ static void words_stand_anywhere_between_options(void **state)
 
 static void a_dash_alone_and_all_behind_two_are_words(void **state)
 {
-	struct parsed_webhook p = PARSE("-", "--", "--flag");
+	struct parsed p = PARSE("-", "--", "--flag");
 
 	(void)state;
 	assert_int_equal(p.end, OPTIONS_GO);
@@ -164,7 +137,7 @@ static void a_dash_alone_and_all_behind_two_are_words(void **state)
 
 static void two_dashes_alone_are_a_word_behind_two(void **state)
 {
-	struct parsed_webhook p = PARSE("--flag", "--", "--", "-h");
+	struct parsed p = PARSE("--flag", "--", "--", "-h");
 
 	(void)state;
 	assert_int_equal(p.end, OPTIONS_GO);
@@ -176,7 +149,7 @@ static void two_dashes_alone_are_a_word_behind_two(void **state)
 
 static void what_is_wrong_first_is_told(void **state)
 {
-	struct parsed_webhook p = PARSE("a", "b", "c", "--lmit", "-h");
+	struct parsed p = PARSE("a", "b", "c", "--lmit", "-h");
 
 	(void)state;
 	assert_int_equal(p.end, COMMAND_USAGE);
@@ -188,7 +161,7 @@ static void what_is_wrong_first_is_told(void **state)
 
 static void one_word_too_many_is_named(void **state)
 {
-	struct parsed_webhook p = PARSE("a", "b", "c");
+	struct parsed p = PARSE("a", "b", "c");
 
 	(void)state;
 	assert_int_equal(p.end, COMMAND_USAGE);
@@ -204,7 +177,7 @@ static void help_ends_with_the_commands_own_text(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
-		struct parsed_webhook p = PARSE("word", ways[i], "--no-such-option");
+		struct parsed p = PARSE("word", ways[i], "--no-such-option");
 		assert_int_equal(p.end, COMMAND_GOOD);
 		assert_non_null(strstr(p.out, "Usage: deskbridge [-c FILE] trial WORD [--flag]\n"));
 		assert_non_null(strstr(p.out, "tries options"));
@@ -250,7 +223,7 @@ static void a_wrong_option_names_the_nearest(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		struct parsed_webhook p = PARSE(rows[i].word);
+		struct parsed p = PARSE(rows[i].word);
 		assert_int_equal(p.end, COMMAND_USAGE);
 		if (!strstr(p.err, rows[i].said))
 			fail_msg("%s: %s", rows[i].word, p.err);
@@ -264,7 +237,7 @@ static void a_wrong_option_names_the_nearest(void **state)
 static void a_very_long_option_is_cut_in_the_message(void **state)
 {
 	char word[4000] = "--";
-	struct parsed_webhook p;
+	struct parsed p;
 
 	(void)state;
 	memset(word + 2, 'x', sizeof(word) - 3);
@@ -280,7 +253,7 @@ static void counts_are_whole_numbers_from_1(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
-		struct parsed_webhook p = PARSE("--limit", wrong[i]);
+		struct parsed p = PARSE("--limit", wrong[i]);
 		if (p.end != COMMAND_USAGE || !strstr(p.err, "--limit") ||
 		    !strstr(p.err, "expected a whole number from 1"))
 			fail_msg("\"%s\": %d %s", wrong[i], p.end, p.err);
@@ -294,7 +267,7 @@ static void a_missing_value_is_told(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 3; i++) {
-		struct parsed_webhook p = PARSE(names[i]);
+		struct parsed p = PARSE(names[i]);
 		assert_int_equal(p.end, COMMAND_USAGE);
 		assert_non_null(strstr(p.err, names[i]));
 		assert_non_null(strstr(p.err, "needs a value"));
@@ -303,7 +276,7 @@ static void a_missing_value_is_told(void **state)
 
 static void a_files_name_is_not_empty(void **state)
 {
-	struct parsed_webhook p = PARSE("--file", "a", "--file=b", "--files", "c", "--files=d");
+	struct parsed p = PARSE("--file", "a", "--file=b", "--files", "c", "--files=d");
 
 	(void)state;
 	assert_int_equal(p.end, OPTIONS_GO);
@@ -327,7 +300,7 @@ static void a_files_name_is_not_empty(void **state)
 
 static void a_flag_takes_no_value(void **state)
 {
-	struct parsed_webhook p = PARSE("--flag=yes");
+	struct parsed p = PARSE("--flag=yes");
 
 	(void)state;
 	assert_int_equal(p.end, COMMAND_USAGE);
@@ -338,7 +311,7 @@ static void a_flag_takes_no_value(void **state)
 static void lists_are_bounded(void **state)
 {
 	const char *words[OPTION_LIST_MAX + 2] = {NULL};
-	struct parsed_webhook p;
+	struct parsed p;
 
 	(void)state;
 	for (size_t i = 0; i < OPTION_LIST_MAX; i++)
