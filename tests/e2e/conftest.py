@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Fixtures of the black-box tests; what they give is described in harness.py."""
+"""Fixtures of the black-box tests; what they give is described in harness/__init__.py."""
 
 import fcntl
 import os

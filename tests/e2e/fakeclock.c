@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For LD_PRELOAD: the wall clock of a program, set by a test (harness.py, Clock). $FAKECLOCK names a file of eight
+ * For LD_PRELOAD: the wall clock of a program, set by a test (harness/preload.py, Clock). $FAKECLOCK names a file of eight
  * bytes: by how many milliseconds the clock is ahead, in the machine's byte order. A write into it is the clock being
  * set: it counts at once, and timers that wait to be cancelled by that (TFD_TIMER_CANCEL_ON_SET) are. The monotonic
  * clock stays.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For LD_PRELOAD: a disk that is slow, as a test says while the program runs (harness.py, SlowDisk). $SLOWDISK names a
+ * For LD_PRELOAD: a disk that is slow, as a test says while the program runs (harness/preload.py, SlowDisk). $SLOWDISK names a
  * file of two numbers of eight bytes in the machine's byte order: how many milliseconds each fsync and fdatasync takes
  * beside its own time, and how many of them wait just now, which this writes.
  */

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: MIT
+"""Configurations as dictionaries."""
+
+import copy
+
+
+def deep_merge(base, over):
+    """over laid over base: dicts by key, anything else replaced; a value of None takes the key away. All of over is
+    copied."""
+    merged = dict(base)
+    for key, value in over.items():
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(value, dict) and isinstance(merged.get(key), dict):
+            merged[key] = deep_merge(merged[key], value)
+        else:
+            merged[key] = copy.deepcopy(value)
+    return merged
+
+
+def secrets_in(config, key=None):
+    """The secrets that stand in a configuration itself."""
+    if isinstance(config, dict):
+        return set().union(*(secrets_in(value, name) for name, value in config.items()))
+    if isinstance(config, list):
+        return set().union(*(secrets_in(value, key) for value in config))
+    return {config} if key in ("api_key", "password", "token", "secret") and isinstance(config, str) else set()

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: MIT
+"""The maker of all pieces of a test."""
+
+from .daemon import Daemon
+from .desks import Gladly, Helpdesk
+from .preload import Clock, SlowDisk
+from .process import HeldPort
+from .sandbox import Sandbox
+
+
+class Stage:
+    """Makes the pieces of a test, keeps them, and takes them down again in reverse order."""
+
+    def __init__(self):
+        self._pieces = []
+
+    def _keep(self, piece):
+        self._pieces.append(piece)
+        return piece
+
+    def sandbox(self, *args, **kwargs):
+        return self._keep(Sandbox(*args, **kwargs))
+
+    def gladly(self, tls=None):
+        return self._keep(Gladly(tls))
+
+    def helpdesk(self):
+        return self._keep(Helpdesk())
+
+    def clock(self, ahead=0):
+        return self._keep(Clock(ahead))
+
+    def address(self):
+        """An address for a daemon that gives it up and takes it again: nobody else gets the port meanwhile."""
+        return self._keep(HeldPort()).address
+
+    def slow_disk(self):
+        return self._keep(SlowDisk())
+
+    def daemon(self, *args, **kwargs):
+        """Daemon(…); kept before it starts, so that one that does not come up is cleaned away too."""
+        start = kwargs.pop("start", True)
+        daemon = self._keep(Daemon(*args, start=False, **kwargs))
+        return daemon.start() if start else daemon
+
+    def close(self):
+        problems = []
+        while self._pieces:
+            try:
+                self._pieces.pop().close()
+            except Exception as problem:
+                problems.append(f"{type(problem).__name__}: {problem}")
+        assert not problems, "\n".join(problems)
+
+    def reports(self):
+        return [(type(piece).__name__, piece.report()) for piece in self._pieces]
