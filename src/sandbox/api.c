@@ -11,7 +11,7 @@
 #include "sandbox/readback.h"
 
 /* One request on its way. */
-struct api_call {
+struct api_request {
 	struct state *state;
 	struct http_exchange *x;
 	struct answer *answer;
@@ -43,77 +43,78 @@ _Static_assert(ENDPOINTS <= WORLD_ENDPOINTS_MAX, "an account has room for each e
 
 /* ---- what the endpoints do --------------------------------------------------------------------------------------- */
 
-static void take(struct api_call *c, const struct check_result *checked)
+static void take_events(struct api_request *req, const struct check_result *checked)
 {
 	const struct world_event *e;
 
-	lock_acquire(&c->state->lock);
+	lock_acquire(&req->state->lock);
 	for (size_t i = 0; i < checked->n; i++) {
-		e = world_take(c->state->world, c->account, &checked->events[i], c->x->received_ms);
-		if (c->state->feed)
-			feed_event(c->state->feed, e);
+		e = world_take(req->state->world, req->account, &checked->events[i], req->x->received_ms);
+		if (req->state->feed)
+			feed_event(req->state->feed, e);
 	}
-	lock_release(&c->state->lock);
-	c->answer->status = 202;
+	lock_release(&req->state->lock);
+	req->answer->status = 202;
 	if (checked->phone_ignored)
-		pairs_add(&c->answer->headers, "X-Klaviyo-Partial-Failure", "phone_number");
+		pairs_add(&req->answer->headers, "X-Klaviyo-Partial-Failure", "phone_number");
 }
 
-static void post(struct api_call *c, const struct endpoint *e)
+static void serve_post(struct api_request *req, const struct endpoint *e)
 {
-	const struct check_rules rules = {c->revision, c->x->received_ms};
+	const struct check_rules rules = {req->revision, req->x->received_ms};
 	struct complaints complaints = {0};
 	struct check_result checked;
 
-	if (!access_media_type(http_header(c->x, "Content-Type"), http_header(c->x, "Content-Encoding"), &complaints)) {
-		answer_complaints(c->answer, &complaints);
+	if (!access_media_type(http_header(req->x, "Content-Type"), http_header(req->x, "Content-Encoding"),
+			       &complaints)) {
+		answer_complaints(req->answer, &complaints);
 		complaints_done(&complaints);
 		return;
 	}
-	if (c->x->body_len > CHECK_BODY_MAX) {
-		answer_complaint(c->answer, 413, "/data", "The payload must not exceed 5 MB.");
+	if (req->x->body_len > CHECK_BODY_MAX) {
+		answer_complaint(req->answer, 413, "/data", "The payload must not exceed 5 MB.");
 		return;
 	}
-	e->check(c->body, &rules, &checked);
+	e->check(req->body, &rules, &checked);
 	if (checked.complaints.n > 0)
-		answer_complaints(c->answer, &checked.complaints);
+		answer_complaints(req->answer, &checked.complaints);
 	else
-		take(c, &checked);
+		take_events(req, &checked);
 	check_result_done(&checked);
 }
 
-static void read_back(struct api_call *c, const struct endpoint *e)
+static void serve_get(struct api_request *req, const struct endpoint *e)
 {
 	struct pairs params = {0};
-	const char *host = http_header(c->x, "Host");
+	const char *host = http_header(req->x, "Host");
 	CLEANUP(mem_freep) char *base = mem_fmt("http://%s", host ? host : "sandbox");
-	struct readback r = {c->state->world, c->account, base, c->path, &params};
+	struct readback r = {req->state->world, req->account, base, req->path, &params};
 
-	percent_read_query(c->x->query, &params);
-	lock_acquire(&c->state->lock);
-	e->read(&r, c->answer);
-	lock_release(&c->state->lock);
+	percent_read_query(req->x->query, &params);
+	lock_acquire(&req->state->lock);
+	e->read(&r, req->answer);
+	lock_release(&req->state->lock);
 	pairs_done(&params);
 }
 
 /* ---- what comes before ------------------------------------------------------------------------------------------- */
 
-static const struct endpoint *route(struct api_call *c)
+static const struct endpoint *route(struct api_request *req)
 {
 	const char *allowed = NULL;
 
 	for (size_t i = 0; i < ENDPOINTS; i++) {
-		if (strcmp(endpoints[i].path, c->path) != 0)
+		if (strcmp(endpoints[i].path, req->path) != 0)
 			continue;
-		if (strcmp(endpoints[i].method, c->x->method) == 0)
+		if (strcmp(endpoints[i].method, req->x->method) == 0)
 			return &endpoints[i];
 		allowed = allowed ? "GET, POST" : endpoints[i].method;
 	}
 	if (allowed) {
-		answer_complaint(c->answer, 405, "/data", "Method not allowed.");
-		pairs_add(&c->answer->headers, "Allow", allowed);
+		answer_complaint(req->answer, 405, "/data", "Method not allowed.");
+		pairs_add(&req->answer->headers, "Allow", allowed);
 	} else {
-		answer_complaint(c->answer, 404, "/data", "There is nothing at this path.");
+		answer_complaint(req->answer, 404, "/data", "There is nothing at this path.");
 	}
 	return NULL;
 }
@@ -127,60 +128,60 @@ static char *throttled(long seconds)
 }
 
 /* include= has a stricter quota of its own with Klaviyo; its numbers are not published, so it is not counted here. */
-static bool within_quota(struct api_call *c, const struct endpoint *e)
+static bool within_quota(struct api_request *req, const struct endpoint *e)
 {
 	struct throttle_answer a;
 
-	if (c->state->no_quota)
+	if (req->state->no_quota)
 		return true;
-	lock_acquire(&c->state->lock);
-	a = throttle_take(&c->account->throttles[e - endpoints], e->burst, e->steady, c->x->received_mono_ms);
-	lock_release(&c->state->lock);
+	lock_acquire(&req->state->lock);
+	a = throttle_take(&req->account->throttles[e - endpoints], e->burst, e->steady, req->x->received_mono_ms);
+	lock_release(&req->state->lock);
 	if (!a.taken) {
 		CLEANUP(mem_freep)
 		char *detail = throttled(a.retry_s);
 
-		answer_complaint(c->answer, 429, "/data", detail);
-		answer_header(c->answer, "Retry-After", a.retry_s);
+		answer_complaint(req->answer, 429, "/data", detail);
+		answer_header(req->answer, "Retry-After", a.retry_s);
 		return false;
 	}
-	answer_header(c->answer, "RateLimit-Limit", e->steady);
-	answer_header(c->answer, "RateLimit-Remaining", a.remaining);
-	answer_header(c->answer, "RateLimit-Reset", a.reset_s);
+	answer_header(req->answer, "RateLimit-Limit", e->steady);
+	answer_header(req->answer, "RateLimit-Remaining", a.remaining);
+	answer_header(req->answer, "RateLimit-Reset", a.reset_s);
 	return true;
 }
 
 /* Key, scope and revision; the first that is wrong is the answer. */
-static bool may(struct api_call *c, const struct endpoint *e)
+static bool authorize(struct api_request *req, const struct endpoint *e)
 {
 	struct complaints complaints = {0};
 	struct access access;
 	bool good;
 
-	good = access_key(http_header(c->x, "Authorization"), &access, &complaints) &&
+	good = access_key(http_header(req->x, "Authorization"), &access, &complaints) &&
 	       access_scope(&access, e->scope, &complaints) &&
-	       access_revision(http_header(c->x, "revision"),
-			       http_header(c->x, "X-Klaviyo-Revision-Fall-Forward-Opt-Out"), c->x->received_ms,
-			       c->revision, &complaints);
+	       access_revision(http_header(req->x, "revision"),
+			       http_header(req->x, "X-Klaviyo-Revision-Fall-Forward-Opt-Out"), req->x->received_ms,
+			       req->revision, &complaints);
 	if (good) {
-		lock_acquire(&c->state->lock);
-		c->account = world_account(c->state->world, access.account);
-		lock_release(&c->state->lock);
-		if (!c->account) {
+		lock_acquire(&req->state->lock);
+		req->account = world_account(req->state->world, access.account);
+		lock_release(&req->state->lock);
+		if (!req->account) {
 			complaints_add(&complaints, 401, "/data/", "The sandbox holds no more than %d accounts.",
 				       WORLD_ACCOUNTS_MAX);
 			good = false;
 		}
 	}
 	if (!good)
-		answer_complaints(c->answer, &complaints);
+		answer_complaints(req->answer, &complaints);
 	complaints_done(&complaints);
 	return good;
 }
 
-static void answer_really(struct api_call *c)
+static void answer_endpoint(struct api_request *req)
 {
-	struct http_exchange *x = c->x;
+	struct http_exchange *x = req->x;
 	bool has_body = http_header(x, "Content-Length") || http_header(x, "Transfer-Encoding");
 	const struct endpoint *e;
 
@@ -188,30 +189,30 @@ static void answer_really(struct api_call *c)
 	if (access_header_is_garbage(http_header(x, "Authorization")) ||
 	    access_header_is_garbage(http_header(x, "revision")) || http_header_count(x, "Authorization") > 1 ||
 	    (strcmp(x->method, "POST") == 0 && !has_body)) {
-		answer_html(c->answer, 400);
+		answer_html(req->answer, 400);
 		return;
 	}
-	e = route(c);
-	if (e && may(c, e) && within_quota(c, e))
-		(e->check ? post : read_back)(c, e);
+	e = route(req);
+	if (e && authorize(req, e) && within_quota(req, e))
+		(e->check ? serve_post : serve_get)(req, e);
 }
 
 /* ---- faults ------------------------------------------------------------------------------------------------------ */
 
-static struct fault_verdict judge(struct api_call *c)
+static struct fault_verdict match_faults(struct api_request *req)
 {
 	struct complaints complaints = {0};
 	struct access access = {.account = ""};
-	struct fault_subject subject = {.method = c->x->method, .path = c->path, .body = c->body};
+	struct fault_subject subject = {.method = req->x->method, .path = req->path, .body = req->body};
 	struct fault_verdict v;
 
-	(void)access_key(http_header(c->x, "Authorization"), &access, &complaints);
+	(void)access_key(http_header(req->x, "Authorization"), &access, &complaints);
 	complaints_done(&complaints);
 	subject.account = access.account;
-	subject.now_ms = c->x->received_mono_ms;
-	lock_acquire(&c->state->lock);
-	v = faults_judge(&c->state->faults, &subject);
-	lock_release(&c->state->lock);
+	subject.now_ms = req->x->received_mono_ms;
+	lock_acquire(&req->state->lock);
+	v = faults_judge(&req->state->faults, &subject);
+	lock_release(&req->state->lock);
 	return v;
 }
 
@@ -250,17 +251,17 @@ struct fault_verdict api_serve(struct state *s, struct http_exchange *x, struct 
 {
 	size_t len = strlen(x->path);
 	CLEANUP(mem_freep) char *path = mem_strn(x->path, len - (x->path[len - 1] == '/'));
-	struct api_call c = {.state = s, .x = x, .answer = ret, .path = path};
+	struct api_request req = {.state = s, .x = x, .answer = ret, .path = path};
 	struct fault_verdict v;
 
-	if (x->body_len > 0 && x->body_len <= CHECK_BODY_MAX && json_read(x->body, x->body_len, &c.body, NULL) < 0)
-		c.body = NULL;
-	v = judge(&c);
+	if (x->body_len > 0 && x->body_len <= CHECK_BODY_MAX && json_read(x->body, x->body_len, &req.body, NULL) < 0)
+		req.body = NULL;
+	v = match_faults(&req);
 	if (v.status != 0)
 		answer_scripted(ret, &v);
 	else if (v.cut != FAULT_CUT_RESET)
-		answer_really(&c);
-	json_object_put(c.body);
+		answer_endpoint(&req);
+	json_object_put(req.body);
 	lock_acquire(&s->lock);
 	if (v.cut != FAULT_CUT_NONE)
 		s->cut++;

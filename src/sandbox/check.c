@@ -109,7 +109,7 @@ static struct json_object *check_resource(struct check *c, struct json_object *o
 {
 	struct json_object *outer = name ? check_required(c, o, at, name, json_type_object) : o;
 	struct json_object *data = json_member(outer, "data");
-	char place[POINTER_MAX];
+	char pointer[POINTER_MAX];
 	const char *have;
 
 	if (!outer)
@@ -118,15 +118,15 @@ static struct json_object *check_resource(struct check *c, struct json_object *o
 		check_invalid(c, "/data", NULL, "The payload provided in the request is invalid.");
 		return NULL;
 	}
-	(void)snprintf(place, sizeof(place), "%s%s%s/data", at, name ? "/" : "", name ? name : "");
+	(void)snprintf(pointer, sizeof(pointer), "%s%s%s/data", at, name ? "/" : "", name ? name : "");
 	have = json_member_str(data, "type");
 	if (!have || strcmp(have, type) != 0) {
 		CLEANUP(mem_freep) char *detail = mem_fmt("The type must be '%s'.", type);
 
-		check_invalid(c, place, "type", detail);
+		check_invalid(c, pointer, "type", detail);
 		return NULL;
 	}
-	return check_required(c, data, place, "attributes", json_type_object);
+	return check_required(c, data, pointer, "attributes", json_type_object);
 }
 
 /* ---- properties -------------------------------------------------------------------------------------------------- */
@@ -165,20 +165,20 @@ static const char *too_big(struct json_object *o, unsigned depth)
 static void check_properties(struct check *c, struct json_object *o, const char *at)
 {
 	int max = check_before(c, "2025-04-15") ? 300 : 400;
-	char place[POINTER_MAX + 16];
+	char pointer[POINTER_MAX + 16];
 
-	(void)snprintf(place, sizeof(place), "%s/properties", at);
+	(void)snprintf(pointer, sizeof(pointer), "%s/properties", at);
 	if (json_object_object_length(o) > max) {
 		CLEANUP(mem_freep) char *detail = mem_fmt("An event must not have more than %d properties.", max);
 
-		check_invalid(c, place, NULL, detail);
+		check_invalid(c, pointer, NULL, detail);
 	}
 	json_object_object_foreach(o, key, value)
 	{
 		const char *what = too_big(value, 1);
 
 		if (what)
-			check_invalid(c, place, key, what);
+			check_invalid(c, pointer, key, what);
 	}
 }
 
@@ -228,27 +228,27 @@ static void check_profile(struct check *c, struct json_object *holder, const cha
 					    "image",      "location",     "properties",   "meta",         NULL};
 	static const char *const identifiers[] = {"email", "phone_number", "external_id", "anonymous_id", "_kx"};
 	struct json_object *attributes = check_resource(c, holder, at, "profile", "profile");
-	char place[POINTER_MAX];
+	char pointer[POINTER_MAX];
 	const char *id, *phone;
 	size_t digits;
 
 	if (!attributes)
 		return;
-	(void)snprintf(place, sizeof(place), "%s/profile/data/attributes", at);
-	check_only(c, attributes, place, known, "profile");
+	(void)snprintf(pointer, sizeof(pointer), "%s/profile/data/attributes", at);
+	check_only(c, attributes, pointer, known, "profile");
 	e->profile = attributes;
-	e->profile_properties = check_optional(c, attributes, place, "properties", json_type_object);
+	e->profile_properties = check_optional(c, attributes, pointer, "properties", json_type_object);
 	if (e->profile_properties)
-		check_properties(c, e->profile_properties, place);
-	e->email = check_optional_text(c, attributes, place, "email");
+		check_properties(c, e->profile_properties, pointer);
+	e->email = check_optional_text(c, attributes, pointer, "email");
 	if (e->email && !check_email(e->email))
-		check_invalid(c, place, "email", "Invalid email address");
-	phone = check_optional_text(c, attributes, place, "phone_number");
+		check_invalid(c, pointer, "email", "Invalid email address");
+	phone = check_optional_text(c, attributes, pointer, "phone_number");
 	digits = phone && *phone == '+' ? strspn(phone + 1, "0123456789") : 0;
 	/* E.164: a plus and 8 to 15 digits, the first not 0. */
 	if (phone && (digits < 8 || digits > 15 || phone[1] == '0' || phone[1 + digits] != '\0')) {
 		if (!e->email)
-			check_invalid(c, place, "phone_number",
+			check_invalid(c, pointer, "phone_number",
 				      "Invalid phone number format (Example of a valid format: +12345678901)");
 		c->result->phone_ignored = e->email != NULL;
 	}
@@ -262,7 +262,7 @@ static void check_profile(struct check *c, struct json_object *holder, const cha
 			e->person = mem_fmt("%s:%s", identifiers[i], id);
 	}
 	if (!e->person)
-		check_invalid(c, place, NULL,
+		check_invalid(c, pointer, NULL,
 			      "At least one profile identifier (id, email, phone_number, …) is required.");
 	else if (strncmp(e->person, "email:", 6) == 0)
 		text_lower(e->person);
@@ -306,18 +306,18 @@ static void check_metric(struct check *c, struct json_object *holder, const char
 {
 	static const char *const known[] = {"name", "service", NULL};
 	struct json_object *attributes = check_resource(c, holder, at, "metric", "metric");
-	char place[POINTER_MAX];
+	char pointer[POINTER_MAX];
 
 	if (!attributes)
 		return;
-	(void)snprintf(place, sizeof(place), "%s/metric/data/attributes", at);
-	check_only(c, attributes, place, known, "metric");
-	(void)check_optional_text(c, attributes, place, "service");
-	if (!check_required(c, attributes, place, "name", json_type_string))
+	(void)snprintf(pointer, sizeof(pointer), "%s/metric/data/attributes", at);
+	check_only(c, attributes, pointer, known, "metric");
+	(void)check_optional_text(c, attributes, pointer, "service");
+	if (!check_required(c, attributes, pointer, "name", json_type_string))
 		return;
 	e->metric = json_member_str(attributes, "name");
 	if (*e->metric == '\0' || escape_width(e->metric) > METRIC_MAX)
-		check_invalid(c, place, "name", "The metric's name must have 1 to 127 characters.");
+		check_invalid(c, pointer, "name", "The metric's name must have 1 to 127 characters.");
 }
 
 static bool check_backfill(struct check *c, struct json_object *attributes, const char *at, bool otherwise)
@@ -387,7 +387,7 @@ static void check_item(struct check *c, struct json_object *item, size_t i)
 	struct check_event who = {0};
 	struct json_object *attributes, *events;
 	const char *type = json_member_str(item, "type");
-	char at[POINTER_MAX], place[POINTER_MAX];
+	char at[POINTER_MAX], pointer[POINTER_MAX];
 	bool backfill;
 	size_t n;
 
@@ -413,20 +413,20 @@ static void check_item(struct check *c, struct json_object *item, size_t i)
 		struct json_object *event = json_object_array_get_idx(events, k);
 		struct check_event *e;
 
-		(void)snprintf(place, sizeof(place), BULK "/%zu/attributes/events/data/%zu", i, k);
+		(void)snprintf(pointer, sizeof(pointer), BULK "/%zu/attributes/events/data/%zu", i, k);
 		type = json_member_str(event, "type");
 		if (!type || strcmp(type, "event") != 0) {
-			check_invalid(c, place, "type", "The type must be 'event'.");
+			check_invalid(c, pointer, "type", "The type must be 'event'.");
 			continue;
 		}
-		event = check_required(c, event, place, "attributes", json_type_object);
+		event = check_required(c, event, pointer, "attributes", json_type_object);
 		if (!event)
 			continue;
-		(void)snprintf(place, sizeof(place), BULK "/%zu/attributes/events/data/%zu/attributes", i, k);
+		(void)snprintf(pointer, sizeof(pointer), BULK "/%zu/attributes/events/data/%zu/attributes", i, k);
 		e = next_event(c->result);
 		*e = who;
 		e->person = mem_str(who.person);
-		check_event(c, event, place, false, backfill, e);
+		check_event(c, event, pointer, false, backfill, e);
 	}
 	free(who.person);
 }
@@ -470,14 +470,15 @@ static void check_repeats(struct check *c, struct json_object *items)
 
 	for (size_t i = 0; i < json_object_array_length(items); i++) {
 		struct json_object *list = events_of(json_object_array_get_idx(items, i));
-		char place[POINTER_MAX];
+		char pointer[POINTER_MAX];
 
 		for (size_t k = 0; k < json_object_array_length(list); k++, at++) {
 			if (!repeated[at])
 				continue;
-			(void)snprintf(place, sizeof(place), BULK "/%zu/attributes/events/data/%zu/attributes", i, k);
+			(void)snprintf(pointer, sizeof(pointer), BULK "/%zu/attributes/events/data/%zu/attributes", i,
+				       k);
 			check_invalid(
-				c, place, "unique_id",
+				c, pointer, "unique_id",
 				"The unique_id is repeated for the same profile and metric; no events were processed.");
 		}
 	}

@@ -74,7 +74,7 @@ enum match_level {
 
 struct found {
 	const struct page *page;
-	enum match_level fit;
+	enum match_level level;
 	const char *addresses; /* MATCH_KNOWN; borrowed from the desk */
 };
 
@@ -104,20 +104,20 @@ static enum match_level match_level_of(const struct desk *d, const struct page *
  */
 static struct found find_page(const struct desk *d, const char *target, const struct pairs *headers)
 {
-	struct found best = {.fit = MATCH_NONE};
+	struct found best = {.level = MATCH_NONE};
 
 	for (size_t i = 0; i < d->pages.n; i++) {
 		const struct page *p = &d->pages.items[i];
 		const char *addresses = NULL;
 		struct page_values v = {0};
-		enum match_level fit;
+		enum match_level level;
 
 		if (!page_is_authenticated(p, headers) || !page_matches(p, target, &v))
 			continue;
-		fit = match_level_of(d, p, &v, &addresses);
+		level = match_level_of(d, p, &v, &addresses);
 		page_values_done(&v);
-		if (best.fit == MATCH_NONE || (fit > best.fit && fit > MATCH_ANY))
-			best = (struct found){.page = p, .fit = fit, .addresses = addresses};
+		if (best.level == MATCH_NONE || (level > best.level && level > MATCH_ANY))
+			best = (struct found){.page = p, .level = level, .addresses = addresses};
 	}
 	return best;
 }
@@ -131,12 +131,12 @@ void desk_serve(struct desk *d, struct http_exchange *x, struct answer *ret)
 	http_headers(x, &headers);
 	found = find_page(d, target, &headers);
 	pairs_done(&headers);
-	if (found.fit == MATCH_NONE)
+	if (found.level == MATCH_NONE)
 		answer_error(ret, 401,
 			     "credentials of the kind that this helpdesk's lookup authenticates by are needed");
 	else if (strcmp(x->method, "GET") != 0)
 		answer_error(ret, 405, "GET only");
-	else if (found.fit == MATCH_STRANGER)
+	else if (found.level == MATCH_STRANGER)
 		answer_error(ret, 404, "no such customer; POST ID=EMAIL to /sandbox/customers");
 	else
 		answer_json(ret, 200, JSON, page_answer(found.page, found.addresses));
@@ -167,23 +167,23 @@ void desk_post(struct desk *d, const char *lines, struct answer *ret)
 {
 	CLEANUP(mem_freep) char *copy = mem_str(lines);
 	char *rest = copy, *line;
-	struct desk trial = {0};
+	struct desk parsed = {0};
 	struct err err;
 	int r = 0;
 
 	/* On a copy first, so that a wrong line changes nothing. */
 	for (size_t i = 0; i < d->customers.n; i++)
-		pairs_add(&trial.customers, d->customers.items[i].name, d->customers.items[i].value);
+		pairs_add(&parsed.customers, d->customers.items[i].name, d->customers.items[i].value);
 	while (r == 0 && (line = strsep(&rest, "\n"))) {
 		line = text_trim(line);
-		r = *line != '\0' ? desk_add(&trial, line, &err) : 0;
+		r = *line != '\0' ? desk_add(&parsed, line, &err) : 0;
 	}
 	if (r < 0) {
-		pairs_done(&trial.customers);
+		pairs_done(&parsed.customers);
 		answer_error(ret, 400, err.text);
 		return;
 	}
 	pairs_done(&d->customers);
-	d->customers = trial.customers;
+	d->customers = parsed.customers;
 	desk_list(d, ret);
 }

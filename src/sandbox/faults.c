@@ -69,7 +69,7 @@ static int read_path(const char *value, char **ret, struct err *reterr)
 	return 0;
 }
 
-static void keep(char **to, const char *value)
+static void replace_text(char **to, const char *value)
 {
 	free(*to);
 	*to = mem_str(value);
@@ -104,11 +104,11 @@ static int read_valued(struct fault *f, const char *key, const char *value, int6
 	} else if (strcmp(key, "path") == 0) {
 		r = read_path(value, &f->path, reterr);
 	} else if (strcmp(key, "method") == 0) {
-		keep(&f->method, value);
+		replace_text(&f->method, value);
 	} else if (strcmp(key, "email") == 0) {
-		keep(&f->email, value);
+		replace_text(&f->email, value);
 	} else if (strcmp(key, "account") == 0) {
-		keep(&f->account, value);
+		replace_text(&f->account, value);
 	} else {
 		r = -ENOENT;
 	}

@@ -40,7 +40,7 @@ struct feed {
 	atomic_uint waiting;
 	atomic_uint left_out;
 	atomic_bool ending;
-	bool broken; /* the thread's: nobody reads any more */
+	bool reader_gone; /* the thread's: nobody reads any more */
 };
 
 static void add_properties(struct buf *to, const char *json)
@@ -133,19 +133,19 @@ static void feed_write(struct feed *f, const char *text, size_t len)
 {
 	struct pollfd p = {.fd = f->fd, .events = POLLOUT};
 
-	while (len > 0 && !f->broken) {
+	while (len > 0 && !f->reader_gone) {
 		int ready = poll(&p, 1, FEED_SLICE_MS);
 		ssize_t n;
 
 		if (ready == 0 && atomic_load(&f->ending)) {
-			f->broken = true;
+			f->reader_gone = true;
 			return;
 		}
 		if (ready <= 0)
 			continue;
 		n = write(f->fd, text, len);
 		if (n < 0 && errno != EINTR && errno != EAGAIN) {
-			f->broken = true;
+			f->reader_gone = true;
 			return;
 		}
 		if (n > 0) {

@@ -14,7 +14,7 @@
 #define JSON "application/json"
 
 /* A JSON text that the world made itself; NULL gives null. */
-static struct json_object *parsed(const char *text)
+static struct json_object *json_of(const char *text)
 {
 	struct json_object *o = NULL;
 
@@ -48,10 +48,10 @@ static struct json_object *event_json(const struct world_event *e)
 	set_time(o, "time", e->time_ms);
 	set_text(o, "unique_id", e->unique_id);
 	json_set_bool(o, "backfill", e->backfill);
-	json_object_object_add(o, "value", parsed(e->value));
-	json_object_object_add(o, "properties", parsed(e->properties));
+	json_object_object_add(o, "value", json_of(e->value));
+	json_object_object_add(o, "properties", json_of(e->properties));
 	json_object_object_add(o, "profile_properties",
-			       e->profile_properties ? parsed(e->profile_properties) : json_object_new_object());
+			       e->profile_properties ? json_of(e->profile_properties) : json_object_new_object());
 	json_set_bool(o, "duplicate", e->duplicate);
 	return o;
 }
@@ -179,18 +179,18 @@ static int add_lines(struct faults *f, const char *text, int64_t now_ms, struct 
 /* Tried on a list of their own first, so that a wrong line changes nothing. */
 static void post_faults(struct state *s, struct http_exchange *x, struct answer *ret)
 {
-	struct faults trial = {0};
+	struct faults parsed = {0};
 	struct err err;
 	int r;
 
-	r = add_lines(&trial, x->body, x->received_mono_ms, &err);
+	r = add_lines(&parsed, x->body, x->received_mono_ms, &err);
 	lock_acquire(&s->lock);
-	if (r == 0 && s->faults.n + trial.n > FAULTS_MAX)
+	if (r == 0 && s->faults.n + parsed.n > FAULTS_MAX)
 		r = err_set(&err, -ENOSPC, "more than %d faults", FAULTS_MAX);
 	if (r == 0)
 		r = add_lines(&s->faults, x->body, x->received_mono_ms, &err);
 	lock_release(&s->lock);
-	faults_clear(&trial);
+	faults_clear(&parsed);
 	if (r == 0) {
 		get_faults(s, x, ret);
 		return;

@@ -62,16 +62,16 @@ struct definition_set {
 	struct config *config; /* NULL: none was named */
 };
 
-static void definition_set_add(struct definition_set *t, const struct definition *d)
+static void definition_set_add(struct definition_set *set, const struct definition *d)
 {
-	MEM_ROOM(t->all, t->n);
-	t->all[t->n++] = d;
+	MEM_ROOM(set->all, set->n);
+	set->all[set->n++] = d;
 }
 
 /* One that does not read is left out: its own check tells why. */
 static void definition_set_add_preset(void *ctx, const char *name, const char *file)
 {
-	struct definition_set *t = ctx;
+	struct definition_set *set = ctx;
 	struct problems problems = {0};
 	struct definition *d = NULL;
 	struct node *tree = NULL;
@@ -86,45 +86,45 @@ static void definition_set_add_preset(void *ctx, const char *name, const char *f
 			  name, name);
 		return;
 	}
-	MEM_ROOM(t->own, t->own_n);
-	MEM_ROOM(t->trees, t->own_n);
-	t->own[t->own_n] = d;
-	t->trees[t->own_n++] = tree;
-	definition_set_add(t, d);
+	MEM_ROOM(set->own, set->own_n);
+	MEM_ROOM(set->trees, set->own_n);
+	set->own[set->own_n] = d;
+	set->trees[set->own_n++] = tree;
+	definition_set_add(set, d);
 }
 
 /* COMMAND_GOOD, or the exit status after a message. A configuration's own come first: they know their parameters. */
-static int definition_set_load(const struct command_context *ctx, struct definition_set *t)
+static int definition_set_load(const struct command_context *ctx, struct definition_set *set)
 {
 	struct problems problems = {0};
 
 	if (ctx->config_given) {
-		t->config = config_load(ctx->config_file, &problems);
-		if (!t->config)
+		set->config = config_load(ctx->config_file, &problems);
+		if (!set->config)
 			problems_print(&problems, stderr);
 		problems_done(&problems);
-		if (!t->config)
+		if (!set->config)
 			return COMMAND_CONFIG;
-		for (size_t i = 0; i < t->config->sources_n; i++)
-			definition_set_add(t, t->config->sources[i].definition);
+		for (size_t i = 0; i < set->config->sources_n; i++)
+			definition_set_add(set, set->config->sources[i].definition);
 	}
-	if (config_presets(ctx->config_file, definition_set_add_preset, t) == 0)
+	if (config_presets(ctx->config_file, definition_set_add_preset, set) == 0)
 		out_error("deskbridge sandbox: note: there is no preset, so their helpdesks' lookups are not answered: "
 			  "are they installed (%s)?\n",
 			  DESKBRIDGE_PRESETDIR);
 	return COMMAND_GOOD;
 }
 
-static void definition_set_done(struct definition_set *t)
+static void definition_set_done(struct definition_set *set)
 {
-	for (size_t i = 0; i < t->own_n; i++) {
-		definition_free(t->own[i]);
-		node_free(t->trees[i]);
+	for (size_t i = 0; i < set->own_n; i++) {
+		definition_free(set->own[i]);
+		node_free(set->trees[i]);
 	}
-	free(t->own);
-	free(t->trees);
-	free(t->all);
-	config_free(t->config);
+	free(set->own);
+	free(set->trees);
+	free(set->all);
+	config_free(set->config);
 }
 
 /* ---- the command ------------------------------------------------------------------------------------------------- */
@@ -172,17 +172,17 @@ static const struct command command = {
 /* A wrong value is wrong usage, and is reported before anything is read or starts. */
 static int check_values(const char *address, const struct option_list *faults, const struct option_list *customers)
 {
-	struct http_address parsed;
-	struct faults trial = {0};
+	struct http_address parsed_address;
+	struct faults parsed_faults = {0};
 	struct desk desk = {0};
 	struct err err;
-	int r = http_address_parse(address, &parsed, &err);
+	int r = http_address_parse(address, &parsed_address, &err);
 
 	if (r < 0)
 		(void)err_prefix(&err, "--listen");
 	for (size_t i = 0; i < faults->n && r == 0; i++)
-		r = faults_add(&trial, faults->items[i], 0, &err);
-	faults_clear(&trial);
+		r = faults_add(&parsed_faults, faults->items[i], 0, &err);
+	faults_clear(&parsed_faults);
 	for (size_t i = 0; i < customers->n && r == 0; i++) {
 		r = desk_add(&desk, customers->items[i], &err);
 		if (r < 0)

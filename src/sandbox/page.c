@@ -18,7 +18,7 @@ static void page_done(struct page *p)
 {
 	for (size_t i = 0; i < p->n; i++)
 		free(p->parts[i].text);
-	free(p->below);
+	free(p->base_path);
 }
 
 void pages_done(struct pages *p)
@@ -37,9 +37,9 @@ struct page_builder {
 };
 
 /* Two fixed parts in a row are one. */
-static void add_fixed(struct page_builder *m, const char *text)
+static void add_fixed(struct page_builder *b, const char *text)
 {
-	struct page *p = &m->page;
+	struct page *p = &b->page;
 	char *both;
 
 	if (p->n > 0 && !p->parts[p->n - 1].varies) {
@@ -49,32 +49,32 @@ static void add_fixed(struct page_builder *m, const char *text)
 	} else if (p->n < PAGE_PARTS_MAX) {
 		p->parts[p->n++] = (struct page_part){.text = mem_str(text)};
 	} else {
-		m->bad = true;
+		b->bad = true;
 	}
 }
 
 static void add_part(void *ctx, const char *text, const struct reference *r)
 {
-	struct page_builder *m = ctx;
+	struct page_builder *b = ctx;
 	const char *name = r ? reference_name(r) : NULL;
 	char *value;
 
 	if (text) {
-		add_fixed(m, text);
+		add_fixed(b, text);
 		return;
 	}
 	if (text_same(name, "base_url"))
 		return; /* where the sandbox listens */
-	value = reference_scalar(r, m->context);
-	if (!value || m->page.n == PAGE_PARTS_MAX) {
-		m->bad = true;
+	value = reference_scalar(r, b->context);
+	if (!value || b->page.n == PAGE_PARTS_MAX) {
+		b->bad = true;
 		free(value);
-	} else if (name && pairs_get(m->context->names, name)) {
-		add_fixed(m, value);
+	} else if (name && pairs_get(b->context->names, name)) {
+		add_fixed(b, value);
 		free(value);
 	} else {
-		m->page.parts[m->page.n++] = (struct page_part){
-			.varies = true, .text = value, .customer = m->customer && text_is(value, m->customer)};
+		b->page.parts[b->page.n++] = (struct page_part){
+			.varies = true, .text = value, .customer = b->customer && text_is(value, b->customer)};
 	}
 }
 
@@ -86,7 +86,7 @@ static const char *path_of(const char *text)
 
 static bool page_is(const struct page *a, const struct page *b)
 {
-	if (a->step != b->step || a->n != b->n || !text_is(a->below, b->below))
+	if (a->step != b->step || a->n != b->n || !text_is(a->base_path, b->base_path))
 		return false;
 	for (size_t i = 0; i < a->n; i++)
 		if (a->parts[i].varies != b->parts[i].varies || a->parts[i].customer != b->parts[i].customer ||
@@ -95,7 +95,7 @@ static bool page_is(const struct page *a, const struct page *b)
 	return true;
 }
 
-static void pages_keep(struct pages *p, struct page *page)
+static void pages_add_unique(struct pages *p, struct page *page)
 {
 	bool known = p->n == PAGES_MAX;
 
@@ -114,27 +114,27 @@ static void pages_add_url(struct pages *p, const struct definition *d, const str
 			  const struct eval_context *s, const char *customer)
 {
 	const char *own = pairs_get(s->names, "base_url"), *base = own ? own : definition_about(d)->base_url;
-	struct page_builder m = {.context = s, .customer = customer};
+	struct page_builder b = {.context = s, .customer = customer};
 	char *first;
 
-	m.page.step = step;
-	m.page.below = mem_str(base ? path_of(base) : "");
-	template_parts(step->urls[i], add_part, &m);
-	if (m.bad || m.page.n == 0 || m.page.parts[0].varies) {
-		page_done(&m.page);
+	b.page.step = step;
+	b.page.base_path = mem_str(base ? path_of(base) : "");
+	template_parts(step->urls[i], add_part, &b);
+	if (b.bad || b.page.n == 0 || b.page.parts[0].varies) {
+		page_done(&b.page);
 		return;
 	}
-	first = mem_str(path_of(m.page.parts[0].text));
-	free(m.page.parts[0].text);
-	m.page.parts[0].text = first;
+	first = mem_str(path_of(b.page.parts[0].text));
+	free(b.page.parts[0].text);
+	b.page.parts[0].text = first;
 	if (first[0] == '/')
-		pages_keep(p, &m.page);
+		pages_add_unique(p, &b.page);
 	else
-		page_done(&m.page);
+		page_done(&b.page);
 }
 
 /* One sample: each step in turn, with what the steps before took from their own examples. */
-static void pages_add_walk(struct pages *p, const struct definition *d, const struct webhook *w)
+static void pages_add_steps(struct pages *p, const struct definition *d, const struct webhook *w)
 {
 	const struct definition_about *about = definition_about(d);
 	CLEANUP(parsed_webhook_freep) struct parsed_webhook *sample = parsed_webhook_borrow(d, w);
@@ -172,7 +172,7 @@ void pages_add(struct pages *p, const struct definition *d)
 		w.body_len = strlen(sample->body);
 		w.query = sample->query;
 		w.headers = sample->headers;
-		pages_add_walk(p, d, &w);
+		pages_add_steps(p, d, &w);
 	}
 }
 
@@ -218,13 +218,13 @@ static bool matches_at(const struct page *p, const char *at, struct page_values 
 
 bool page_matches(const struct page *p, const char *target, struct page_values *ret)
 {
-	size_t below = strlen(p->below);
+	size_t base_len = strlen(p->base_path);
 	struct page_values v = {0};
 	bool matches = matches_at(p, target, &v);
 
-	if (!matches && below > 0 && strncmp(target, p->below, below) == 0) {
+	if (!matches && base_len > 0 && strncmp(target, p->base_path, base_len) == 0) {
 		page_values_done(&v);
-		matches = matches_at(p, target + below, &v);
+		matches = matches_at(p, target + base_len, &v);
 	}
 	if (matches && ret)
 		*ret = v;
@@ -259,31 +259,31 @@ bool page_is_authenticated(const struct page *p, const struct pairs *headers)
  * element is meant. */
 struct list_path {
 	char *list; /* NULL: there is no "*", one address only */
-	char *rest;
+	char *tail;
 };
 
 static struct list_path list_path_of(const char *pointer)
 {
 	const char *star = strstr(pointer, "/*");
-	struct list_path place = {.rest = mem_str(pointer)};
+	struct list_path path = {.tail = mem_str(pointer)};
 
 	while (star && star[2] != '\0' && star[2] != '/')
 		star = strstr(star + 1, "/*");
 	if (!star)
-		return place;
-	free(place.rest);
-	place.list = mem_dup(pointer, (size_t)(star - pointer));
-	place.rest = mem_str(star + 2);
-	for (char *at = place.rest; (at = strstr(at, "/*")); at++)
+		return path;
+	free(path.tail);
+	path.list = mem_dup(pointer, (size_t)(star - pointer));
+	path.tail = mem_str(star + 2);
+	for (char *at = path.tail; (at = strstr(at, "/*")); at++)
 		if (at[2] == '\0' || at[2] == '/')
 			at[1] = '0';
-	return place;
+	return path;
 }
 
 static void list_path_done(struct list_path *p)
 {
 	free(p->list);
-	free(p->rest);
+	free(p->tail);
 }
 
 static const char *string_at(struct json_object *o, const char *pointer)
@@ -305,11 +305,11 @@ static void put_at(struct json_object **o, const char *pointer, struct json_obje
 }
 
 /* Of the list's elements the one that holds an address. */
-static struct json_object *pattern_of(struct json_object *list, const char *rest)
+static struct json_object *example_of(struct json_object *list, const char *tail)
 {
 	for (size_t i = 0; i < json_object_array_length(list); i++) {
 		struct json_object *one = json_object_array_get_idx(list, i);
-		const char *value = string_at(one, rest);
+		const char *value = string_at(one, tail);
 
 		if (value && strchr(value, '@'))
 			return one;
@@ -317,14 +317,14 @@ static struct json_object *pattern_of(struct json_object *list, const char *rest
 	return json_object_array_get_idx(list, 0);
 }
 
-static struct json_object *element_for(struct json_object *pattern, const struct list_path *place, const char *email)
+static struct json_object *element_for(struct json_object *example, const struct list_path *path, const char *email)
 {
 	struct json_object *copy = NULL;
-	CLEANUP(mem_freep) char *was = mem_str(string_at(pattern, place->rest));
+	CLEANUP(mem_freep) char *was = mem_str(string_at(example, path->tail));
 
-	if (json_object_deep_copy(pattern, &copy, NULL) < 0)
+	if (json_object_deep_copy(example, &copy, NULL) < 0)
 		return NULL;
-	put_at(&copy, place->rest, json_object_new_string(email));
+	put_at(&copy, path->tail, json_object_new_string(email));
 	if (!was || !json_object_is_type(copy, json_type_object))
 		return copy;
 	/* The address may stand a second time beside its place, in the form that the customer wrote. */
@@ -337,14 +337,14 @@ static struct json_object *element_for(struct json_object *pattern, const struct
 	return copy;
 }
 
-static void put_list(struct json_object **answer, const struct list_path *place, const struct list_path *primary,
+static void put_list(struct json_object **answer, const struct list_path *path, const struct list_path *primary,
 		     const char *addresses)
 {
 	CLEANUP(mem_freep) char *copy = mem_str(addresses);
 	struct json_object *old = *answer, *list;
 	char *rest = copy, *email;
 
-	if ((place->list[0] != '\0' && json_pointer_get(*answer, place->list, &old) < 0) ||
+	if ((path->list[0] != '\0' && json_pointer_get(*answer, path->list, &old) < 0) ||
 	    !json_object_is_type(old, json_type_array) || json_object_array_length(old) == 0)
 		return;
 	list = json_object_new_array();
@@ -352,36 +352,36 @@ static void put_list(struct json_object **answer, const struct list_path *place,
 		struct json_object *one;
 
 		email = text_trim(email);
-		one = *email != '\0' ? element_for(pattern_of(old, place->rest), place, email) : NULL;
+		one = *email != '\0' ? element_for(example_of(old, path->tail), path, email) : NULL;
 		if (one && primary->list)
-			put_at(&one, primary->rest, json_object_new_boolean(json_object_array_length(list) == 0));
+			put_at(&one, primary->tail, json_object_new_boolean(json_object_array_length(list) == 0));
 		if (one)
 			json_object_array_add(list, one);
 	}
-	put_at(answer, place->list, list);
+	put_at(answer, path->list, list);
 }
 
 struct json_object *page_answer(const struct page *p, const char *addresses)
 {
 	struct json_object *answer = NULL;
 	const struct reference *emails;
-	struct list_path place, primary = {0};
+	struct list_path path, primary = {0};
 
 	INSIST(json_read(p->step->sample, strlen(p->step->sample), &answer, NULL) == 0);
 	emails = email_refs_target(&p->step->emails, &(struct eval_context){.item = answer, .root = answer});
 	if (!addresses || !emails)
 		return answer;
-	place = list_path_of(reference_text(emails));
+	path = list_path_of(reference_text(emails));
 	if (p->step->emails.primary)
 		primary = list_path_of(reference_text(p->step->emails.primary));
-	if (place.list) {
-		put_list(&answer, &place, &primary, addresses);
+	if (path.list) {
+		put_list(&answer, &path, &primary, addresses);
 	} else {
 		CLEANUP(mem_freep) char *first = mem_dup(addresses, strcspn(addresses, ","));
 
-		put_at(&answer, place.rest, json_object_new_string(text_trim(first)));
+		put_at(&answer, path.tail, json_object_new_string(text_trim(first)));
 	}
-	list_path_done(&place);
+	list_path_done(&path);
 	list_path_done(&primary);
 	return answer;
 }

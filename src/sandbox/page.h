@@ -27,7 +27,7 @@ struct page_part {
 
 struct page {
 	const struct step *step; /* borrowed from the definition */
-	char *below;             /* the path of its base_url, which may stand before; "" */
+	char *base_path;         /* the path of its base_url, which may stand before; "" */
 	struct page_part parts[PAGE_PARTS_MAX];
 	size_t n;
 };

@@ -293,17 +293,17 @@ static bool read_include(const char *include, struct event_query *q, struct answ
 
 static bool read_cursor(const char *cursor, struct event_query *q)
 {
-	char again[64];
+	char canonical[64];
 	uint64_t n;
 	int64_t ms;
 
 	if (sscanf(cursor, "%" SCNd64 ".%" SCNu64, &ms, &n) != 2)
 		return false;
-	(void)snprintf(again, sizeof(again), "%" PRId64 ".%" PRIu64, ms, n);
+	(void)snprintf(canonical, sizeof(canonical), "%" PRId64 ".%" PRIu64, ms, n);
 	q->after.time_ms = ms;
 	q->after.n = n;
 	q->has_after = true;
-	return strcmp(again, cursor) == 0;
+	return strcmp(canonical, cursor) == 0;
 }
 
 /* False after the answer. */
@@ -313,7 +313,7 @@ static bool read_event_query(const struct readback *r, struct event_query *q, st
 	const char *cursor = pairs_get(r->params, "page[cursor]");
 	const struct world_metric no_metric = {.id = ""};
 	const struct world_profile no_profile = {.id = ""};
-	const struct world_event nothing = {
+	const struct world_event no_event = {
 		.metric = (struct world_metric *)&no_metric,
 		.profile = (struct world_profile *)&no_profile,
 	};
@@ -321,7 +321,7 @@ static bool read_event_query(const struct readback *r, struct event_query *q, st
 	if (!read_filters(r, &q->filters, ret))
 		return false;
 	for (size_t i = 0; i < q->filters.n; i++) {
-		if (event_holds(&nothing, &q->filters.items[i]) < 0) {
+		if (event_holds(&no_event, &q->filters.items[i]) < 0) {
 			bad_filter(ret, &q->filters.items[i]);
 			return false;
 		}

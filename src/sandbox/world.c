@@ -199,7 +199,7 @@ void world_free(struct world *w)
 /* ---- taking ------------------------------------------------------------------------------------------------------ */
 
 /* The members of `from` laid over `to`, copied: the request's tree belongs to another thread. */
-static void lay_over(struct json_object *to, struct json_object *from, bool attributes)
+static void merge_into(struct json_object *to, struct json_object *from, bool attributes)
 {
 	json_object_object_foreach(from, key, value)
 	{
@@ -261,9 +261,9 @@ const struct world_event *world_take(struct world *w, struct world_account *acco
 	e->profile->updated_ms = now_ms;
 	if (e->time_ms > e->profile->last_event_ms)
 		e->profile->last_event_ms = e->time_ms;
-	lay_over(e->profile->attributes, from->profile, true);
+	merge_into(e->profile->attributes, from->profile, true);
 	if (from->profile_properties)
-		lay_over(e->profile->properties, from->profile_properties, false);
+		merge_into(e->profile->properties, from->profile_properties, false);
 	e->metric->events++;
 	e->metric->updated_ms = now_ms;
 	ring_add(w, e);
