@@ -35,7 +35,7 @@ static bool starts(const char *s, const char *with)
 	return strncmp(s, with, strlen(with)) == 0;
 }
 
-/* Cuts "NAME_" off the front of *s; false where there is no "_", or NAME does not fit. */
+/* Copies NAME of "NAME_…" to out and moves *s behind the "_". False where there is no "_" or NAME does not fit. */
 static bool cut(const char **s, char *out, size_t size)
 {
 	size_t len = strcspn(*s, "_");
@@ -101,7 +101,7 @@ bool access_scope(const struct access *a, const char *scope, struct complaints *
 
 /* ---- the revision ------------------------------------------------------------------------------------------------ */
 
-/* "YYYY-MM-DD", and ".suffix" behind it or not. */
+/* True for "YYYY-MM-DD" with or without ".suffix". */
 static bool revision_is_date(const char *s)
 {
 	static const char form[] = "dddd-dd-dd";
@@ -115,7 +115,7 @@ static bool revision_is_date(const char *s)
 	return (s[10] == '\0' || s[10] == '.') && clock_parse(iso, strlen(iso), &ms) == 0;
 }
 
-/* Two years after its date. */
+/* True where the date is two years ago or more. */
 static bool revision_is_retired(const char *date, int64_t now_ms)
 {
 	char end[CLOCK_ISO_MAX], now[CLOCK_ISO_MAX];

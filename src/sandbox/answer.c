@@ -82,7 +82,7 @@ static struct json_object *complaint_json(const struct complaint *item)
 	json_set_str(o, "detail", item->detail);
 	json_set_str(source, item->where[0] == '/' ? "pointer" : "parameter", item->where);
 	json_object_object_add(o, "source", source);
-	if (item->status == 401) /* Klaviyo's own has neither links nor meta here */
+	if (item->status == 401) /* Klaviyo's 401 has neither links nor meta */
 		return o;
 	if (item->status == 429) {
 		links = json_object_new_object();

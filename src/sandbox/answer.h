@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * answer: what goes back to a client, owned, until the server copies it; and what is wrong with a request, in the form
- * in which Klaviyo says it (JSON:API errors).
+ * answer: the answer to a request, which owns its parts until the server has copied them; and complaints about a
+ * request, in Klaviyo's form (JSON:API errors).
  *
- * Pure but for the random id that each complaint carries. The codes and titles are those seen from Klaviyo where one
- * was seen (400, 401, 429); the rest is in their manner. Nobody should depend on them, and the daemon does not.
+ * Pure except for the random id of each complaint. The codes and titles of 400, 401 and 429 were seen in answers of
+ * Klaviyo; the others imitate them. No client should depend on them, and the daemon does not.
  */
 #ifndef SANDBOX_ANSWER_H
 #define SANDBOX_ANSWER_H
@@ -17,7 +17,7 @@
 
 /* ---- complaints -------------------------------------------------------------------------------------------------- */
 
-#define COMPLAINTS_MAX 1000 /* more of one request are not told */
+#define COMPLAINTS_MAX 1000 /* further complaints about one request are dropped */
 #define COMPLAINT_TYPE "application/vnd.api+json"
 
 struct complaint {
@@ -31,7 +31,8 @@ struct complaints {
 	size_t n;
 };
 
-/* where begins with a "/": a pointer into the body; anything else names a parameter or header. Copied. */
+/* Adds a complaint. A `where` that begins with "/" is a JSON Pointer into the body; any other names a parameter or a
+ * header. It is copied. */
 void complaints_add(struct complaints *c, unsigned status, const char *where, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 void complaints_done(struct complaints *c);
@@ -45,11 +46,11 @@ struct answer {
 	struct pairs headers;
 };
 
-/* Each sets a whole answer; *ret is empty before ({0}) but for headers. */
-void answer_json(struct answer *ret, unsigned status, const char *type, struct json_object *o); /* o is put */
-void answer_complaints(struct answer *ret, const struct complaints *c); /* one at least; the status of the first */
+/* Each function but answer_header() sets a whole answer. *ret must be empty ({0}) except for its headers. */
+void answer_json(struct answer *ret, unsigned status, const char *type, struct json_object *o); /* puts o */
+void answer_complaints(struct answer *ret, const struct complaints *c); /* at least one; the first sets the status */
 void answer_complaint(struct answer *ret, unsigned status, const char *where, const char *detail);
-void answer_error(struct answer *ret, unsigned status, const char *text); /* {"error": text}: the sandbox's own */
+void answer_error(struct answer *ret, unsigned status, const char *text); /* {"error": text}, the sandbox's own form */
 void answer_html(struct answer *ret, unsigned status);                    /* Cloudflare's page */
 void answer_text(struct answer *ret, unsigned status, const char *type, const char *text);
 void answer_header(struct answer *ret, const char *name, long value);

@@ -10,13 +10,13 @@
 #include "sandbox/access.h"
 #include "sandbox/readback.h"
 
-/* One request on its way. */
+/* A request to /api/… while it is served. */
 struct api_request {
 	struct state *state;
 	struct http_exchange *x;
 	struct answer *answer;
-	char *path; /* without a slash at its end, which Klaviyo takes too: its clients of long ago send it */
-	struct json_object *body; /* NULL where there is none, or no JSON */
+	char *path;               /* without a trailing slash: Klaviyo accepts one, as its old clients send it */
+	struct json_object *body; /* NULL where there is none or it is not JSON */
 	char revision[ACCESS_REVISION_MAX];
 	struct world_account *account;
 };
@@ -24,12 +24,12 @@ struct api_request {
 struct endpoint {
 	const char *method, *path, *scope;
 	unsigned burst, steady; /* a second, a minute */
-	/* One of them: takes what a body holds, or reads what the world holds. */
+	/* One of the two is set: check reads a request's body (POST), read answers from the world (GET). */
 	void (*check)(struct json_object *body, const struct check_rules *rules, struct check_result *ret);
 	void (*read)(const struct readback *r, struct answer *ret);
 };
 
-/* At most WORLD_ENDPOINTS_MAX: each has its windows in the account. */
+/* At most WORLD_ENDPOINTS_MAX, as each account keeps the windows of each endpoint. */
 static const struct endpoint endpoints[] = {
 	{"POST", "/api/events", "events:write", 350, 3500, check_single, NULL},
 	{"POST", "/api/event-bulk-create-jobs", "events:write", 10, 150, check_bulk, NULL},
@@ -119,7 +119,7 @@ static const struct endpoint *route(struct api_request *req)
 	return NULL;
 }
 
-/* The caller owns it. */
+/* Returns the detail of a 429, which the caller owns. */
 static char *throttled(long seconds)
 {
 	char wait[AMOUNT_MAX];
@@ -127,7 +127,7 @@ static char *throttled(long seconds)
 	return mem_fmt("Request was throttled. Expected available in %s.", amount_of(wait, seconds, "second"));
 }
 
-/* include= has a stricter quota of its own with Klaviyo; its numbers are not published, so it is not counted here. */
+/* Klaviyo has a stricter quota for include=. Its numbers are not published, so it is not counted here. */
 static bool within_quota(struct api_request *req, const struct endpoint *e)
 {
 	struct throttle_answer a;
@@ -151,7 +151,7 @@ static bool within_quota(struct api_request *req, const struct endpoint *e)
 	return true;
 }
 
-/* Key, scope and revision; the first that is wrong is the answer. */
+/* Checks key, scope and revision and sets req->account. False after answering with the first that is wrong. */
 static bool authorize(struct api_request *req, const struct endpoint *e)
 {
 	struct complaints complaints = {0};
@@ -185,7 +185,7 @@ static void answer_endpoint(struct api_request *req)
 	bool has_body = http_header(x, "Content-Length") || http_header(x, "Transfer-Encoding");
 	const struct endpoint *e;
 
-	/* Cloudflare refuses this before Klaviyo sees it: a line break in the key ends the header early. */
+	/* Cloudflare refuses these before Klaviyo sees them. A line break in the key ends the header early. */
 	if (access_header_is_garbage(http_header(x, "Authorization")) ||
 	    access_header_is_garbage(http_header(x, "revision")) || http_header_count(x, "Authorization") > 1 ||
 	    (strcmp(x->method, "POST") == 0 && !has_body)) {

@@ -14,19 +14,19 @@
 #define STRING_MAX 100000 /* bytes of a string: 100 KB */
 #define DEPTH_MAX 10
 #define ARRAY_MAX 4000
-#define METRIC_MAX 127 /* characters: "under 128" */
+#define METRIC_MAX 127 /* characters; the documentation says "under 128" */
 #define BULK "/data/attributes/events-bulk-create/data"
 
-/* One request being checked. */
+/* The state of a check. */
 struct check {
 	const char *revision; /* of Klaviyo's API, "2026-07-15" */
 	int64_t now_ms;
 	struct check_result *result;
 };
 
-/* In what follows `at` is the JSON Pointer of the object o, without an end slash. */
+/* In the functions below, `at` is the JSON Pointer of the object o, without a trailing slash. */
 
-/* A complaint about at/member, or (member NULL) at. */
+/* Adds a complaint about at/member, or about at where member is NULL. */
 static void check_invalid(struct check *c, const char *at, const char *member, const char *detail)
 {
 	CLEANUP(mem_freep) char *where = mem_fmt("%s%s%s", at, member ? "/" : "", member ? member : "");
@@ -34,7 +34,7 @@ static void check_invalid(struct check *c, const char *at, const char *member, c
 	complaints_add(&c->result->complaints, 400, where, "%s", detail);
 }
 
-/* Whether the request's revision is older. */
+/* True where the request's revision is older. */
 static bool check_before(const struct check *c, const char *revision)
 {
 	return strcmp(c->revision, revision) < 0;
@@ -42,7 +42,8 @@ static bool check_before(const struct check *c, const char *revision)
 
 /* ---- members: a question each, with a complaint of its own ------------------------------------------------------- */
 
-/* The member, or NULL where it is absent or null, or of another type (a complaint). json_type_double takes integers. */
+/* Returns the member; NULL where it is absent, null, or of another type, which adds a complaint. json_type_double
+ * accepts integers, too. */
 static struct json_object *check_optional(struct check *c, struct json_object *o, const char *at, const char *name,
 					  enum json_type type)
 {
@@ -57,7 +58,7 @@ static struct json_object *check_optional(struct check *c, struct json_object *o
 	return NULL;
 }
 
-/* The same, but absent and null are complaints too. */
+/* As check_optional(), but an absent or null member adds a complaint, too. */
 static struct json_object *check_required(struct check *c, struct json_object *o, const char *at, const char *name,
 					  enum json_type type)
 {
@@ -81,7 +82,7 @@ static const char *check_optional_text(struct check *c, struct json_object *o, c
 	return member ? json_object_get_string(member) : NULL;
 }
 
-/* A complaint for each member that is not in the list; it ends with NULL. */
+/* Adds a complaint for each member that is not in known, which ends with NULL. */
 static void check_only(struct check *c, struct json_object *o, const char *at, const char *const *known,
 		       const char *resource)
 {
@@ -101,8 +102,8 @@ static void check_only(struct check *c, struct json_object *o, const char *at, c
 }
 
 /*
- * {"data": {"type": TYPE, "attributes": {…}}} as the member `name` of o (or o itself where name is NULL): the
- * attributes, or NULL after complaints. A resource without data is what Klaviyo calls an invalid payload.
+ * Reads {"data": {"type": TYPE, "attributes": {…}}} in the member `name` of o, or in o itself where name is NULL.
+ * Returns the attributes, or NULL after complaints. Klaviyo calls a resource without data an invalid payload.
  */
 static struct json_object *check_resource(struct check *c, struct json_object *o, const char *at, const char *name,
 					  const char *type)
@@ -131,7 +132,7 @@ static struct json_object *check_resource(struct check *c, struct json_object *o
 
 /* ---- properties -------------------------------------------------------------------------------------------------- */
 
-/* NULL, or what is too big. Depth is bounded by the reader of the JSON. */
+/* Returns the complaint about the first value that is too big, or NULL. The JSON parser bounds the recursion. */
 static const char *too_big(struct json_object *o, unsigned depth)
 {
 	const char *what = NULL;
@@ -161,7 +162,7 @@ static const char *too_big(struct json_object *o, unsigned depth)
 	}
 }
 
-/* The limits of an object of properties, the member "properties" at `at`. */
+/* Checks the limits of o, the member "properties" of the object at `at`. */
 static void check_properties(struct check *c, struct json_object *o, const char *at)
 {
 	int max = check_before(c, "2025-04-15") ? 300 : 400;
@@ -184,7 +185,7 @@ static void check_properties(struct check *c, struct json_object *o, const char 
 
 /* ---- who --------------------------------------------------------------------------------------------------------- */
 
-/* Labels of 1 to 63 letters, no hyphen at either end, at least two of them. */
+/* True for at least two labels of 1 to 63 characters each, without a hyphen at either end. */
 static bool domain_is_good(const char *domain)
 {
 	unsigned labels = 0;
@@ -220,7 +221,8 @@ bool check_email(const char *email)
 	return domain_is_good(at + 1);
 }
 
-/* The attributes of a profile; its id stands beside them. Sets person, email and the properties. */
+/* Checks the attributes of a profile, and reads its id, which is a member of `data`. Sets person, email and the
+ * properties. */
 static void check_profile(struct check *c, struct json_object *holder, const char *at, struct check_event *e)
 {
 	static const char *const known[] = {"email",      "phone_number", "external_id",  "anonymous_id", "_kx",
@@ -245,7 +247,7 @@ static void check_profile(struct check *c, struct json_object *holder, const cha
 		check_invalid(c, pointer, "email", "Invalid email address");
 	phone = check_optional_text(c, attributes, pointer, "phone_number");
 	digits = phone && *phone == '+' ? strspn(phone + 1, "0123456789") : 0;
-	/* E.164: a plus and 8 to 15 digits, the first not 0. */
+	/* E.164 demands a plus and 8 to 15 digits, the first of them not 0. */
 	if (phone && (digits < 8 || digits > 15 || phone[1] == '0' || phone[1 + digits] != '\0')) {
 		if (!e->email)
 			check_invalid(c, pointer, "phone_number",
@@ -270,7 +272,7 @@ static void check_profile(struct check *c, struct json_object *holder, const cha
 
 /* ---- one event --------------------------------------------------------------------------------------------------- */
 
-/* A date-time of RFC 3339: with a T and an offset, which clock_parse() does not insist on. */
+/* True where s has the T and the offset of an RFC 3339 date-time, which clock_parse() does not require. */
 static bool time_is_rfc3339(const char *s)
 {
 	size_t len = strlen(s);
@@ -327,7 +329,7 @@ static bool check_backfill(struct check *c, struct json_object *attributes, cons
 	return member ? json_object_get_boolean(member) : otherwise;
 }
 
-/* All of an event's attributes but the profile, which stands here (single) or outside (bulk). */
+/* Checks an event's attributes. The profile is one of them in a single request, and is outside of them in bulk. */
 static void check_event(struct check *c, struct json_object *attributes, const char *at, bool single, bool backfill,
 			struct check_event *e)
 {
@@ -380,7 +382,7 @@ void check_single(struct json_object *body, const struct check_rules *rules, str
 
 /* ---- bulk -------------------------------------------------------------------------------------------------------- */
 
-/* One profile with its events; the profile is checked once. */
+/* Checks one profile with its events. The profile is checked once. */
 static void check_item(struct check *c, struct json_object *item, size_t i)
 {
 	const char *const known[] = {"profile", "events", check_before(c, "2026-04-15") ? NULL : "backfill", NULL};
@@ -431,7 +433,7 @@ static void check_item(struct check *c, struct json_object *item, size_t i)
 	free(who.person);
 }
 
-/* An item's events; NULL where it has no such list. */
+/* Returns an item's list of events; NULL where it has none. */
 static struct json_object *events_of(struct json_object *item)
 {
 	struct json_object *list = json_member(json_member(json_member(item, "attributes"), "events"), "data");
@@ -452,7 +454,8 @@ static int by_identity(const void *a, const void *b)
 	return r;
 }
 
-/* Called where all else is right: places in the request are only told by position, so each repeat names its item. */
+/* Call this only where everything else is valid: then the events of the result and of the items have the same order, by
+ * which the pointer of a repeated event is found. */
 static void check_repeats(struct check *c, struct json_object *items)
 {
 	const struct check_event **sorted = mem_new(c->result->n + 1, sizeof(*sorted));

@@ -62,11 +62,11 @@ bool desk_owns(const struct desk *d, const struct http_exchange *x)
 	return false;
 }
 
-/* How well a page fits a request, the better the higher. */
+/* How well a page matches a request, worst first. */
 enum match_level {
 	MATCH_NONE,
-	MATCH_STRANGER, /* a customer that nobody knows */
-	MATCH_ANY,      /* the example, for whatever id it is */
+	MATCH_STRANGER, /* an unknown customer */
+	MATCH_ANY,      /* the example, for any id */
 	MATCH_EXAMPLE,  /* the example's own customer */
 	MATCH_EXACT,    /* the example's own request */
 	MATCH_KNOWN,    /* a customer of /sandbox/customers */
@@ -99,8 +99,9 @@ static enum match_level match_level_of(const struct desk *d, const struct page *
 }
 
 /*
- * The page that answers. Several may fit: the same address in the samples of one definition, or two helpdesks with like
- * addresses. A stranger to the first of them is a stranger, unless another knows the id.
+ * Returns the page that answers. Several may match: pages of several samples of one definition, or of two helpdesks
+ * with similar addresses. A customer who is unknown to the first that matches is unknown, unless a later page knows the
+ * id.
  */
 static struct found find_page(const struct desk *d, const char *target, const struct pairs *headers)
 {
@@ -171,7 +172,7 @@ void desk_post(struct desk *d, const char *lines, struct answer *ret)
 	struct err err;
 	int r = 0;
 
-	/* On a copy first, so that a wrong line changes nothing. */
+	/* The lines are added to a copy first, so that a wrong line changes nothing. */
 	for (size_t i = 0; i < d->customers.n; i++)
 		pairs_add(&parsed.customers, d->customers.items[i].name, d->customers.items[i].value);
 	while (r == 0 && (line = strsep(&rest, "\n"))) {

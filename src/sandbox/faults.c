@@ -20,8 +20,8 @@ struct fault {
 	/* which requests; NULL: any */
 	char *path, *method, *email, *account;
 	/* when: of the requests that match, counted from 1 */
-	unsigned long first, after, every; /* 0: not said */
-	int64_t until_ms;                  /* CLOCK_NEVER_MS: for ever */
+	unsigned long first, after, every; /* 0: not given */
+	int64_t until_ms;                  /* CLOCK_NEVER_MS: no end */
 	unsigned long matched, fired;
 };
 

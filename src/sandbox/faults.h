@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * faults: scripted trouble: what is to go wrong, for which requests, when. Pure; the grammar is FAULTS_HELP.
+ * faults: scripted faults of requests. A fault says what goes wrong, for which requests, and when. Pure. FAULTS_HELP is
+ * the grammar.
  */
 #ifndef SANDBOX_FAULTS_H
 #define SANDBOX_FAULTS_H
@@ -23,46 +24,47 @@ struct faults {
 
 enum fault_cut {
 	FAULT_CUT_NONE,
-	FAULT_CUT_RESET, /* before it is processed: a reset */
-	FAULT_CUT_DIE,   /* read and processed, then the connection ends without an answer */
+	FAULT_CUT_RESET, /* resets the connection; the request is not processed */
+	FAULT_CUT_DIE,   /* processes the request, then closes the connection without an answer */
 };
 
-/* The body of an answer with a status. */
+/* The body of a scripted answer. */
 enum fault_form {
-	FAULT_FORM_OWN,   /* Klaviyo's for that status: errors in JSON; nothing below 300 */
-	FAULT_FORM_HTML,  /* a page, as from Cloudflare */
-	FAULT_FORM_JSON,  /* JSON that is not Klaviyo's, as from a gateway */
+	FAULT_FORM_OWN,   /* Klaviyo's for that status: JSON errors; none below 300 */
+	FAULT_FORM_HTML,  /* an HTML page, as Cloudflare's */
+	FAULT_FORM_JSON,  /* JSON in another form than Klaviyo's, as a gateway's */
 	FAULT_FORM_TEXT,  /* plain text */
-	FAULT_FORM_EMPTY, /* nothing, and no type */
+	FAULT_FORM_EMPTY, /* no body and no Content-Type */
 };
 
-/* What happens to a request: nothing where all is 0. */
+/* The effect of the faults on a request. */
 struct fault_verdict {
-	int64_t delay_ms; /* the answer waits so long */
+	int64_t delay_ms; /* the answer is delayed by this much */
 	enum fault_cut cut;
 	unsigned status;    /* 0: the real answer */
-	long retry_after_s; /* -1: no such header */
+	long retry_after_s; /* -1: no Retry-After */
 	enum fault_form form;
-	bool challenge; /* with cf-mitigated: challenge */
+	bool challenge; /* adds the header cf-mitigated: challenge */
 };
 
-/* What a fault may ask of a request. */
+/* The parts of a request that faults match. */
 struct fault_subject {
 	const char *method, *path;
 	const char *account;      /* "" where the key is not known */
-	struct json_object *body; /* NULL where there is none, or no JSON */
-	int64_t now_ms;           /* of the clock by which the faults were added */
+	struct json_object *body; /* NULL where there is none or it is not JSON */
+	int64_t now_ms;           /* of the clock that faults_add() got */
 };
 
-/* Adds one fault, from now on. -EINVAL with what is wrong in the specification, -ENOSPC. */
+/* Adds a fault. now_ms: the time now, from which `for` counts. -EINVAL where the specification is wrong, -ENOSPC. */
 int faults_add(struct faults *f, const char *spec, int64_t now_ms, struct err *reterr) MUSTCHECK;
-/* Counts the request with every fault that it matches, and tells what is to happen to it. */
+/* Counts the request in every fault that matches it, and returns the effect of those that fire. retry_after_s is -1
+ * where no fault sets it. */
 struct fault_verdict faults_judge(struct faults *f, const struct fault_subject *s);
 void faults_clear(struct faults *f);
-/* The specifications that are in force, in order: [{"spec": …, "matched": N, "fired": N}, …]. The caller owns it. */
+/* Returns all faults in order: [{"spec": …, "matched": N, "fired": N}, …]. The caller owns it. */
 struct json_object *faults_json(const struct faults *f) MUSTCHECK;
 
-/* The grammar with examples: a literal, so that help texts can hold it. */
+/* The grammar with examples. It is a literal, so that help texts can include it. */
 #define FAULTS_HELP                                                                                              \
 	"A fault is a list of words with commas between them: what goes wrong, for which requests, and when.\n"  \
 	"\n"                                                                                                     \

@@ -19,7 +19,7 @@
 #include "base/escape.h"
 #include "base/thread.h"
 
-#define FEED_SLICE_MS 200 /* how long the end waits for a reader who does not read */
+#define FEED_SLICE_MS 200 /* how long feed_free() waits for a reader who does not read */
 
 enum feed_message_kind {
 	FEED_LINE,
@@ -40,7 +40,7 @@ struct feed {
 	atomic_uint waiting;
 	atomic_uint left_out;
 	atomic_bool ending;
-	bool reader_gone; /* the thread's: nobody reads any more */
+	bool reader_gone; /* used by the feed's thread only */
 };
 
 static void add_properties(struct buf *to, const char *json)
@@ -83,7 +83,7 @@ void feed_line(const struct world_event *e, struct buf *to)
 	if (e->duplicate)
 		buf_adds(&line, "   (duplicate)");
 
-	/* A line that is too long loses its end, never in the middle of a character. */
+	/* A line that is too long is cut, but never within a character. */
 	len = line.len;
 	if (len > FEED_LINE_MAX - 1) {
 		len = FEED_LINE_MAX - 1;

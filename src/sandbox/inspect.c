@@ -13,7 +13,7 @@
 
 #define JSON "application/json"
 
-/* A JSON text that the world made itself; NULL gives null. */
+/* Parses a JSON text that the world wrote; NULL gives null. */
 static struct json_object *json_of(const char *text)
 {
 	struct json_object *o = NULL;
@@ -30,7 +30,7 @@ static void set_time(struct json_object *o, const char *key, int64_t ms)
 	json_set_str(o, key, iso);
 }
 
-/* With null, where json_set_str leaves out. */
+/* As json_set_str(), but sets null where value is NULL. */
 static void set_text(struct json_object *o, const char *key, const char *value)
 {
 	json_object_object_add(o, key, value ? json_object_new_string(value) : NULL);
@@ -80,7 +80,7 @@ static void get_events(struct state *s, struct http_exchange *x, struct answer *
 
 	lock_acquire(&s->lock);
 	all = world_events(s->world);
-	/* Their numbers have no gaps. */
+	/* The numbers of events have no gaps. */
 	if (all > 0 && after >= world_event(s->world, 0)->n) {
 		uint64_t skip = after - world_event(s->world, 0)->n + 1;
 
@@ -176,7 +176,7 @@ static int add_lines(struct faults *f, const char *text, int64_t now_ms, struct 
 	return 0;
 }
 
-/* Tried on a list of their own first, so that a wrong line changes nothing. */
+/* The lines are added to a list of their own first, so that a wrong line changes nothing. */
 static void post_faults(struct state *s, struct http_exchange *x, struct answer *ret)
 {
 	struct faults parsed = {0};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * deskbridge-sandbox: a stand-in for Klaviyo and for the helpdesks that lookups ask, on this machine, with its activity
- * feed on standard output. `deskbridge sandbox` starts it (command/cmd_sandbox.c), and it speaks as that command.
+ * deskbridge-sandbox: a stand-in for Klaviyo and for the helpdesks that lookups ask. It writes its activity feed to
+ * standard output. `deskbridge sandbox` starts it (command/cmd_sandbox.c); its messages name that command.
  */
 #include <config.h>
 
@@ -33,7 +33,7 @@ static int serve(const struct sandbox_options *o)
 	sigaddset(&ends, SIGINT);
 	sigaddset(&ends, SIGTERM);
 	(void)pthread_sigmask(SIG_BLOCK, &ends, NULL);
-	(void)signal(SIGPIPE, SIG_IGN); /* whoever reads the feed may go; the sandbox stays */
+	(void)signal(SIGPIPE, SIG_IGN); /* a reader of the feed that goes away does not end the sandbox */
 
 	r = sandbox_start(o, &sandbox, &err);
 	if (r < 0) {
@@ -43,7 +43,7 @@ static int serve(const struct sandbox_options *o)
 	out_print("sandbox on http://%s\n", sandbox_address(sandbox));
 	(void)fflush(stdout);
 	sandbox_feed(sandbox);
-	/* They were blocked before the threads started, so none of these can take them. */
+	/* The signals were blocked before the threads started, so no other thread can take them. */
 	while (sigwait(&ends, &number) != 0)
 		;
 	sandbox_stop(sandbox);
@@ -52,14 +52,14 @@ static int serve(const struct sandbox_options *o)
 
 /* ---- the helpdesks ----------------------------------------------------------------------------------------------- */
 
-/* The definitions that are played: every preset's, and those of a configuration that was named. */
+/* The definitions of the helpdesks to imitate: those of all presets, and those of the configuration that -c names. */
 struct definition_set {
 	const struct definition **all;
 	size_t n;
 	struct definition **own; /* the presets' */
-	struct node **trees;     /* from which these were compiled */
+	struct node **trees;     /* the documents from which they were compiled */
 	size_t own_n;
-	struct config *config; /* NULL: none was named */
+	struct config *config; /* NULL: no -c */
 };
 
 static void definition_set_add(struct definition_set *set, const struct definition *d)
@@ -68,7 +68,7 @@ static void definition_set_add(struct definition_set *set, const struct definiti
 	set->all[set->n++] = d;
 }
 
-/* One that does not read is left out: its own check tells why. */
+/* A preset with errors is left out; `deskbridge presets NAME` reports its errors. */
 static void definition_set_add_preset(void *ctx, const char *name, const char *file)
 {
 	struct definition_set *set = ctx;
@@ -93,7 +93,8 @@ static void definition_set_add_preset(void *ctx, const char *name, const char *f
 	definition_set_add(set, d);
 }
 
-/* COMMAND_GOOD, or the exit status after a message. A configuration's own come first: they know their parameters. */
+/* Returns COMMAND_GOOD, or the exit status after a message. The configuration's definitions come first, as they have
+ * the values of their parameters. */
 static int definition_set_load(const struct command_context *ctx, struct definition_set *set)
 {
 	struct problems problems = {0};
@@ -169,7 +170,7 @@ static const struct command command = {
 		"\n" FAULTS_HELP,
 };
 
-/* A wrong value is wrong usage, and is reported before anything is read or starts. */
+/* Reports a wrong value as wrong usage, before anything is read or started. */
 static int check_values(const char *address, const struct option_list *faults, const struct option_list *customers)
 {
 	struct http_address parsed_address;
@@ -232,8 +233,8 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 /*
  * deskbridge-sandbox [-c FILE] [--] ARGUMENT…
  *
- * -c stands before all else, as with deskbridge; "--" ends such options, so that the starter can hand on a -c that
- * stands where it is wrong.
+ * -c comes first, as with deskbridge. "--" ends such options, so that `deskbridge sandbox` can pass on a misplaced -c,
+ * which is then reported.
  */
 int main(int argc, char **argv)
 {

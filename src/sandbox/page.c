@@ -9,7 +9,7 @@
 #include "base/url.h"
 #include "helpdesk/parse/parsed_webhook.h"
 
-/* When a sample counts as received: later than any time in it. */
+/* The time of receipt of a sample: later than any time in it. */
 #define SAMPLE_RECEIVED_MS INT64_C(253402300799000)
 
 /* ---- making ------------------------------------------------------------------------------------------------------ */
@@ -32,11 +32,11 @@ void pages_done(struct pages *p)
 struct page_builder {
 	struct page page;
 	const struct eval_context *context;
-	const char *customer; /* of the sample; NULL: none */
-	bool bad;             /* a value that the sample does not have, or too many parts */
+	const char *customer; /* the sample's customer id; NULL: none */
+	bool bad;             /* the sample lacks a value, or there are too many parts */
 };
 
-/* Two fixed parts in a row are one. */
+/* Adds fixed text, joined to the part before where that is fixed, too. */
 static void add_fixed(struct page_builder *b, const char *text)
 {
 	struct page *p = &b->page;
@@ -64,7 +64,7 @@ static void add_part(void *ctx, const char *text, const struct reference *r)
 		return;
 	}
 	if (text_same(name, "base_url"))
-		return; /* where the sandbox listens */
+		return; /* it is the sandbox's own address */
 	value = reference_scalar(r, b->context);
 	if (!value || b->page.n == PAGE_PARTS_MAX) {
 		b->bad = true;
@@ -78,7 +78,7 @@ static void add_part(void *ctx, const char *text, const struct reference *r)
 	}
 }
 
-/* The part behind the host of a URL; else the text itself. */
+/* Returns the path of a URL; of another text, the text itself. */
 static const char *path_of(const char *text)
 {
 	return url_scheme(text) > 0 ? url_path(text) : text;
@@ -109,7 +109,7 @@ static void pages_add_unique(struct pages *p, struct page *page)
 	p->items[p->n++] = *page;
 }
 
-/* The page at the step's i-th URL. */
+/* Adds the page of the step's i-th URL. */
 static void pages_add_url(struct pages *p, const struct definition *d, const struct step *step, size_t i,
 			  const struct eval_context *s, const char *customer)
 {
@@ -133,7 +133,8 @@ static void pages_add_url(struct pages *p, const struct definition *d, const str
 		page_done(&b.page);
 }
 
-/* One sample: each step in turn, with what the steps before took from their own examples. */
+/* Adds the pages of one sample: of each step in turn, with the values that earlier steps took from their own example
+ * answers. */
 static void pages_add_steps(struct pages *p, const struct definition *d, const struct webhook *w)
 {
 	const struct definition_about *about = definition_about(d);
@@ -163,7 +164,7 @@ void pages_add(struct pages *p, const struct definition *d)
 
 	for (size_t i = 0; i < sizeof(transitions) / sizeof(*transitions); i++) {
 		const struct sample *sample = definition_sample(d, transitions[i]);
-		/* Nothing of it is changed or freed here. */
+		/* The members borrow from the sample, and are neither changed nor freed. */
 		struct webhook w = {.received_ms = SAMPLE_RECEIVED_MS};
 
 		if (!sample)
@@ -185,7 +186,7 @@ void page_values_done(struct page_values *v)
 	*v = (struct page_values){0};
 }
 
-/* How long the value is that stands here: up to the next fixed text, within its segment or parameter. */
+/* Returns the length of the value at `at`: up to the next fixed text, within its segment or parameter. 0: no value. */
 static size_t value_len(const struct page *p, size_t part, const char *at)
 {
 	size_t most = strcspn(at, "/?&=#");
@@ -255,10 +256,9 @@ bool page_is_authenticated(const struct page *p, const struct pairs *headers)
 
 /* ---- answering --------------------------------------------------------------------------------------------------- */
 
-/* Where addresses stand: what is before the first "*" of a pointer and what follows it; below a second one the first
- * element is meant. */
+/* A pointer to addresses, split at its first "*". A second "*" means the first element. */
 struct list_path {
-	char *list; /* NULL: there is no "*", one address only */
+	char *list; /* NULL: no "*", so a single address */
 	char *tail;
 };
 
@@ -297,14 +297,14 @@ static const char *string_at(struct json_object *o, const char *pointer)
 		       : NULL;
 }
 
-/* Takes over value. */
+/* Takes ownership of value. */
 static void put_at(struct json_object **o, const char *pointer, struct json_object *value)
 {
 	if (json_pointer_set(o, pointer, value) < 0)
 		json_object_put(value);
 }
 
-/* Of the list's elements the one that holds an address. */
+/* Returns the element of the list that is copied for each address: the first that holds one, else the first. */
 static struct json_object *example_of(struct json_object *list, const char *tail)
 {
 	for (size_t i = 0; i < json_object_array_length(list); i++) {
@@ -327,7 +327,7 @@ static struct json_object *element_for(struct json_object *example, const struct
 	put_at(&copy, path->tail, json_object_new_string(email));
 	if (!was || !json_object_is_type(copy, json_type_object))
 		return copy;
-	/* The address may stand a second time beside its place, in the form that the customer wrote. */
+	/* A second member may hold the same address, as the customer wrote it. */
 	json_object_object_foreach(copy, key, value)
 	{
 		(void)key;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * page: one address of a helpdesk's API, as a step of a definition's lookup asks for it, and what stands there: the
- * step's own example of an answer. Made from a definition's samples; constant afterwards. Pure.
+ * page: an address of a helpdesk's API that a step of a lookup requests, and the answer there: the step's own example.
+ * Pages are made from the samples of a definition and are constant afterwards. Pure.
  *
- * Of the address, texts and parameters are fixed; every value of the webhook or of an earlier answer may differ from
- * the sample's.
+ * The text of an address and the values of a source's parameters are fixed. A value from the webhook or from an earlier
+ * answer may differ from the sample's.
  */
 #ifndef SANDBOX_PAGE_H
 #define SANDBOX_PAGE_H
@@ -21,13 +21,13 @@
 
 struct page_part {
 	bool varies;
-	char *text;    /* fixed: as it stands in a request; else the sample's value, decoded */
-	bool customer; /* varies: who the sample's customer is */
+	char *text;    /* fixed: as written in a request; else the sample's value, decoded */
+	bool customer; /* varies, and the sample's value is the id of its customer */
 };
 
 struct page {
 	const struct step *step; /* borrowed from the definition */
-	char *base_path;         /* the path of its base_url, which may stand before; "" */
+	char *base_path;         /* the path of base_url, with which a request may begin; may be "" */
 	struct page_part parts[PAGE_PARTS_MAX];
 	size_t n;
 };
@@ -37,23 +37,23 @@ struct pages {
 	size_t n;
 };
 
-/* Every step of every sample, whether its `when` holds or not; steps without a sample have none. d is borrowed for
- * their life. */
+/* Adds the pages of every step of every sample, even where its `when` does not hold. A step without an example answer
+ * has none. The pages borrow from d. */
 void pages_add(struct pages *p, const struct definition *d);
 void pages_done(struct pages *p);
 
-/* Whether a request's target ("/path?query") is this page. ret, where not NULL: the values, decoded, by part; NULL for
- * a fixed one. The caller frees them (page_values_done). */
+/* True where a request's target ("/path?query") is this page. Then *ret, unless NULL, receives the decoded value of
+ * each part (NULL for a fixed one), which the caller frees with page_values_done(). */
 struct page_values {
 	char *items[PAGE_PARTS_MAX];
 };
 bool page_matches(const struct page *p, const char *target, struct page_values *ret);
 void page_values_done(struct page_values *v);
 
-/* Whether the request's headers show what the step authenticates by, whatever the secret. */
+/* True where the headers hold credentials of the kind that the step uses, with any secret. */
 bool page_is_authenticated(const struct page *p, const struct pairs *headers);
-/* The answer; with these addresses (comma-separated, the first is the primary one) in place of its own where not NULL.
- * The caller owns it. */
+/* Returns the answer, which the caller owns. addresses (comma-separated, the primary one first) replace those of the
+ * example; NULL: the example as it is. */
 struct json_object *page_answer(const struct page *p, const char *addresses) MUSTCHECK;
 
 #endif

@@ -10,7 +10,7 @@
 #include "base/buf.h"
 #include "base/text.h"
 
-/* A word of letters, digits and . _ - */
+/* Reads a word of letters, digits and . _ - and returns it; NULL where there is none. */
 static char *read_word(const char **at)
 {
 	size_t len = strspn(*at, TEXT_ALNUM "._-");
@@ -20,7 +20,8 @@ static char *read_word(const char **at)
 	return word;
 }
 
-/* "…", '…' with backslashes, or bare up to the bracket. */
+/* Reads a value in double or single quotes, with backslash escapes, or bare up to the bracket. NULL where there is
+ * none. */
 static char *read_value(const char **at)
 {
 	CLEANUP(buf_done) struct buf value;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * query: the filter language of Klaviyo's GET endpoints. Pure.
+ * query: the parser of filters, as Klaviyo's GET endpoints take them. Pure.
  */
 #ifndef SANDBOX_QUERY_H
 #define SANDBOX_QUERY_H
@@ -11,7 +11,7 @@
 
 #define QUERY_FILTERS_MAX 16
 
-/* operator(field,value): the value without its quotes, NULL where there is none (has(profile)). */
+/* A filter operator(field,value). value is without its quotes; NULL where there is none, as in has(profile). */
 struct query_filter {
 	char *op, *field, *value;
 };
@@ -19,7 +19,8 @@ struct query_filters {
 	struct query_filter items[QUERY_FILTERS_MAX];
 	size_t n;
 };
-/* `equals(a,"b"),greater-than(c,d)`: -EINVAL for what is not of that form. Free *ret in both cases. */
+/* Parses `equals(a,"b"),greater-than(c,d)`. -EINVAL where the text has another form. Call query_filters_done() in both
+ * cases. */
 int query_filters(const char *text, struct query_filters *ret) MUSTCHECK;
 void query_filters_done(struct query_filters *f);
 

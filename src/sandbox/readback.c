@@ -21,7 +21,7 @@ static void bad_cursor(struct answer *ret)
 	answer_complaint(ret, 400, "/data/", "Invalid cursor provided.");
 }
 
-/* page[size], within its bounds; 0 after the answer. */
+/* Returns page[size], or `otherwise` where it is not given; 0 after answering that it is out of bounds. */
 static size_t page_size(const struct readback *r, size_t otherwise, size_t max, struct answer *ret)
 {
 	const char *text = pairs_get(r->params, "page[size]");
@@ -35,7 +35,7 @@ static size_t page_size(const struct readback *r, size_t otherwise, size_t max, 
 	return 0;
 }
 
-/* Whether a comma-separated list holds a word. */
+/* True where a comma-separated list holds the word. */
 static bool list_has(const char *list, const char *word)
 {
 	size_t len = strlen(word);
@@ -82,7 +82,7 @@ static struct json_object *reference(const char *type, const char *id)
 	return o;
 }
 
-/* attributes is taken over. */
+/* Takes ownership of attributes. */
 static struct json_object *resource(const struct readback *r, const char *type, const char *id,
 				    struct json_object *attributes)
 {
@@ -98,7 +98,7 @@ static struct json_object *resource(const struct readback *r, const char *type, 
 	return o;
 }
 
-/* The request's own URL, with another cursor or (NULL) as it was. The caller owns it. */
+/* Returns the URL of the request, with the cursor replaced unless cursor is NULL. The caller owns it. */
 static char *page_url(const struct readback *r, const char *cursor)
 {
 	struct buf url;
@@ -126,7 +126,7 @@ static char *page_url(const struct readback *r, const char *cursor)
 	return buf_take(&url);
 }
 
-/* {"data": …, "links": …}; next: the cursor of the next page, or NULL. Takes data and included over. */
+/* Answers {"data": …, "links": …}. next: the cursor of the next page, or NULL. Takes ownership of data and included. */
 static void collection(const struct readback *r, struct json_object *data, struct json_object *included,
 		       const char *next, struct answer *ret)
 {
@@ -144,7 +144,7 @@ static void collection(const struct readback *r, struct json_object *data, struc
 	answer_json(ret, 200, COMPLAINT_TYPE, o);
 }
 
-/* The filter parameter, read; false after the answer. */
+/* Parses the filter parameter; false after answering that it is invalid. */
 static bool read_filters(const struct readback *r, struct query_filters *ret_filters, struct answer *ret)
 {
 	const char *text = pairs_get(r->params, "filter");
@@ -220,7 +220,7 @@ static struct json_object *event_json(const struct readback *r, const struct wor
 
 /* ---- events ------------------------------------------------------------------------------------------------------ */
 
-/* 1: holds, 0: does not, -1: no such filter. */
+/* Returns 1 where the filter holds for the event, 0 where not, -1 where there is no such filter. */
 static int event_holds(const struct world_event *e, const struct query_filter *f)
 {
 	bool is_iso = f->value && strchr(f->value, ':'), wants_iso = strcmp(f->field, "datetime") == 0;
@@ -232,7 +232,7 @@ static int event_holds(const struct world_event *e, const struct query_filter *f
 		return strcmp(e->profile->id, f->value) == 0;
 	if (strcmp(f->op, "has") == 0 && (strcmp(f->field, "profile") == 0 || strcmp(f->field, "metric") == 0))
 		return 1;
-	/* A time: datetime as ISO 8601, timestamp as seconds. */
+	/* The remaining filters compare a time: datetime in ISO 8601, timestamp in seconds. */
 	if ((!wants_iso && strcmp(f->field, "timestamp") != 0) || !f->value || is_iso != wants_iso ||
 	    clock_parse(f->value, strlen(f->value), &ms) < 0)
 		return -1;
@@ -260,12 +260,12 @@ static int by_time_down(const void *a, const void *b)
 	return by_time(b, a);
 }
 
-/* What an events request asks for. */
+/* The parameters of a request for events. */
 struct event_query {
 	struct query_filters filters;
 	bool down, include_profile, include_metric;
 	size_t size;
-	struct world_event after; /* only time_ms and n: the last of the page before */
+	struct world_event after; /* the last event of the previous page; only time_ms and n are set */
 	bool has_after;
 };
 
@@ -306,7 +306,7 @@ static bool read_cursor(const char *cursor, struct event_query *q)
 	return strcmp(canonical, cursor) == 0;
 }
 
-/* False after the answer. */
+/* Reads the parameters; false after answering that one is wrong. */
 static bool read_event_query(const struct readback *r, struct event_query *q, struct answer *ret)
 {
 	const char *sort = pairs_get(r->params, "sort"), *include = pairs_get(r->params, "include");
@@ -355,7 +355,7 @@ static bool event_is_wanted(const struct readback *r, const struct event_query *
 	return true;
 }
 
-/* Each profile and metric of the page once. */
+/* Returns each profile and metric of the page once. */
 static struct json_object *included_of(const struct readback *r, const struct event_query *q,
 				       const struct world_event *const *page, size_t n)
 {

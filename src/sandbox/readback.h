@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * readback: Klaviyo's GET endpoints over the world: enough of them to check a key and to see what arrived.
+ * readback: Klaviyo's GET endpoints, as far as needed to check a key and to see the events that arrived.
  *
  *   /api/events    filter metric_id and profile_id (equals), profile and metric (has), datetime and timestamp (the four
  *                  comparisons); sort datetime or timestamp, "-" for newest first (which is the default); include
@@ -8,7 +8,8 @@
  *   /api/metrics   filter integration.name, integration.category (equals); all of ours are "API"
  *   /api/profiles  filter email, id (equals); page[size] 1…100
  *   /api/accounts
- * fields[TYPE] cuts the attributes. Pages go on by links.next. unique_id is not told, as with Klaviyo.
+ * fields[TYPE] selects attributes. links.next leads to the next page. An answer has no unique_id, as Klaviyo's have
+ * none.
  *
  * The caller holds the sandbox's lock.
  */

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The server's threads answer requests; everything they share is in struct state, under its lock. What must wait, or be
- * cut, is suspended and given to the thread of delays. The feed has a thread of its own. Nothing survives the process.
+ * The server's threads answer requests. Everything that they share is in struct state, under its lock. A request whose
+ * answer is delayed, or whose connection is cut, is suspended and passed to the delay thread. The feed has a thread of
+ * its own. Nothing survives the process.
  *
- * One thread delays all answers, so that hundreds can wait while the server's few threads go on. The server's threads
- * post to it; it keeps what waits in a list sorted by when it is due. The server's max_connections bounds the list.
- * Once closed, a late poster answers by itself, under the same lock that closed it: nothing that was suspended is ever
- * forgotten.
+ * One thread delays all answers, so that hundreds can wait while the server's few threads continue to serve. The
+ * server's threads post to it. It keeps the waiting answers in a list sorted by due time, which the server's
+ * max_connections bounds. Once the delay thread is closed, delays_post() answers at once, under the lock under which it
+ * was closed. So no suspended request is ever left without an answer.
  */
 #include <config.h>
 
@@ -24,7 +25,7 @@
 
 #define SANDBOX_THREADS 2
 #define SANDBOX_CONNECTIONS 1024
-#define SANDBOX_BODY_MAX 16777216 /* more than Klaviyo takes, so that the refusal is Klaviyo's */
+#define SANDBOX_BODY_MAX 16777216 /* more than Klaviyo takes, so that Klaviyo's rule refuses it (api.c) */
 #define SANDBOX_TIMEOUT_MS (60 * CLOCK_SECOND_MS)
 
 /* ---- delays ------------------------------------------------------------------------------------------------------ */
@@ -36,7 +37,7 @@ enum delay_kind {
 
 struct delay {
 	struct message message;
-	struct delay *later; /* the thread's sorted list */
+	struct delay *later; /* the next in the thread's sorted list */
 	struct http_exchange *x;
 	int64_t due_mono_ms;
 	enum fault_cut cut;
@@ -46,11 +47,11 @@ struct delay {
 struct delays {
 	struct mailbox *mailbox;
 	pthread_t thread;
-	struct lock lock; /* over closed, and posting with it */
+	struct lock lock; /* guards closed, and the order of posts and closing */
 	bool closed;
 };
 
-/* As the server takes it; a stays the owner. */
+/* Returns the answer in the server's form. It borrows from a. */
 static struct http_answer http_answer_of(const struct answer *a)
 {
 	return (struct http_answer){.status = a->status,
@@ -121,8 +122,8 @@ static struct delays *delays_new(void)
 }
 
 /*
- * x was suspended by the caller just before and is given away. At due_mono_ms (clock_mono_ms; it may have passed) it is
- * answered, or cut as `cut` says; *a is taken over.
+ * Answers x at due_mono_ms (by clock_mono_ms(); may have passed), or cuts its connection as `cut` says. The caller has
+ * just suspended x and must not use it any more. Takes ownership of *a.
  */
 static void delays_post(struct delays *self, struct http_exchange *x, int64_t due_mono_ms, enum fault_cut cut,
 			struct answer *a)
@@ -143,7 +144,7 @@ static void delays_post(struct delays *self, struct http_exchange *x, int64_t du
 	lock_release(&self->lock);
 }
 
-/* Answers all that wait at once; from then on what is posted is answered at once. */
+/* Answers all waiting requests at once, and those that are posted later when they are posted. */
 static void delays_close(struct delays *self)
 {
 	struct delay *d = mem_new(1, sizeof(*d));
@@ -162,11 +163,11 @@ struct sandbox {
 	struct state state;
 	struct http_server *server;
 	struct delays *delays;
-	struct answer page;           /* Cloudflare's, to what HTTP does not allow */
-	struct http_answer malformed; /* the same, for the server */
+	struct answer page;           /* Cloudflare's page, for malformed requests */
+	struct http_answer malformed; /* page in the server's form */
 };
 
-/* Klaviyo's: counted, and what faults are for. */
+/* True where the request is for Klaviyo. These are counted, and faults apply to them. */
 static bool is_api(const struct sandbox *s, const struct http_exchange *x)
 {
 	return strncmp(x->path, "/api/", 5) == 0 && !desk_owns(&s->state.desk, x);
@@ -227,7 +228,7 @@ static void on_complete(void *ctx, struct http_exchange *x)
 
 static void sandbox_free(struct sandbox *s)
 {
-	if (s->delays) { /* closed, and nobody posts any more */
+	if (s->delays) { /* closed, and no thread posts any more */
 		mailbox_free(s->delays->mailbox);
 		lock_done(&s->delays->lock);
 		free(s->delays);

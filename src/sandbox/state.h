@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * state: what the sandbox's parts share, and the ways of its requests. One lock; nothing under it blocks.
+ * state: the state that requests share, and the functions that serve them. One lock guards it, and nothing blocks while
+ * holding it.
  */
 #ifndef SANDBOX_STATE_H
 #define SANDBOX_STATE_H
@@ -19,27 +20,29 @@
 #define STATE_STATUS_MAX 600
 
 struct state {
-	struct lock lock; /* over all below, until the blank line */
+	struct lock lock; /* guards the members up to the blank line */
 	struct world *world;
 	struct faults faults;
 	struct desk desk;
 	uint64_t by_status[STATE_STATUS_MAX]; /* requests to /api/… by their answer */
-	uint64_t cut;                         /* without an answer */
-	unsigned concurrent, peak_concurrent; /* requests to /api/… in hand */
+	uint64_t cut;                         /* requests whose connection was cut */
+	unsigned concurrent, peak_concurrent; /* requests to /api/… being served */
 
 	bool no_quota;     /* constant */
 	struct feed *feed; /* constant; NULL: none */
 };
 
 /*
- * One request to /api/…, in Klaviyo's order: Cloudflare in front, route, key, scope, revision, quota, media type, size,
- * body; with the scripted faults before all that. Any of the server's threads. Sets *ret (empty before) unless the
- * verdict is to cut by a reset, and counts what came of it. The verdict's delay and cut are the caller's to carry out.
+ * Serves a request to /api/…. Scripted faults come first, then the checks in Klaviyo's order: Cloudflare in front,
+ * route, key, scope, revision, quota, media type, size, body. Sets *ret, which must be empty, unless the verdict is to
+ * cut by a reset, and counts the result. The caller carries out the verdict's delay and cut. Any of the server's
+ * threads.
  */
 struct fault_verdict api_serve(struct state *s, struct http_exchange *x, struct answer *ret);
 
 /*
- * /sandbox/…: what the sandbox holds, for people and tests; and the faults, while it runs. Any of the server's threads.
+ * Serves a request to /sandbox/…, by which people and tests read what the sandbox holds and set faults. Any of the
+ * server's threads.
  *
  *   GET    /sandbox/events[?after=N][&limit=M]   in order of arrival; at most INSPECT_EVENTS_MAX an answer
  *   DELETE /sandbox/events                       forgets events, profiles, metrics and counters

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Three ways to find things are glibc's trees (tsearch): profiles by account and person, metrics by account and name,
- * recorded events by profile, metric and unique_id. The order of things is kept apart: events in a ring, profiles and
+ * Three search trees of glibc (tsearch) find profiles by account and person, metrics by account and name, and recorded
+ * events by profile, metric and unique_id. The order of arrival is kept separately: events in a ring, profiles and
  * metrics in lists.
  */
 #include <config.h>
@@ -24,7 +24,7 @@ struct world {
 	struct world_metric *metrics, *last_metric;
 	void *by_person, *by_name, *by_unique_id; /* tsearch */
 	struct world_counts counts;
-	uint64_t made; /* profiles and metrics, for their ids */
+	uint64_t made; /* profiles and metrics created so far, for their ids */
 };
 
 struct world *world_new(size_t max_events)
@@ -59,7 +59,7 @@ static int compare_metrics(const void *a, const void *b)
 	return r != 0 ? r : strcmp(x->name, y->name);
 }
 
-/* Without a unique_id, the time to the second. A unique_id never equals such a time. */
+/* Events without a unique_id are compared by their time to the second. A unique_id never equals a time. */
 static int compare_events(const void *a, const void *b)
 {
 	const struct world_event *x = a, *y = b;
@@ -198,7 +198,8 @@ void world_free(struct world *w)
 
 /* ---- taking ------------------------------------------------------------------------------------------------------ */
 
-/* The members of `from` laid over `to`, copied: the request's tree belongs to another thread. */
+/* Merges copies of the members of `from` into `to`. They are copied, as the request's tree belongs to another thread.
+ * attributes: skips properties and meta. */
 static void merge_into(struct json_object *to, struct json_object *from, bool attributes)
 {
 	json_object_object_foreach(from, key, value)

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * world: what Klaviyo would hold: accounts with their profiles, metrics and events, in memory.
+ * world: the data that Klaviyo would hold, in memory: accounts with their profiles, metrics and events.
  *
- * An event of the same profile, metric and unique_id as an earlier one is kept as a duplicate: received, not recorded.
- * Without a unique_id its time to the second stands in, as with Klaviyo. Every accepted event, duplicates too, updates
- * its profile. At most max_events are held; the oldest goes first, and with the last event of a profile or metric the
- * profile or metric goes too. A dropped event's unique_id is forgotten.
+ * An event of the same profile, metric and unique_id as an earlier one is kept as a duplicate: it counts as received,
+ * not as recorded. Where an event has no unique_id, its time to the second takes its place, as with Klaviyo. Every
+ * accepted event updates its profile, even a duplicate. At most max_events are held; then the oldest is dropped, and
+ * its unique_id is forgotten. A profile or metric is dropped with its last event.
  *
- * Not thread-safe: the sandbox holds one lock around it. All that is returned is borrowed, until the next world_take,
- * world_clear or world_free.
+ * Not thread-safe: the caller holds the sandbox's lock. Returned pointers are borrowed until the next world_take(),
+ * world_clear() or world_free().
  */
 #ifndef SANDBOX_WORLD_H
 #define SANDBOX_WORLD_H
@@ -28,18 +28,18 @@
 struct world_account {
 	char *name;
 	char id[WORLD_ID_MAX];
-	struct throttle throttles[WORLD_ENDPOINTS_MAX]; /* by endpoint; the sandbox's */
+	struct throttle throttles[WORLD_ENDPOINTS_MAX]; /* by endpoint; used by api.c */
 };
 
 struct world_profile {
-	struct world_profile *next, *previous; /* in order of their making */
+	struct world_profile *next, *previous; /* in order of creation */
 	struct world_account *account;
 	char id[WORLD_ID_MAX];
 	char *person;                   /* check_event's */
-	struct json_object *attributes; /* all but properties and meta, as last sent */
+	struct json_object *attributes; /* as last sent, without properties and meta */
 	struct json_object *properties;
 	int64_t created_ms, updated_ms, last_event_ms;
-	size_t events; /* that are held */
+	size_t events; /* the number of its events that are held */
 };
 
 struct world_metric {
@@ -73,19 +73,19 @@ struct world;
 
 struct world *world_new(size_t max_events);
 void world_free(struct world *w); /* NULL allowed */
-/* Forgets all but the accounts and their windows. */
+/* Forgets everything except the accounts and their quota windows. */
 void world_clear(struct world *w);
 
-/* Made where it is new; NULL where there are WORLD_ACCOUNTS_MAX. */
+/* Returns the account, which is created where it is new; NULL where there are WORLD_ACCOUNTS_MAX already. */
 struct world_account *world_account(struct world *w, const char *name);
-/* Takes one event that was found right. */
+/* Stores an event that passed its check. */
 const struct world_event *world_take(struct world *w, struct world_account *account, const struct check_event *e,
 				     int64_t now_ms);
 
 const struct world_counts *world_counts(const struct world *w);
 size_t world_events(const struct world *w);
 const struct world_event *world_event(const struct world *w, size_t i); /* 0: the oldest */
-const struct world_profile *world_profiles(const struct world *w);      /* the first; then ->next */
+const struct world_profile *world_profiles(const struct world *w);      /* the first; ->next leads to the others */
 const struct world_metric *world_metrics(const struct world *w);
 const char *world_email(const struct world_profile *p); /* or NULL */
 

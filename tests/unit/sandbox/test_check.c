@@ -14,7 +14,7 @@
 
 #define NOW_MS INT64_C(1795276800000) /* 2026-11-21T16:00:00Z */
 
-/* %s: the event's attributes but metric and profile; the profile's attributes. */
+/* The first %s stands for the event's attributes except metric and profile, the second for the profile's attributes. */
 #define EVENT                                                                                                        \
 	"{\"data\":{\"type\":\"event\",\"attributes\":{%s,\"metric\":{\"data\":{\"type\":\"metric\",\"attributes\":" \
 	"{\"name\":\"m\"}}},\"profile\":{\"data\":{\"type\":\"profile\",\"attributes\":{%s}}}}}}"
@@ -33,7 +33,7 @@ static struct json_object *parse(const char *text)
 	return o;
 }
 
-/* The pointers of all complaints, blank between them; "" where there are none. */
+/* Returns the pointers of all complaints, separated by blanks; "" where there are none. */
 static char *pointers(const struct complaints *c)
 {
 	char *all = mem_str("");

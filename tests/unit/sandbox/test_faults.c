@@ -22,7 +22,7 @@ static void add(struct faults *f, const char *spec)
 		fail_msg("%s", err.text);
 }
 
-/* What n requests in a row meet: a letter each, "." for nothing, "s" status, "r" reset, "d" die. */
+/* Returns the effect of the faults on n requests in a row, a letter each: "." none, "s" status, "r" reset, "d" die. */
 static void meet(struct faults *f, const struct fault_subject *subject, size_t n, char *out)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -37,7 +37,7 @@ static void faults_fire_when_they_say(void **state)
 {
 	static const struct {
 		const char *specs[3];
-		const char *met; /* by ten requests */
+		const char *met; /* the effects on ten requests */
 	} table[] = {
 		{{"status=503"}, "ssssssssss"},
 		{{"status=503,every=3"}, "..s..s..s."},
@@ -187,7 +187,7 @@ static void wrong_specifications_are_told_and_change_nothing(void **state)
 	faults_clear(&f);
 }
 
-/* What --help promises must be readable: each example of the help is taken. */
+/* Each example in the text of --help must be a valid specification. */
 static void the_examples_of_the_help_are_right(void **state)
 {
 	CLEANUP(mem_freep) char *help = mem_str(strstr(FAULTS_HELP, "Examples:\n") + strlen("Examples:\n"));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The helpdesks' APIs as the sandbox plays them. */
+/* Tests the sandbox's imitation of the helpdesks' APIs. */
 #include <config.h>
 
 #include "fixtures/definition.h"
@@ -131,7 +131,7 @@ static void an_answer_holds_the_addresses_that_were_given(void **state)
 		 "{\"m\":[{\"e\":\"a@b.c\",\"w\":\"a@b.c\",\"p\":true},{\"e\":\"d@e.f\",\"w\":\"d@e.f\",\"p\":false}]"
 		 "}"},
 		{"emails: /m/*", "{\"m\":[\"" JO "\",\"x@y.z\"]}", "a@b.c", "{\"m\":[\"a@b.c\"]}"},
-		/* The list's first is a telephone. */
+		/* The first element of the list is a telephone number. */
 		{"emails: /*/v", "[{\"v\":\"+1\",\"k\":\"tel\"},{\"v\":\"" JO "\",\"k\":\"mail\"}]", "a@b.c",
 		 "[{\"v\":\"a@b.c\",\"k\":\"mail\"}]"},
 		{"emails: /c/*/m/*/e", "{\"c\":[{\"m\":[{\"e\":\"" JO "\"}]}]}", "a@b.c",
@@ -145,7 +145,7 @@ static void an_answer_holds_the_addresses_that_were_given(void **state)
 		char *yaml = mem_fmt("%s- {url: \"{base_url}/{/who}\", authenticate: basic, %s, sample: '%s'}\n", DESK,
 				     cases[i].places, cases[i].sample);
 		CLEANUP(node_freep) struct node *n = with_yaml(yaml);
-		/* An alternative that the sample lacks is an error else. */
+		/* Without .overlaid, an alternative that the sample lacks is an error. */
 		const struct definition_binding binding = {.overlaid = true};
 		CLEANUP(json_putp) struct json_object *answer = NULL;
 		CLEANUP(mem_freep) char *text = NULL;

@@ -27,7 +27,7 @@ static struct json_object *parse(const char *text)
 	return o;
 }
 
-/* profile: the JSON of its properties, or NULL. */
+/* profile: the JSON of the profile's properties, or NULL. */
 static const struct world_event *take(struct world *w, const char *account, const char *email, const char *metric,
 				      const char *unique_id, const char *profile)
 {
@@ -121,7 +121,8 @@ static void the_oldest_goes_first_and_with_it_what_only_it_held(void **state)
 	assert_int_equal(count_profiles(w), 3000);
 	assert_string_equal(world_email(world_profiles(w)), "p7000@b.de");
 	assert_null(world_metrics(w)->next);
-	/* Forgotten: not a duplicate any more. Known: one. */
+	/* A dropped event's unique_id is forgotten, so its repetition is no duplicate. That of an event that is held is
+	 * one. */
 	assert_false(take(w, "x", "p1@b.de", "m", "1", NULL)->duplicate);
 	assert_true(take(w, "x", "p9000@b.de", "m", "1", NULL)->duplicate);
 	world_clear(w);
@@ -184,7 +185,7 @@ static void a_line_of_the_feed_is_one_plain_line(void **state)
 	feed_line(take(w, "x", "a@b.de", "m\n\033", "1", NULL), &line);
 	assert_string_equal(line.data, "16:00:00  a@b.de  m\\x0a\\x1b   (duplicate)\n");
 
-	/* Cut between characters: each of these has two bytes. */
+	/* The line is cut between characters, each of which has two bytes. */
 	for (size_t i = 0; i < 5000; i += 2)
 		memcpy(long_text + i, "\xc3\xa4", 2);
 	profile = mem_fmt("{\"x\":\"%s\"}", long_text);
@@ -206,7 +207,7 @@ static void both_windows_are_kept(void **state)
 	unsigned taken = 0;
 
 	(void)state;
-	/* Three a second, five a minute, from the 58th second. */
+	/* The limits are three a second and five a minute. The clock begins in the 58th second. */
 	for (int i = 0; i < 4; i++)
 		taken += throttle_take(&t, 3, 5, NOW_MS + 58000).taken;
 	assert_int_equal(taken, 3);
