@@ -51,8 +51,8 @@ static bool cut(const char **s, char *out, size_t size)
 bool access_key(const char *authorization, struct access *ret, struct complaints *c)
 {
 	static const char scheme[] = SCHEME " ";
-	const char *rest;
 	struct access a = {.account = "default"};
+	const char *rest;
 
 	if (!authorization || strncasecmp(authorization, scheme, strlen(scheme)) != 0) {
 		complaints_add(c, 401, "/data/", "Missing or invalid authorization scheme. Please use " SCHEME ".");
@@ -85,7 +85,8 @@ bool access_scope(const struct access *a, const char *scope, struct complaints *
 	if (*at == '\0')
 		return true;
 	for (;;) {
-		size_t len = strcspn(at, "+"), i = 0;
+		size_t len = strcspn(at, "+");
+		size_t i = 0;
 
 		while (i < len && (at[i] == scope[i] || (at[i] == '-' && scope[i] == ':')))
 			i++;
@@ -167,7 +168,8 @@ bool access_revision(const char *revision, const char *opt_out, int64_t now_ms, 
 
 struct throttle_answer throttle_take(struct throttle *t, unsigned burst, unsigned steady, int64_t now_ms)
 {
-	int64_t second = now_ms / CLOCK_SECOND_MS, minute = now_ms / CLOCK_MINUTE_MS;
+	int64_t second = now_ms / CLOCK_SECOND_MS;
+	int64_t minute = now_ms / CLOCK_MINUTE_MS;
 	struct throttle_answer a = {0};
 
 	if (t->second != second) {

@@ -69,7 +69,9 @@ static void uuid(char out[UUID_TEXT])
 static struct json_object *complaint_json(const struct complaint *item)
 {
 	const struct wording *w = wordings;
-	struct json_object *o = json_object_new_object(), *source = json_object_new_object(), *links;
+	struct json_object *o = json_object_new_object();
+	struct json_object *source = json_object_new_object();
+	struct json_object *links;
 	char id[UUID_TEXT];
 
 	while (w->status != item->status && w->status != 0)
@@ -105,7 +107,8 @@ void answer_json(struct answer *ret, unsigned status, const char *type, struct j
 
 void answer_complaints(struct answer *ret, const struct complaints *c)
 {
-	struct json_object *o = json_object_new_object(), *errors = json_object_new_array();
+	struct json_object *o = json_object_new_object();
+	struct json_object *errors = json_object_new_array();
 
 	INSIST(c->n > 0);
 	for (size_t i = 0; i < c->n; i++)

@@ -88,8 +88,8 @@ static void check_only(struct check *c, struct json_object *o, const char *at, c
 {
 	json_object_object_foreach(o, key, value)
 	{
-		size_t i;
 		CLEANUP(mem_freep) char *detail = NULL;
+		size_t i;
 
 		(void)value;
 		for (i = 0; known[i] && strcmp(known[i], key) != 0; i++)
@@ -231,7 +231,8 @@ static void check_profile(struct check *c, struct json_object *holder, const cha
 	static const char *const identifiers[] = {"email", "phone_number", "external_id", "anonymous_id", "_kx"};
 	struct json_object *attributes = check_resource(c, holder, at, "profile", "profile");
 	char pointer[POINTER_MAX];
-	const char *id, *phone;
+	const char *id;
+	const char *phone;
 	size_t digits;
 
 	if (!attributes)
@@ -287,7 +288,8 @@ static void check_time(struct check *c, struct json_object *attributes, const ch
 {
 	const char *floor = check_before(c, "2026-07-15") ? "2000-01-01T00:00:00Z" : "1990-01-01T00:00:00Z";
 	const char *text = check_optional_text(c, attributes, at, "time");
-	int64_t ms = c->now_ms, first_ms;
+	int64_t ms = c->now_ms;
+	int64_t first_ms;
 
 	if (text && (!time_is_rfc3339(text) || clock_parse(text, strlen(text), &ms) < 0)) {
 		check_invalid(c, at, "time", "The time must be an ISO 8601 date and time with an offset.");
@@ -335,8 +337,8 @@ static void check_event(struct check *c, struct json_object *attributes, const c
 {
 	const char *known[] = {"properties", "time", "value", "value_currency", "unique_id", "metric",
 			       NULL,         NULL,   NULL};
-	const char *currency;
 	size_t n = 6;
+	const char *currency;
 
 	if (single)
 		known[n++] = "profile";
@@ -387,8 +389,9 @@ static void check_item(struct check *c, struct json_object *item, size_t i)
 {
 	const char *const known[] = {"profile", "events", check_before(c, "2026-04-15") ? NULL : "backfill", NULL};
 	struct check_event who = {0};
-	struct json_object *attributes, *events;
 	const char *type = json_member_str(item, "type");
+	struct json_object *attributes;
+	struct json_object *events;
 	char at[POINTER_MAX], pointer[POINTER_MAX];
 	bool backfill;
 	size_t n;
@@ -460,7 +463,8 @@ static void check_repeats(struct check *c, struct json_object *items)
 {
 	const struct check_event **sorted = mem_new(c->result->n + 1, sizeof(*sorted));
 	CLEANUP(mem_freep) bool *repeated = mem_new(c->result->n + 1, sizeof(*repeated));
-	size_t n = 0, at = 0;
+	size_t n = 0;
+	size_t at = 0;
 
 	for (size_t i = 0; i < c->result->n; i++)
 		if (c->result->events[i].unique_id)
@@ -490,8 +494,11 @@ static void check_repeats(struct check *c, struct json_object *items)
 void check_bulk(struct json_object *body, const struct check_rules *rules, struct check_result *ret)
 {
 	struct check c = {rules->revision, rules->now_ms, ret};
-	struct json_object *attributes, *outer, *items, *list;
 	size_t events = 0;
+	struct json_object *attributes;
+	struct json_object *outer;
+	struct json_object *items;
+	struct json_object *list;
 
 	*ret = (struct check_result){0};
 	if (!body)

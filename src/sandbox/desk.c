@@ -81,7 +81,9 @@ struct found {
 static enum match_level match_level_of(const struct desk *d, const struct page *p, const struct page_values *v,
 				       const char **ret_addresses)
 {
-	bool exact = true, example = false, stranger = false;
+	bool exact = true;
+	bool example = false;
+	bool stranger = false;
 
 	for (size_t i = 0; i < p->n; i++) {
 		const struct pair *known = p->parts[i].varies ? find(d, v->items[i]) : NULL;
@@ -152,7 +154,8 @@ void desk_list(struct desk *d, struct answer *ret)
 	for (size_t i = 0; i < d->customers.n; i++) {
 		CLEANUP(mem_freep) char *copy = mem_str(d->customers.items[i].value);
 		struct json_object *emails = json_object_new_array();
-		char *rest = copy, *email;
+		char *rest = copy;
+		char *email;
 
 		while ((email = strsep(&rest, ","))) {
 			email = text_trim(email);
@@ -167,8 +170,9 @@ void desk_list(struct desk *d, struct answer *ret)
 void desk_post(struct desk *d, const char *lines, struct answer *ret)
 {
 	CLEANUP(mem_freep) char *copy = mem_str(lines);
-	char *rest = copy, *line;
+	char *rest = copy;
 	struct desk parsed = {0};
+	char *line;
 	struct err err;
 	int r = 0;
 

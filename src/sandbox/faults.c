@@ -77,8 +77,8 @@ static void replace_text(char **to, const char *value)
 
 static int read_valued(struct fault *f, const char *key, const char *value, int64_t now_ms, struct err *reterr)
 {
-	unsigned long n;
 	int64_t ms = 0;
+	unsigned long n;
 	int r = 0;
 
 	if (strcmp(key, "status") == 0) {
@@ -186,7 +186,8 @@ int faults_add(struct faults *f, const char *spec, int64_t now_ms, struct err *r
 {
 	struct fault new = {.verdict.retry_after_s = -1, .until_ms = CLOCK_NEVER_MS};
 	CLEANUP(mem_freep) char *copy = mem_str(spec);
-	char *rest = copy, *word;
+	char *rest = copy;
+	char *word;
 	int r = 0;
 
 	if (f->n == FAULTS_MAX)

@@ -162,7 +162,8 @@ static void *feed_main(void *arg)
 
 	while (!end) {
 		char lines[AMOUNT_MAX], text[AMOUNT_MAX + 32];
-		struct message *m, *next;
+		struct message *m;
+		struct message *next;
 		unsigned left_out;
 
 		mailbox_wait(f->lines, CLOCK_NEVER_MS);
@@ -193,7 +194,8 @@ void feed_begin(struct feed *f)
 
 void feed_free(struct feed *f)
 {
-	struct message *m, *next;
+	struct message *m;
+	struct message *next;
 
 	if (!f)
 		return;

@@ -68,8 +68,9 @@ static void get_events(struct state *s, struct http_exchange *x, struct answer *
 {
 	struct json_object *list = json_object_new_array();
 	struct pairs params = {0};
+	size_t i = 0;
 	uint64_t after, limit;
-	size_t i = 0, all;
+	size_t all;
 
 	percent_read_query(x->query, &params);
 	after = number(&params, "after", 0);
@@ -99,7 +100,8 @@ static void get_profiles(struct state *s, struct http_exchange *x, struct answer
 	(void)x;
 	lock_acquire(&s->lock);
 	for (const struct world_profile *p = world_profiles(s->world); p; p = p->next) {
-		struct json_object *o = json_object_new_object(), *properties = NULL;
+		struct json_object *o = json_object_new_object();
+		struct json_object *properties = NULL;
 
 		INSIST(json_object_deep_copy(p->properties, &properties, NULL) == 0);
 		set_text(o, "account", p->account->name);
@@ -116,7 +118,8 @@ static void get_profiles(struct state *s, struct http_exchange *x, struct answer
 
 static void get_stats(struct state *s, struct http_exchange *x, struct answer *ret)
 {
-	struct json_object *o = json_object_new_object(), *by_status = json_object_new_object();
+	struct json_object *o = json_object_new_object();
+	struct json_object *by_status = json_object_new_object();
 	const struct world_counts *counts;
 	uint64_t requests;
 
@@ -161,7 +164,8 @@ static void get_faults(struct state *s, struct http_exchange *x, struct answer *
 static int add_lines(struct faults *f, const char *text, int64_t now_ms, struct err *reterr)
 {
 	CLEANUP(mem_freep) char *copy = mem_str(text);
-	char *rest = copy, *line;
+	char *rest = copy;
+	char *line;
 
 	while ((line = strsep(&rest, "\n"))) {
 		int r;

@@ -173,9 +173,9 @@ static const struct command command = {
 /* Reports a wrong value as wrong usage, before anything is read or started. */
 static int check_values(const char *address, const struct option_list *faults, const struct option_list *customers)
 {
-	struct http_address parsed_address;
 	struct faults parsed_faults = {0};
 	struct desk desk = {0};
+	struct http_address parsed_address;
 	struct err err;
 	int r = http_address_parse(address, &parsed_address, &err);
 
@@ -196,7 +196,8 @@ static int check_values(const char *address, const struct option_list *faults, c
 static int run(const struct command_context *ctx, int argc, char **argv)
 {
 	struct sandbox_options o = {.address = LISTEN_DEFAULT};
-	struct option_list faults = {.n = 0}, customers = {.n = 0};
+	struct option_list faults = {.n = 0};
+	struct option_list customers = {.n = 0};
 	long events = SANDBOX_EVENTS_DEFAULT;
 	const struct option_spec specs[] = {
 		{"--listen", OPTION_TEXT, &o.address},

@@ -113,7 +113,8 @@ static void pages_add_unique(struct pages *p, struct page *page)
 static void pages_add_url(struct pages *p, const struct definition *d, const struct step *step, size_t i,
 			  const struct eval_context *s, const char *customer)
 {
-	const char *own = pairs_get(s->names, "base_url"), *base = own ? own : definition_about(d)->base_url;
+	const char *own = pairs_get(s->names, "base_url");
+	const char *base = own ? own : definition_about(d)->base_url;
 	struct page_builder b = {.context = s, .customer = customer};
 	char *first;
 
@@ -341,8 +342,10 @@ static void put_list(struct json_object **answer, const struct list_path *path, 
 		     const char *addresses)
 {
 	CLEANUP(mem_freep) char *copy = mem_str(addresses);
-	struct json_object *old = *answer, *list;
-	char *rest = copy, *email;
+	struct json_object *old = *answer;
+	char *rest = copy;
+	struct json_object *list;
+	char *email;
 
 	if ((path->list[0] != '\0' && json_pointer_get(*answer, path->list, &old) < 0) ||
 	    !json_object_is_type(old, json_type_array) || json_object_array_length(old) == 0)
@@ -364,8 +367,9 @@ static void put_list(struct json_object **answer, const struct list_path *path, 
 struct json_object *page_answer(const struct page *p, const char *addresses)
 {
 	struct json_object *answer = NULL;
+	struct list_path primary = {0};
 	const struct reference *emails;
-	struct list_path path, primary = {0};
+	struct list_path path;
 
 	INSIST(json_read(p->step->sample, strlen(p->step->sample), &answer, NULL) == 0);
 	emails = email_refs_target(&p->step->emails, &(struct eval_context){.item = answer, .root = answer});

@@ -74,7 +74,8 @@ static void set_time(struct json_object *o, const char *key, int64_t ms)
 
 static struct json_object *reference(const char *type, const char *id)
 {
-	struct json_object *o = json_object_new_object(), *data = json_object_new_object();
+	struct json_object *o = json_object_new_object();
+	struct json_object *data = json_object_new_object();
 
 	json_set_str(data, "type", type);
 	json_set_str(data, "id", id);
@@ -86,7 +87,8 @@ static struct json_object *reference(const char *type, const char *id)
 static struct json_object *resource(const struct readback *r, const char *type, const char *id,
 				    struct json_object *attributes)
 {
-	struct json_object *o = json_object_new_object(), *links = json_object_new_object();
+	struct json_object *o = json_object_new_object();
+	struct json_object *links = json_object_new_object();
 	CLEANUP(mem_freep) char *self = mem_fmt("%s/api/%ss/%s/", r->base, type, id);
 
 	keep_fields(r, type, attributes);
@@ -101,8 +103,8 @@ static struct json_object *resource(const struct readback *r, const char *type, 
 /* Returns the URL of the request, with the cursor replaced unless cursor is NULL. The caller owns it. */
 static char *page_url(const struct readback *r, const char *cursor)
 {
-	struct buf url;
 	char separator = '?';
+	struct buf url;
 
 	buf_init(&url, URL_MAX);
 	buf_addf(&url, "%s%s", r->base, r->path);
@@ -130,7 +132,8 @@ static char *page_url(const struct readback *r, const char *cursor)
 static void collection(const struct readback *r, struct json_object *data, struct json_object *included,
 		       const char *next, struct answer *ret)
 {
-	struct json_object *o = json_object_new_object(), *links = json_object_new_object();
+	struct json_object *o = json_object_new_object();
+	struct json_object *links = json_object_new_object();
 	CLEANUP(mem_freep) char *self = page_url(r, NULL);
 	CLEANUP(mem_freep) char *next_url = next ? page_url(r, next) : NULL;
 
@@ -168,7 +171,8 @@ static void bad_filter(struct answer *ret, const struct query_filter *f)
 
 static struct json_object *profile_json(const struct readback *r, const struct world_profile *p)
 {
-	struct json_object *attributes = NULL, *properties = NULL;
+	struct json_object *attributes = NULL;
+	struct json_object *properties = NULL;
 
 	INSIST(json_object_deep_copy(p->attributes, &attributes, NULL) == 0);
 	INSIST(json_object_deep_copy(p->properties, &properties, NULL) == 0);
@@ -181,7 +185,8 @@ static struct json_object *profile_json(const struct readback *r, const struct w
 
 static struct json_object *metric_json(const struct readback *r, const struct world_metric *m)
 {
-	struct json_object *attributes = json_object_new_object(), *integration = json_object_new_object();
+	struct json_object *attributes = json_object_new_object();
+	struct json_object *integration = json_object_new_object();
 
 	json_set_str(attributes, "name", m->name);
 	set_time(attributes, "created", m->created_ms);
@@ -196,8 +201,11 @@ static struct json_object *metric_json(const struct readback *r, const struct wo
 
 static struct json_object *event_json(const struct readback *r, const struct world_event *e)
 {
-	struct json_object *attributes = json_object_new_object(), *relationships = json_object_new_object();
-	struct json_object *properties = NULL, *value = NULL, *o;
+	struct json_object *attributes = json_object_new_object();
+	struct json_object *relationships = json_object_new_object();
+	struct json_object *properties = NULL;
+	struct json_object *value = NULL;
+	struct json_object *o;
 	char iso[CLOCK_ISO_MAX], text[64];
 
 	INSIST(json_read(e->properties, strlen(e->properties), &properties, NULL) == 0);
@@ -223,7 +231,8 @@ static struct json_object *event_json(const struct readback *r, const struct wor
 /* Returns 1 where the filter holds for the event, 0 where not, -1 where there is no such filter. */
 static int event_holds(const struct world_event *e, const struct query_filter *f)
 {
-	bool is_iso = f->value && strchr(f->value, ':'), wants_iso = strcmp(f->field, "datetime") == 0;
+	bool is_iso = f->value && strchr(f->value, ':');
+	bool wants_iso = strcmp(f->field, "datetime") == 0;
 	int64_t ms;
 
 	if (strcmp(f->op, "equals") == 0 && f->value && strcmp(f->field, "metric_id") == 0)
@@ -309,7 +318,8 @@ static bool read_cursor(const char *cursor, struct event_query *q)
 /* Reads the parameters; false after answering that one is wrong. */
 static bool read_event_query(const struct readback *r, struct event_query *q, struct answer *ret)
 {
-	const char *sort = pairs_get(r->params, "sort"), *include = pairs_get(r->params, "include");
+	const char *sort = pairs_get(r->params, "sort");
+	const char *include = pairs_get(r->params, "include");
 	const char *cursor = pairs_get(r->params, "page[cursor]");
 	const struct world_metric no_metric = {.id = ""};
 	const struct world_profile no_profile = {.id = ""};
@@ -362,7 +372,8 @@ static struct json_object *included_of(const struct readback *r, const struct ev
 	struct json_object *list = json_object_new_array();
 
 	for (size_t i = 0; i < n; i++) {
-		bool profile = q->include_profile, metric = q->include_metric;
+		bool profile = q->include_profile;
+		bool metric = q->include_metric;
 
 		for (size_t k = 0; k < i; k++) {
 			profile = profile && page[k]->profile != page[i]->profile;
@@ -378,9 +389,11 @@ static struct json_object *included_of(const struct readback *r, const struct ev
 
 static void list_events(const struct readback *r, const struct event_query *q, struct answer *ret)
 {
-	size_t all = world_events(r->world), n = 0;
+	size_t all = world_events(r->world);
+	size_t n = 0;
 	const struct world_event **wanted = mem_new(all + 1, sizeof(*wanted));
-	struct json_object *data = json_object_new_array(), *included = NULL;
+	struct json_object *data = json_object_new_array();
+	struct json_object *included = NULL;
 	char next[64];
 	bool more;
 
@@ -417,11 +430,13 @@ void readback_events(const struct readback *r, struct answer *ret)
 
 void readback_metrics(const struct readback *r, struct answer *ret)
 {
-	const char *cursor = pairs_get(r->params, "page[cursor]"), *next = NULL;
+	const char *cursor = pairs_get(r->params, "page[cursor]");
+	const char *next = NULL;
 	CLEANUP(query_filters_done) struct query_filters filters;
-	struct json_object *data;
-	bool ours = true, found = !cursor;
+	bool ours = true;
+	bool found = !cursor;
 	size_t n = 0;
+	struct json_object *data;
 
 	if (!read_filters(r, &filters, ret))
 		return;
@@ -469,11 +484,13 @@ static bool profile_holds(const struct world_profile *p, const struct query_filt
 
 void readback_profiles(const struct readback *r, struct answer *ret)
 {
-	const char *cursor = pairs_get(r->params, "page[cursor]"), *next = NULL;
-	size_t size = page_size(r, 20, 100, ret), n = 0;
+	const char *cursor = pairs_get(r->params, "page[cursor]");
+	const char *next = NULL;
+	size_t size = page_size(r, 20, 100, ret);
+	size_t n = 0;
 	CLEANUP(query_filters_done) struct query_filters filters = {.n = 0};
-	struct json_object *data;
 	bool found = !cursor;
+	struct json_object *data;
 
 	if (size == 0 || !read_filters(r, &filters, ret))
 		return;
@@ -508,7 +525,8 @@ void readback_profiles(const struct readback *r, struct answer *ret)
 
 void readback_accounts(const struct readback *r, struct answer *ret)
 {
-	struct json_object *data = json_object_new_array(), *attributes = json_object_new_object();
+	struct json_object *data = json_object_new_array();
+	struct json_object *attributes = json_object_new_object();
 	struct json_object *contact = json_object_new_object();
 
 	json_set_str(contact, "default_sender_name", r->account->name);

@@ -88,7 +88,8 @@ static void *delays_main(void *arg)
 	bool closing = false;
 
 	while (!closing || waiting) {
-		struct message *m, *next;
+		struct message *m;
+		struct message *next;
 
 		mailbox_wait(self->mailbox, closing ? 0 : waiting ? waiting->due_mono_ms : CLOCK_NEVER_MS);
 		for (m = mailbox_take(self->mailbox); m; m = next) {
@@ -201,8 +202,8 @@ static void on_complete(void *ctx, struct http_exchange *x)
 {
 	struct sandbox *s = ctx;
 	struct fault_verdict v = {0};
-	struct http_answer answer;
 	struct answer a = {0};
+	struct http_answer answer;
 
 	if (is_api(s, x))
 		v = api_serve(&s->state, x, &a);

@@ -45,7 +45,8 @@ static int order(const void *a, const void *b)
 
 static int compare_profiles(const void *a, const void *b)
 {
-	const struct world_profile *x = a, *y = b;
+	const struct world_profile *x = a;
+	const struct world_profile *y = b;
 	int r = order(x->account, y->account);
 
 	return r != 0 ? r : strcmp(x->person, y->person);
@@ -53,7 +54,8 @@ static int compare_profiles(const void *a, const void *b)
 
 static int compare_metrics(const void *a, const void *b)
 {
-	const struct world_metric *x = a, *y = b;
+	const struct world_metric *x = a;
+	const struct world_metric *y = b;
 	int r = order(x->account, y->account);
 
 	return r != 0 ? r : strcmp(x->name, y->name);
@@ -62,7 +64,8 @@ static int compare_metrics(const void *a, const void *b)
 /* Events without a unique_id are compared by their time to the second. A unique_id never equals a time. */
 static int compare_events(const void *a, const void *b)
 {
-	const struct world_event *x = a, *y = b;
+	const struct world_event *x = a;
+	const struct world_event *y = b;
 	int r = order(x->profile, y->profile);
 
 	if (r == 0)
@@ -94,7 +97,8 @@ struct world_account *world_account(struct world *w, const char *name)
 
 static struct world_profile *take_profile(struct world *w, struct world_account *account, char *person, int64_t now_ms)
 {
-	struct world_profile key = {.account = account, .person = person}, *p;
+	struct world_profile key = {.account = account, .person = person};
+	struct world_profile *p;
 	void *found = tfind(&key, &w->by_person, compare_profiles);
 
 	if (found)
@@ -117,7 +121,8 @@ static struct world_metric *take_metric(struct world *w, struct world_account *a
 					int64_t now_ms)
 {
 	CLEANUP(mem_freep) char *copy = mem_str(name);
-	struct world_metric key = {.account = account, .name = copy}, *m;
+	struct world_metric key = {.account = account, .name = copy};
+	struct world_metric *m;
 	void *found = tfind(&key, &w->by_name, compare_metrics);
 
 	if (found)

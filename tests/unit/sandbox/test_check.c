@@ -396,7 +396,8 @@ static void keys_tell_account_and_scopes(void **state)
 
 static void a_scope_is_a_whole_word_of_the_key(void **state)
 {
-	const struct access some = {.scopes = "events-write+metrics-read"}, all = {.scopes = ""};
+	const struct access some = {.scopes = "events-write+metrics-read"};
+	const struct access all = {.scopes = ""};
 	struct complaints c = {0};
 
 	(void)state;
@@ -440,8 +441,8 @@ static void revisions_live_two_years(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-		char effective[ACCESS_REVISION_MAX];
 		struct complaints c = {0};
+		char effective[ACCESS_REVISION_MAX];
 		int64_t now_ms;
 		bool good;
 

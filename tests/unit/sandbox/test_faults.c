@@ -99,7 +99,8 @@ static void faults_ask_who_and_where(void **state)
 
 static void requests_that_do_not_match_are_not_counted(void **state)
 {
-	struct fault_subject post = {"POST", "/api/events", "", NULL, NOW_MS}, get = post;
+	struct fault_subject post = {"POST", "/api/events", "", NULL, NOW_MS};
+	struct fault_subject get = post;
 	struct faults f = {0};
 
 	(void)state;
@@ -191,8 +192,9 @@ static void wrong_specifications_are_told_and_change_nothing(void **state)
 static void the_examples_of_the_help_are_right(void **state)
 {
 	CLEANUP(mem_freep) char *help = mem_str(strstr(FAULTS_HELP, "Examples:\n") + strlen("Examples:\n"));
-	char *rest = help, *line;
+	char *rest = help;
 	struct faults f = {0};
+	char *line;
 
 	(void)state;
 	while ((line = strsep(&rest, "\n")))

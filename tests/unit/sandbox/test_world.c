@@ -203,8 +203,8 @@ static void a_line_of_the_feed_is_one_plain_line(void **state)
 static void both_windows_are_kept(void **state)
 {
 	struct throttle t = {0};
-	struct throttle_answer a;
 	unsigned taken = 0;
+	struct throttle_answer a;
 
 	(void)state;
 	/* The limits are three a second and five a minute. The clock begins in the 58th second. */
