@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Fixtures of the black-box tests; what they give is described in harness/__init__.py."""
+"""Fixtures of the black-box tests; harness/__init__.py describes the pieces that they return."""
 
 import fcntl
 import os
@@ -19,7 +19,7 @@ def pytest_configure(config):
 
 @pytest.fixture
 def stage(request):
-    """The maker of sandboxes, Gladlys and daemons for tests that need other than the usual ones."""
+    """Creates sandboxes, Gladlys and daemons, for tests that need others than those of the fixtures below."""
     made = Stage()
     request.node.stage = made
     yield made
@@ -28,8 +28,8 @@ def stage(request):
 
 @pytest.fixture
 def usual_ports():
-    """The ports that a daemon has where nothing else is configured, for a test that takes them, or asks whoever has them: one
-    such test at a time, of all checkouts of this user."""
+    """The default ports of a daemon, for a test that opens them or connects to them. A lock lets one such test run at a
+    time, over all checkouts of this user."""
     with open(pathlib.Path(tempfile.gettempdir()) / f"deskbridge-test-ports.{os.geteuid()}", "a", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield 8085, 8086
@@ -43,7 +43,7 @@ def sandbox(stage):
 
 @pytest.fixture
 def gladly(stage):
-    """A Gladly without customers."""
+    """A stand-in for Gladly without customers."""
     return stage.gladly()
 
 
@@ -55,7 +55,8 @@ def clock(stage):
 
 @pytest.fixture
 def daemon(stage, sandbox, gladly, request):
-    """A daemon with the default configuration between the two; on the test's clock where the test asks for `clock`."""
+    """A daemon with the default configuration between `gladly` and `sandbox`. It runs on the test's clock where the
+    test asks for `clock`."""
     env = request.getfixturevalue("clock").env if "clock" in request.fixturenames else None
     return stage.daemon(sandbox, gladly, env=env)
 
@@ -72,5 +73,5 @@ def pytest_runtest_makereport(item, call):
 
 
 os.environ.setdefault("ASAN_OPTIONS", "abort_on_error=0:detect_leaks=1")
-# By default a process whose threads have not all ended lingers for a second: that would count as the daemon's own time.
+# By default a process with running threads waits for a second at its exit, which would count as the daemon's own time.
 os.environ.setdefault("TSAN_OPTIONS", "atexit_sleep_ms=100")

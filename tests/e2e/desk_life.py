@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""Webhooks as helpdesks send them, and a small model of what must come of them.
+"""Webhooks as helpdesks send them, and a small model of the events that must result.
 
-    Model     the ledger's table (src/decision/ledger.h), which knows nothing of the daemon
-    Case      one conversation of one customer, with a life of its own
-    Webhook   one request of a desk, and what it means
-    DESKS     by name: how a desk writes what happened to a conversation
+    Model     the ledger's table (src/decision/ledger.h), written independently of the daemon
+    Case      one conversation of one customer
+    Webhook   one request of a desk, and its meaning
+    DESKS     by name: the desks, which write webhooks about a conversation
 
-A desk that sends two kinds of webhooks for one thing gives both. Shapes, ids and the precision of times are the desks' own;
-all values are made up. Only the standard library is used.
+Where a desk sends two kinds of webhooks about one change, its class returns both. Shapes, ids and the precision of
+times are the desks' own; all values are made up. Only the standard library is used.
 """
 
 import json
@@ -15,13 +15,13 @@ from datetime import datetime, timezone
 
 from harness import iso
 
-CLOCKS = 10  # seconds by which a desk's clock and ours may differ
+CLOCKS = 10  # seconds by which the clocks of a desk and of this machine may differ
 DAY = 86400
 VERBS = {"opened": "started", "reopened": "reopened", "closed": "closed"}
 
 
 class Entry:
-    """What the model knows of one conversation."""
+    """The model's state of one conversation."""
 
     def __init__(self):
         self.state, self.taken = None, set()
@@ -46,17 +46,19 @@ class Entry:
 
 
 class Model:
-    """The conversations of one customer: what each webhook leads to, and which of them are open for somebody.
+    """The conversations of one customer: the event of each webhook, and the open conversations that have an address.
 
-    `reports` is "change" for a desk that tells what happened, "state" for one that repeats how a conversation is."""
+    `reports` is "change" for a desk that reports changes, "state" for a desk that reports the state of a
+    conversation."""
 
     def __init__(self, reports="change"):
         self.reports, self.entries, self.open = reports, {}, set()
 
     def take(self, kind, conversation, at=None, received=None, created=None, closed_at=None, address=True):
-        """What comes of a webhook: (transition, whether it is history, the time of the event), or None where no event does.
-        kind: what the webhook says; None or "identified" is neither an opening nor a closing. at: the desk's time; None: it
-        gives none. received: when it came; left out where only dated webhooks come. address: whether it brings one."""
+        """Returns the event of a webhook as (transition, True for history, the time of the event), or None where there
+        is none. kind: the webhook's meaning; None or "identified" is neither an opening nor a closing. at: the desk's
+        time, or None where it gives none. received: the time of receipt; may be left out where all webhooks are dated.
+        address: True where the webhook leads to an address."""
         entry = self.entries.setdefault(conversation, Entry())
         if at is not None and (kind, at) in entry.taken:
             return None
@@ -80,7 +82,7 @@ class Model:
         return self._open(entry, conversation, kind, when, created, address)
 
     def _is_told(self, closed_at, received):
-        """Whether a closing that makes a conversation known is told."""
+        """True where a closing gives an event though it is the first webhook of its conversation."""
         young = closed_at is not None and (received is None or received - closed_at < DAY)
         return self.reports == "change" or young
 
@@ -109,16 +111,22 @@ class Model:
 
 
 class Case:
-    """A conversation of a customer, which began at `begin` (whole seconds since 1970)."""
+    """A conversation of a customer. begin: the time of its creation (whole seconds since 1970)."""
 
     def __init__(self, conversation, customer, email, begin):
         self.conversation, self.customer, self.email, self.begin = str(conversation), str(customer), email, begin
 
 
 class Webhook:
-    """name: what the desk calls it. body: as the desk writes it, a dict. again: the body of a repeat where it differs. at: the
-    desk's own time of it as a number, None where the desk gives none. says: what it means: opened, reopened, closed,
-    identified, or None where it is of no interest. address: whether the customer's address is known by then."""
+    """A request of a desk.
+
+    name     the desk's name of it
+    says     its meaning: opened, reopened, closed, identified, or None where it is ignored
+    at       the desk's own time of it as a number; None where the desk gives none
+    body     a dict, as the desk writes it
+    again    the body of a repeat, where it differs
+    address  True where the customer's address is known by then
+    """
 
     def __init__(self, name, says, at, body, headers=None, again=None, created=None, closed_at=None, address=True):
         self.name, self.says, self.at, self.headers = name, says, at, headers or {}
@@ -130,13 +138,13 @@ class Webhook:
 
 
 class Desk:
-    """How one desk writes what happened: created(), updated(), closed() and reopened() give, for a case and a time, the
-    webhooks that the desk sends about that, the most telling one first."""
+    """A desk, which writes webhooks. created(), updated(), closed() and reopened() return the webhooks that the desk
+    sends about that change of a case at a time. The one that says the most comes first."""
 
     preset = label = None
     reports = "change"
     batches = False  # several items a request
-    settings = {}  # of the source, beside what the preset's proof needs
+    settings = {}  # of the source, in addition to those of its proof
 
     @property
     def name(self):
@@ -144,25 +152,26 @@ class Desk:
 
     @property
     def proof(self):
-        """By which name harness.prove() knows how its webhooks are proven."""
+        """The name of its proof for harness.prove()."""
         return self.preset
 
     def answers(self, cases):
-        """What the desk's API answers about these conversations, by path."""
+        """Returns the answers of the desk's API about these conversations, by path."""
         return {}
 
     def delivery(self, webhook):
-        """What two deliveries of one webhook have in common, and no two webhooks."""
+        """Returns a key that is equal for two deliveries of one webhook, and different for two webhooks."""
         raise NotImplementedError
 
     def life(self, case, pace):
-        """One conversation from its beginning to its second closing, a step every `pace` seconds. [what happened, webhooks]"""
+        """Returns the changes of a conversation from its creation to its second closing, one every `pace` seconds:
+        [(change, webhooks), …]."""
         happened = ("created", "updated", "closed", "reopened", "closed")
         return [(what, getattr(self, what)(case, case.begin + n * pace)) for n, what in enumerate(happened)]
 
 
 def fraction(at, digits):
-    """A time in ISO 8601 with so many digits of a second's fraction."""
+    """Returns a time in ISO 8601 with `digits` digits of a second's fraction."""
     moment = datetime.fromtimestamp(at, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")
     return moment[:19] if digits == 0 else moment[: 20 + digits].ljust(20 + digits, "0")
 
@@ -227,7 +236,7 @@ class Chatwoot(Desk):
 
 
 class ChatwootVisitor(Chatwoot):
-    """A visitor of the chat, who gives an address after the beginning: the next update has it."""
+    """A visitor of the chat, who gives an address after the conversation began. The next update has it."""
 
     name = "chatwoot-chat"
 
@@ -238,8 +247,9 @@ class ChatwootVisitor(Chatwoot):
 
 
 class Intercom(Desk):
-    """Times are whole seconds. A repeat has the id of the first, and counts its attempts. A customer's reply says that the
-    conversation is open; that a closed one opens by it has no topic of its own, but may come as an opening besides."""
+    """Times are whole seconds. A repeat has the id of the first delivery and counts its attempts. A customer's reply
+    says that the conversation is open. There is no topic for a reply that opens a closed conversation, but a second
+    webhook may report it as an opening."""
 
     preset, label = "intercom", "Intercom"
 
@@ -300,7 +310,8 @@ class Intercom(Desk):
 
 
 class IntercomOutbound(Intercom):
-    """A message that an agent sends out: the conversation is closed when it is created, and opens when the customer replies."""
+    """A message that an agent sends. The conversation is closed when it is created, and opens when the customer
+    replies."""
 
     name = "intercom-outbound"
 
@@ -311,8 +322,8 @@ class IntercomOutbound(Intercom):
 
 
 class IntercomTicket(Intercom):
-    """A ticket: created as the item itself, closed inside the item, at last without its contact. No topic tells that it was
-    opened again; that it was resolved and that it was closed are two topics."""
+    """A ticket. In a creation the ticket is the item itself, in the others it is inside the item; the last webhook
+    lacks its contact. Resolving and closing are two topics. There is no topic for reopening."""
 
     name = "intercom-ticket"
 
@@ -337,7 +348,7 @@ class IntercomTicket(Intercom):
 
 
 class Zendesk(Desk):
-    """Event subscriptions: times with nine digits, statuses in capitals. A repeat has the id of the first."""
+    """Event subscriptions: times with nine digits, statuses in capitals. A repeat has the id of the first delivery."""
 
     preset, label = "zendesk", "Zendesk"
 
@@ -389,15 +400,15 @@ class Zendesk(Desk):
         return [self._status(case, at, "SOLVED", "OPEN", "reopened")]
 
     def life(self, case, pace):
-        """Days after it was solved a ticket closes for good, by itself."""
+        """Zendesk closes a solved ticket permanently after some days."""
         steps = super().life(case, pace)
         return [*steps, ("archived", [self._status(case, case.begin + 5 * pace, "SOLVED", "CLOSED", None)])]
 
 
 class HelpScout(Desk):
-    """The header says what happened, the body how the conversation is. Times are whole seconds, and only a beginning and a
-    closing have one. There is no delivery id: a repeat is the same body again. A reply that opens a closed conversation is
-    told as a reply and as a change of status, with one body."""
+    """The header names the change, the body has the state of the conversation. Times are whole seconds, and only a
+    creation and a closing have one. There is no delivery id: a repeat has the same body. A reply that opens a closed
+    conversation is reported twice, as a reply and as a change of status, with the same body."""
 
     preset, label, reports = "helpscout", "Help Scout", "state"
 
@@ -440,8 +451,8 @@ class HelpScout(Desk):
 
 
 class Front(Desk):
-    """Events of rules: times are seconds with milliseconds. A message that opens an archived conversation is told as a
-    message and as an opening."""
+    """Events of rules: times are seconds with milliseconds. A message that opens an archived conversation is reported
+    twice, as a message and as an opening."""
 
     preset, label, reports = "front", "Front", "state"
     names = {"inbound": "inbound", "outbound": "outbound", "archive": "archive", "reopen": "reopen"}
@@ -490,7 +501,8 @@ class Front(Desk):
 
 
 class FrontApp(Front):
-    """The webhook of an app: names and signature of its own, the event inside, as a preview without the recipient."""
+    """The webhook of an app: it has other names and another signature, and holds the event as a preview without the
+    recipient."""
 
     name, proof = "front-app", "front-app"
     names = {
@@ -526,8 +538,9 @@ class FrontApp(Front):
 
 
 class Gorgias(Desk):
-    """The whole ticket, with no name of what happened and no id of the delivery: a repeat, and another trigger for the same
-    thing, is the same body again. Times have microseconds; a closed ticket's later changes repeat that it is closed."""
+    """The whole ticket, without the name of the change and without a delivery id. A repeat has the same body, as has
+    another trigger for the same change. Times have microseconds. Later changes of a closed ticket repeat that it is
+    closed."""
 
     preset, label, reports = "gorgias", "Gorgias", "state"
 
@@ -570,7 +583,7 @@ class Gorgias(Desk):
 
 
 class Zammad(Desk):
-    """Times in milliseconds. A repeat has the header of the first."""
+    """Times have milliseconds. A repeat has the same header as the first delivery."""
 
     preset, label, reports = "zammad", "Zammad", "state"
 
@@ -606,7 +619,7 @@ class Zammad(Desk):
 
 
 class HubSpot(Desk):
-    """A list of items a request, times in milliseconds. A repeat counts its attempts."""
+    """A request is a list of items. Times are milliseconds. A repeat counts its attempts."""
 
     preset, label, batches = "hubspot", "HubSpot", True
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Orders of arrival: one conversation's webhooks, as its desk sends them (desk_life.py), delivered in many orders and each of
-them twice, to a real daemon that sends to the sandbox. What Klaviyo must have in the end, the model says.
+"""Orders of arrival. The webhooks of a conversation, as its desk sends them (desk_life.py), are delivered to a real
+daemon in many orders, each webhook twice. The daemon sends to the sandbox. The model says which events Klaviyo must
+have in the end.
 
-Each order is a conversation of a customer of its own. Half of them are delivered within seconds of what they tell, half of
-them minutes late. tests/every-desk --orders plays them.
+Each order has a conversation and a customer of its own. Half of them are delivered within seconds of the changes, half
+of them minutes late. tests/every-desk --orders plays them.
 """
 
 import collections
@@ -17,10 +18,10 @@ from harness import Stage, desk_source, side_by_side
 
 SIX = ("chatwoot", "intercom", "zendesk", "helpscout", "front", "gorgias")
 SEED = 20261129
-LIVES = 390  # orders of the whole life
+LIVES = 390  # orders of a whole life
 PACES = (1, 60)  # seconds between two steps of a life
-BOUND = 4  # seconds within which one order is delivered, so that it is clear what is ten seconds older than a receipt
-SOME = 5  # problems that are told of a desk
+BOUND = 4  # seconds in which an order must be delivered: well below the ledger's ten seconds
+SOME = 5  # problems that are shown for a desk
 HEAD = ("desk", "orders", "webhooks", "events", "history", "doubled", "lost", "order", "flags", "dead")
 
 
@@ -29,7 +30,7 @@ HEAD = ("desk", "orders", "webhooks", "events", "history", "doubled", "lost", "o
 
 @functools.lru_cache
 def each_twice(n):
-    """Every order of n webhooks that come twice each."""
+    """Yields every order of n webhooks that come twice each."""
     orders = []
     for numbers in sorted(set(itertools.permutations([*range(n), *range(n)]))):
         orders.append([(number, number in numbers[:place]) for place, number in enumerate(numbers)])
@@ -37,7 +38,7 @@ def each_twice(n):
 
 
 def of_a_life(n, count, chance):
-    """Orders of n webhooks that come twice each: as they happened, backwards, and others by chance."""
+    """Yields orders of n webhooks that come twice each: in order of time, backwards, and random ones."""
     inside = list(range(n))
     yield [(number, again) for number in inside for again in (False, True)]
     yield [(number, again) for again in (False, True) for number in inside]
@@ -56,8 +57,9 @@ def every_one(life):
 
 
 def plan(desk, limit=None):
-    """The orders for one desk, at most `limit`: (what takes the webhooks out of a life, their order). First created, updated,
-    closed in every order; then the whole life; then created, updated, closed, reopened in every order."""
+    """Returns the orders for one desk, at most `limit`: (a function that takes webhooks from a life, their order).
+    First created, updated, closed in every order; then the whole life; then created, updated, closed, reopened in every
+    order."""
     size = len(every_one(desk.life(Case(1, 1, "", 0), 1)))
     orders = [(first_ones, order) for order in each_twice(3)]
     orders += [(every_one, order) for order in of_a_life(size, LIVES, random.Random(SEED))]
@@ -69,7 +71,7 @@ def plan(desk, limit=None):
 
 
 class Row:
-    """What came of one desk."""
+    """The results of one desk."""
 
     def __init__(self, desk):
         self.desk, self.problems = desk.name, []
@@ -81,7 +83,7 @@ class Row:
 
 
 class Arrival:
-    """One order of one conversation's webhooks, and what must come of it."""
+    """One order of one conversation's webhooks, and the expected events."""
 
     def __init__(self, desk, case, webhooks, order):
         self.desk, self.case, self.webhooks, self.order = desk, case, webhooks, order
@@ -102,7 +104,7 @@ class Arrival:
                 self.wrong.append(f"{webhook.name}: {said.status} {said.text}, not {answer}")
 
     def answer_to(self, webhook):
-        """What the daemon must answer; the model learns of it on the way."""
+        """Returns the answer that the daemon must give, and feeds the webhook to the model."""
         delivery = self.desk.delivery(webhook)
         if webhook.says is None:
             return "ignored"
@@ -117,7 +119,8 @@ class Arrival:
         return "accepted"
 
     def compare(self, row, told, flag):
-        """told: this person's events as Klaviyo has them. flag: the profile property at the end."""
+        """Counts the differences in row. told: this person's events as Klaviyo has them. flag: the profile property at
+        the end."""
         undated = {place for place, event in enumerate(self.expected) if event[1] is None}
         told = [(*event[:1], None if place in undated else event[1], *event[2:]) for place, event in enumerate(told)]
         doubled, lost = without_flags(told), without_flags(self.expected)
@@ -135,14 +138,14 @@ class Arrival:
             row.problems.append(f"{self}\n  {'; '.join(self.wrong)}\n  expected {self.expected}\n  Klaviyo has {told}, {flag}")
 
     def changes(self):
-        """Those of its webhooks that say open or closed."""
+        """Returns the webhooks that say open or closed."""
         return [self.webhooks[number] for number, again in self.order if not again and self.webhooks[number].says in VERBS]
 
     def is_dated(self):
         return all(webhook.at is not None for webhook in self.changes())
 
     def is_against_the_newest(self, flag):
-        """Whether the flag is not what the newest webhook says. Without a model, and where the desk dates them all."""
+        """True where all webhooks are dated and the flag contradicts the newest one. This needs no model."""
         return self.is_dated() and flag is not (max(self.changes(), key=lambda webhook: webhook.at).says != "closed")
 
 
@@ -166,8 +169,8 @@ class Theatre:
         self.daemon = stage.daemon(self.sandbox, self.helpdesk, config=config)
 
     def arrive(self, desk, place, takes, order):
-        """One order, for a new conversation. Where the desk leaves times out, ten seconds of receipt count: again, for another
-        conversation, where the machine was too slow for that."""
+        """Delivers one order for a new conversation. Where the desk leaves times out, the order must be delivered
+        within BOUND seconds; where the machine was too slow, it is repeated for another conversation."""
         pace = PACES[place % len(PACES)]
         for _ in range(5):
             number, now = next(self.numbers), int(time.time())
@@ -180,7 +183,8 @@ class Theatre:
         raise AssertionError(f"no order of {desk.name} was delivered within {BOUND} seconds")
 
     def play(self, desk, limit=None):
-        """The row of one desk: all its orders, some at a time, and what the sandbox has when all is delivered."""
+        """Plays all orders of one desk, several at a time, and returns its row: the events of the sandbox, compared
+        when all are delivered."""
         arrivals = []
 
         def arrive(one):
@@ -212,7 +216,7 @@ class Theatre:
 
 
 def chosen(names):
-    """The desks of these presets or names; a preset may have several ways to write."""
+    """Returns the desks of these presets or names; a preset may have several desks."""
     unknown = [name for name in names if not any(name in (desk.name, desk.preset) for desk in DESKS.values())]
     if unknown:
         raise ValueError(f"no orders of {', '.join(unknown)}; there are: {', '.join(DESKS)}")
@@ -220,7 +224,8 @@ def chosen(names):
 
 
 def play(names=SIX, limit=None, tell=lambda row: None):
-    """Plays these desks, at most `limit` orders of each; their rows. tell(row): told as soon as there is one."""
+    """Plays these desks, at most `limit` orders of each, and returns their rows. tell(row) is called for each row when
+    it is complete."""
     desks, rows, stage = chosen(names), [], Stage()
     try:
         theatre = Theatre(stage, desks)

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""What the black-box tests stand on: real processes, scripted neighbours, waiting without guessing.
+"""The pieces of the black-box tests: real processes, scripted stand-ins for their peers, and waiting for conditions.
 
     Sandbox   `deskbridge sandbox`: the stand-in for Klaviyo
     Gladly    a scripted stand-in for the helpdesk's customer API, inside the test's own process
-    Helpdesk  the same for any other helpdesk: paths and what they answer
+    Helpdesk  the same for any other helpdesk: paths and their answers
     Daemon    `deskbridge -c FILE serve` with a configuration, credentials and a store in a directory of its own
-    Clock     a daemon's wall clock, set by the test
-    SlowDisk  a daemon's disk, slowed down by the test
-    Stage     makes them and takes them down again, in reverse order, whatever the test did
+    Clock     a daemon's wall clock, which the test sets
+    SlowDisk  a daemon's disk, which the test slows down
+    Stage     creates the pieces, and closes them in reverse order when the test ends
 
-The built program is named by $DESKBRIDGE, the shipped definitions by $DESKBRIDGE_PRESETS (by default those of the source
-tree). Only the standard library is used. A test gets its pieces from the fixtures of conftest.py:
+$DESKBRIDGE names the built program, $DESKBRIDGE_PRESETS the folder of presets (default: that of the source tree). Only
+the standard library is used. A test gets its pieces from the fixtures of conftest.py:
 
     def test_closed_reaches_klaviyo(sandbox, gladly, daemon):
         gladly.customers["c-1"] = ["jo@example.com"]
@@ -21,24 +21,24 @@ tree). Only the standard library is used. A test gets its pieces from the fixtur
         sandbox = stage.sandbox("--fault", "status=503,first=2")
         daemon = stage.daemon(sandbox, config={"klaviyo": {"person_gap": "1s"}})
 
-Rules that keep these tests quick and true:
+Rules that keep the tests quick and reliable:
 
-- Nothing sleeps in order to be synchronous. wait_for() asks for a condition until a deadline (TIMEOUT seconds, set
-  $DESKBRIDGE_TEST_TIMEOUT for slow machines and sanitizers); Daemon.wait_log() is woken by the line itself. A time-out
-  that a test gives is for what takes longer than usual: it never makes the deadline earlier than TIMEOUT. A command that
-  runs to its end has HANG seconds: no test asks how long it takes, and on a busy machine it may not even have begun.
-- To show that something does NOT happen, wait for something that happens later (a second event, a metric), then look.
-  Where nothing happens later, wait_idle() waits until all that was posted has come to its end.
-- A gauge of /metrics is written about once a second: one that says 0 may not know yet of what was just posted. So wait
-  for a gauge to reach a number above 0; that nothing is left is for wait_decided() and wait_idle() to tell. A counter
-  of deliveries moves only with the commit that follows Klaviyo's answer: wait for it, too.
-- Two things that go by two ways come in any order: lookups of two customers, two secret files, deliveries to two people.
-- A port that is given up and taken again is held meanwhile: Stage.address().
-- Every process is ended by its own process id when the test ends; should the test run itself be killed, the kernel ends
-  them. A daemon that is still running when the test ends gets SIGTERM and must end with status 0 within its 10 seconds:
-  a crash, a leak that a sanitizer found or a hang at the end fails the test. A test that means to kill calls kill9().
-- No log of a daemon may hold a secret, nor an address of a customer in full (but where log.personal_data is set): each
-  daemon's is searched when the test ends, see Daemon.leaks().
+- No test sleeps to synchronise. wait_for() polls a condition until a deadline (TIMEOUT seconds; set
+  $DESKBRIDGE_TEST_TIMEOUT for slow machines and sanitizers). Daemon.wait_log() is woken by the line itself. The
+  time-out of a test extends the deadline for slow work and never makes it earlier than TIMEOUT. A command that runs to
+  its end has HANG seconds: no test measures its time, and on a busy machine it may start late.
+- To show that something does NOT happen, wait for something that happens later (a second event, a metric), then check.
+  Where nothing happens later, wait_idle() waits until all posted webhooks are done.
+- A gauge of /metrics is updated about once a second, so a gauge of 0 may be out of date. Wait for a gauge only to reach
+  a number above 0. To wait until nothing is left, use wait_decided() or wait_idle(). A counter of deliveries changes
+  with the commit that follows Klaviyo's answer: wait for it, too.
+- Independent things come in any order: lookups of two customers, two secret files, deliveries to two people.
+- Where a daemon closes a port and opens it again, Stage.address() reserves the port.
+- Every process is ended by its own process id when the test ends. Where the test run itself is killed, the kernel ends
+  them. A daemon that still runs when the test ends gets SIGTERM and must end with status 0 within its 10 seconds. A
+  crash, a leak found by a sanitizer or a hang at the end fails the test. To kill a daemon, a test calls kill9().
+- A daemon's log must not hold a secret, nor a customer's full address unless log.personal_data is set. Each daemon's
+  log is searched when the test ends: see Daemon.leaks().
 - On failure, the log of each process is part of pytest's report.
 """
 

@@ -8,7 +8,7 @@ from .wait import patience
 
 
 class Response:
-    """status, headers (names in lower case), body (bytes), text, json()."""
+    """An answer: status, headers (names in lower case), body (bytes), text, json()."""
 
     def __init__(self, status, headers, body):
         self.status, self.body = status, body
@@ -26,8 +26,8 @@ class Response:
 
 
 def request(address, method, path, body=None, headers=None, timeout=None):
-    """One request on a connection of its own. body: bytes, text, or anything else, which is sent as JSON. A header
-    whose value is None is not sent, and takes the default of that name away."""
+    """Sends one request on a connection of its own. body: bytes, text, or another value, which is sent as JSON. A
+    header whose value is None is not sent, and removes the default header of that name."""
     host, port = address.rsplit(":", 1)
     connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=patience(timeout))
     send = {}

@@ -5,8 +5,8 @@ import copy
 
 
 def deep_merge(base, over):
-    """over laid over base: dicts by key, anything else replaced; a value of None takes the key away. All of over is
-    copied."""
+    """Returns base with the changes of over: dicts are merged by key, other values replaced, and None removes the key.
+    The values of over are copied."""
     merged = dict(base)
     for key, value in over.items():
         if value is None:
@@ -19,7 +19,7 @@ def deep_merge(base, over):
 
 
 def secrets_in(config, key=None):
-    """The secrets that stand in a configuration itself."""
+    """Returns the secrets that are written in the configuration itself."""
     if isinstance(config, dict):
         return set().union(*(secrets_in(value, name) for name, value in config.items()))
     if isinstance(config, list):

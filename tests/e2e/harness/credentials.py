@@ -14,13 +14,13 @@ def basic(user, password):
 
 
 def key_of(account="default", scopes=()):
-    """A key of one of the sandbox's accounts, with all scopes or (`["events:write"]`) only some."""
+    """Returns a key of one of the sandbox's accounts, with all scopes or only with some (`["events:write"]`)."""
     kind = "only_" + "+".join(scopes).replace(":", "-") if scopes else "sandbox"
     return f"pk_{kind}_{account}_0123456789abcdef"
 
 
 def addresses_in(text):
-    """What looks like an e-mail address in a text, in lower case."""
+    """Returns the words of a text that look like e-mail addresses, in lower case."""
     if "@" not in text:
         return set()
     words = (word.strip(".").lower() for word in re.split(r"""[\s"'<>\\,;:(){}\[\]*]+""", text) if "@" in word)

@@ -18,21 +18,22 @@ from .process import Process, run, user_group
 from .proofs import prove
 from .wait import TIMEOUT, wait_for
 
-# A read for the admin address is interrupted after 200 ms, so that it holds up nobody; on a busy machine that happens.
+# A read for the admin address is interrupted after 200 ms, so that it delays no other thread. That happens on a busy
+# machine.
 TOOK_LONGER = "reading the store took longer"
 
 
 class Daemon:
-    """`deskbridge -c FILE serve`, on free ports, with everything of its own in self.dir:
+    """`deskbridge -c FILE serve`, on free ports, with its files in self.dir:
 
     deskbridge.yaml                  self.config (a dict), written as JSON, which is YAML
     credentials/klaviyo-api-key, gladly-webhook, gladly-api-token
     deskbridge.db                    the store
 
-    The default configuration has the one account `default` at the sandbox (person_gap 0s, so that tests need not wait for
-    it) and the one source `gladly`. config={…} is laid over it (deep_merge: None takes a key away); text=… replaces the
-    whole file by YAML of your own, with {dir}, {klaviyo} and {gladly} filled in. user="nobody" runs it as that user, who
-    then owns what is in self.dir (root only; what the test writes afterwards is root's).
+    The default configuration has the account `default` at the sandbox (person_gap 0s, so that tests need not wait for
+    it) and the source `gladly`. config={…} is merged into it (deep_merge: None removes a key). text=… replaces the file
+    by other YAML, in which {dir}, {klaviyo} and {gladly} are filled in. user="nobody" runs the daemon as that user, who
+    then owns the files in self.dir. That needs root, who owns the files that the test writes afterwards.
     """
 
     def __init__(self, sandbox=None, gladly=None, config=None, text=None, key=KEY, env=None, start=True, user=None):
@@ -84,16 +85,16 @@ class Daemon:
     # ---- files
 
     def credential(self, name, text):
-        """Writes or changes a secret's file, at once and whole."""
+        """Writes or replaces a secret's file atomically."""
         self._secrets.add(text)
         self._replace(self.dir / "credentials" / name, text + "\n")
 
     def write(self, text):
-        """The configuration file, as it is to stand there."""
+        """Writes the text of the configuration file atomically."""
         self._replace(self.file, text)
 
     def configure(self, changes=None):
-        """Lays changes over the configuration and writes the file. The daemon reads it with reload() or restart()."""
+        """Merges changes into the configuration and writes the file. The daemon reads it at reload() or restart()."""
         self.config = deep_merge(self.config, changes or {})
         self.write(json.dumps(self.config, indent=2) + "\n")
 
@@ -107,7 +108,8 @@ class Daemon:
     # ---- the process
 
     def start(self, ready=True):
-        """ready=False: does not wait until it listens (it is expected to fail: see wait_exit())."""
+        """Starts the daemon and waits until it listens. ready=False: does not wait, for a start that fails (see
+        wait_exit())."""
         self.process = Process(["-c", self.file, "serve"], self._env, cwd=self.dir, user=self._user)
         self.address = self.admin = None
         if ready:
@@ -126,21 +128,21 @@ class Daemon:
         self.process.signal(number)
 
     def reload(self):
-        """SIGHUP. What came of it is for wait_log() or a condition to tell."""
+        """Sends SIGHUP. To wait for the result, use wait_log() or a condition."""
         self.signal(signal.SIGHUP)
 
     def kill9(self):
         self.process.kill9()
 
     def stop(self):
-        """SIGTERM; returns the exit status."""
+        """Sends SIGTERM; returns the exit status."""
         return self.process.terminate()
 
     def wait_exit(self, timeout=None):
         return self.process.wait_exit(timeout)
 
     def restart(self):
-        """Ends it with SIGTERM if it still runs, and starts it on the same store (on new ports)."""
+        """Ends the daemon with SIGTERM if it still runs, and starts it on the same store, on new ports."""
         if self.process.running:
             status = self.process.terminate()
             assert status == 0, f"ended with status {status}:\n{self.process.report()}"
@@ -161,14 +163,15 @@ class Daemon:
     def report(self):
         return self.process.report() if self.process else ""
 
-    # ---- what it says
+    # ---- log, metrics, admin address
 
     def log(self):
-        """All lines that this daemon logged, over its restarts."""
+        """Returns all lines that this daemon logged, over its restarts."""
         return self._logs + (self.process.stderr.all() if self.process else [])
 
     def leaks(self):
-        """Lines of the log with a secret that this daemon was given, or an address of a webhook or a customer in full."""
+        """Returns the lines of the log that hold a secret given to this daemon, or the full address of a webhook or
+        customer."""
         made = {self.token} if self.token else set()
         plain = {secret for secret in self._secrets | made | secrets_in(self.config) if len(secret) >= 6}
         users = ("", f"{WEBHOOK_USER}:", f"{GLADLY_USER}:")
@@ -186,30 +189,30 @@ class Daemon:
         return leaks
 
     def mark(self):
-        """A place in the log of the running process, for wait_log(since=…)."""
+        """Returns the end of the running process's log, for wait_log(since=…)."""
         return len(self.process.stderr.all())
 
     def wait_log(self, pattern, since=0, timeout=None):
-        """Waits for a line of the running process (or one that is there already); returns the match."""
+        """Waits for a line of the running process, from number `since` on; returns the match."""
         found = self.process.stderr.wait(pattern, since, timeout)
         assert found, f"no line like {pattern!r} in the log:\n{self.report()}"
         return found
 
     @property
     def token_file(self):
-        """Where the daemon keeps the admin token that it makes: beside its store."""
+        """The file of the admin token that the daemon creates, in the folder of its store."""
         store = self.config.get("store")
         url = store.get("url") if isinstance(store, dict) else store
         return (self.dir / (url or "").removeprefix("sqlite:")).parent / "admin-token"
 
     @property
     def token(self):
-        """The admin token that the daemon made; None where it has made none (admin.token is configured)."""
+        """The admin token that the daemon created; None where it created none, as admin.token is configured."""
         return self.token_file.read_text().strip() if self.token_file.exists() else None
 
     def api(self, path, method="GET", body=None, headers=None):
-        """A request to the admin address, with the token that the daemon made; {"Authorization": None} leaves it out. A
-        read that was interrupted is asked for again."""
+        """Sends a request to the admin address, with the token that the daemon created; {"Authorization": None} leaves
+        it out. Repeats a read that was interrupted."""
         token = self.token
         shown = {"Authorization": f"Bearer {token}"} if token else {}
         asked = []
@@ -222,7 +225,7 @@ class Daemon:
         return asked[0]
 
     def metrics(self):
-        """(name, ((label, value), …) in order of label) → number, as /metrics shows them now."""
+        """Returns the series of /metrics: (name, ((label, value), …) in order of label) → number."""
         series = {}
         for line in self.api("/metrics").text.splitlines():
             found = re.fullmatch(r"([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)", line)
@@ -232,11 +235,11 @@ class Daemon:
         return series
 
     def is_sanitized(self):
-        """Whether a sanitizer is its allocator."""
+        """True where the daemon's allocator is a sanitizer's."""
         return "san.so" in pathlib.Path(f"/proc/{self.process.pid}/maps").read_text(encoding="utf-8")
 
     def metric(self, name, **labels):
-        """The sum of all series of that name that carry these labels; 0 where there is none."""
+        """Returns the sum of all series of that name with these labels; 0 where there is none."""
         wanted = set(labels.items())
         return sum(value for (n, have), value in self.metrics().items() if n == name and wanted <= set(have))
 
@@ -245,10 +248,10 @@ class Daemon:
         what = f"{name}{labels} >= {value}"
         return wait_for(lambda: self.metric(name, **labels) >= value, timeout, what)
 
-    # ---- what goes in
+    # ---- webhooks and commands
 
     def post(self, source, body, headers=None, auth=(WEBHOOK_USER, WEBHOOK_PASSWORD), query="", method="POST"):
-        """A webhook: body as a dict (sent as JSON), text or bytes. auth=None sends no proof. Returns a Response."""
+        """Posts a webhook. body: a dict (sent as JSON), text or bytes. auth=None sends no proof. Returns a Response."""
         send = {"Content-Type": "application/json"}
         if auth:
             send["Authorization"] = basic(*auth)
@@ -259,7 +262,7 @@ class Daemon:
         return request(self.address, method, path, body, {**send, **(headers or {})})
 
     def post_proven(self, preset, body, source=None, query="", headers=None, **proof):
-        """post() with prove(): a body as the helpdesk of that preset would send it. A dict or a list is sent as JSON."""
+        """As post(), but with the proof of the preset's helpdesk: see prove(). A dict or a list is sent as JSON."""
         if isinstance(body, (dict, list)):
             body = json.dumps(body)
         proof_headers, proof_query = prove(preset, body, **proof)
@@ -267,11 +270,11 @@ class Daemon:
         return self.post(source or preset, body, {**proof_headers, **(headers or {})}, auth=None, query=query)
 
     def webhooks(self):
-        """The kept webhooks, the oldest first: id, source, state, transition, conversation, wait, reason."""
+        """Returns the stored webhooks, the oldest first: id, source, state, transition, conversation, wait, reason."""
         return self.api("/api/webhooks?limit=500").json()[::-1]
 
     def wait_webhooks(self, n, timeout=None):
-        """Waits until n webhooks are kept and none of them is pending."""
+        """Waits until n webhooks are stored and none of them is pending; returns them."""
 
         def ended():
             rows = self.webhooks()
@@ -281,11 +284,11 @@ class Daemon:
         return self.webhooks()
 
     def wait_decided(self, timeout=None):
-        """Waits until no webhook is pending, as the store has it: gauges of /metrics follow later."""
+        """Waits until no webhook in the store is pending. The gauges of /metrics follow later."""
         wait_for(lambda: self._has_none("webhooks?state=pending"), timeout, "no pending webhook")
 
     def wait_idle(self, timeout=None):
-        """Waits until no webhook is pending and no event is ready, as the store has it."""
+        """Waits until no webhook in the store is pending and no event is ready."""
         kinds = ("webhooks?state=pending", "events?state=ready")
         wait_for(lambda: all(map(self._has_none, kinds)), timeout, "no pending webhook and no ready event")
 
@@ -293,19 +296,19 @@ class Daemon:
         return self.api(f"/api/{kind}&limit=1").json() == []
 
     def accepted(self, source, body, **kwargs):
-        """post(), which must be answered `accepted`; returns the webhook's id."""
+        """As post(), but demands the answer `accepted`, and returns the webhook's id."""
         answer = self.post(source, body, **kwargs)
         assert answer.status == 200 and answer.json()["status"] == "accepted", answer
         return answer.json().get("webhook")
 
     def connect(self):
-        """A bare connection to the intake, for broken HTTP. Close it."""
+        """Returns a connection to the intake, for broken HTTP. The caller closes it."""
         host, port = self.address.rsplit(":", 1)
         return socket.create_connection((host, int(port)), TIMEOUT)
 
     def command(self, *args, **kwargs):
-        """Runs a command with this daemon's configuration file, to its end: see run(). One that asks the daemon is run
-        again where the daemon's read was interrupted."""
+        """Runs a command with this daemon's configuration file to its end: see run(). Repeats it where it asks the
+        daemon and the daemon's read was interrupted."""
         ended = []
 
         def answered():
@@ -316,5 +319,5 @@ class Daemon:
         return ended[0]
 
     def ask(self, *args, **kwargs):
-        """Runs a command that asks the running daemon (status, queue list): it is told the real admin address."""
+        """Runs a command that asks the running daemon (status, queue list), with the daemon's admin address."""
         return self.command(*args, "--admin", self.admin, **kwargs)

@@ -13,20 +13,20 @@ from .wait import wait_for
 
 
 class Gladly:
-    """Gladly's customer API, scripted. Everything may be changed while it runs:
+    """Gladly's customer API, scripted. A test may change all of these while it runs:
 
     customers  id → list of addresses (the first is the primary one), or the whole answer as a dict
-    merged     id → the id it was merged into: answers 301 with the new id in the body
-    status     id → status that is answered instead (401, 429, 500, …); "*" stands for every id
-    answers    id → (status, headers, body): the raw answer, for HTML, nothing at all, 10 MiB
-    delay      seconds before each answer; release() ends that, also for those who wait already
-    retry_after  Retry-After of what `status` answers
-    token      the API token that is right; another one gets 401
-    requests   what was asked, in order: {"path", "customer", "authorization", "status"}
-    down()/up()  refuses connections, on the same port throughout
-    tls        an ssl.SSLContext: it is asked by https
+    merged     id → the id it was merged into: the answer is 301 with the new id in the body
+    status     id → status of the answer instead (401, 429, 500, …); "*" stands for every id
+    answers    id → (status, headers, body): the raw answer, such as HTML, an empty body, 10 MiB
+    delay      seconds before each answer; release() ends it, also for requests that wait
+    retry_after  Retry-After of the answers of `status`
+    token      the valid API token; any other gets 401
+    requests   the requests in order: {"path", "customer", "authorization", "status"}
+    down()/up()  refuses and accepts connections, on the same port throughout
+    tls        an ssl.SSLContext: the server speaks https
 
-    A customer that is not there gets 404.
+    A request for an unknown customer gets 404.
     """
 
     def __init__(self, tls=None):
@@ -37,7 +37,8 @@ class Gladly:
         self._told = set()
         self._closing, self._released = threading.Event(), threading.Event()
         self._server = None
-        # Bound but not listening: keeps the port ours while the server is down, and connections refused.
+        # This socket is bound and does not listen. It reserves the port while the server is down, and connections are
+        # refused.
         self._holder = self._socket(("127.0.0.1", 0))
         self.address = "%s:%d" % self._holder.getsockname()
         self.url = ("https://" if tls else "http://") + self.address
@@ -67,7 +68,7 @@ class Gladly:
         return self
 
     def release(self):
-        """No answer is delayed any more; those that are on hold are given."""
+        """Ends the delay, and sends the delayed answers."""
         self.delay = 0
         released, self._released = self._released, threading.Event()
         released.set()
@@ -92,7 +93,7 @@ class Gladly:
             return "\n".join(f"{r['status']} {r['path']}" for r in self.requests[-100:])
 
     def asked(self, customer=None):
-        """How many requests came, for this customer or for any."""
+        """Returns the number of requests, for this customer or for any."""
         with self._lock:
             return sum(customer is None or r["customer"] == customer for r in self.requests)
 
@@ -100,12 +101,12 @@ class Gladly:
         return wait_for(lambda: self.asked(customer) >= n and self.asked(customer), timeout, f"{n} lookups")
 
     def addresses(self):
-        """Every address that it knows or has ever told."""
+        """Returns every address that it holds or has ever sent."""
         with self._lock:
             return self._told | addresses_in(json.dumps(list(self.customers.values()), ensure_ascii=False))
 
     def profile(self, customer):
-        """The answer for a customer, in Gladly's form."""
+        """Returns a customer's profile, in Gladly's form."""
         held = self.customers[customer]
         if isinstance(held, dict):
             return held
@@ -115,7 +116,7 @@ class Gladly:
         return {"id": customer, "name": "Jo Example", "emails": emails, "phones": [], "customAttributes": {}}
 
     def answer(self, path, authorization):
-        """(customer, status, headers, body) for a request; body is bytes or an object that is sent as JSON."""
+        """Returns the answer (customer, status, headers, body). body: bytes, or an object, which is sent as JSON."""
         found = re.fullmatch(r"/api/v1/customer-profiles/([^/?]+)", path)
         customer = urllib.parse.unquote(found.group(1)) if found else None
         if customer in self.answers:
@@ -143,8 +144,9 @@ class Gladly:
 
 
 class Helpdesk(Gladly):
-    """Any helpdesk's API, scripted: `answers` holds path (with its query) → what is answered with 200 as JSON, or (status,
-    headers, body). Every other path gets 404. The rest is as with Gladly; a request's "customer" is its path."""
+    """Any helpdesk's API, scripted. `answers` holds path (with its query) → a value that is sent with 200 as JSON, or
+    (status, headers, body). Every other path gets 404. The rest is as with Gladly; the "customer" of a request is its
+    path."""
 
     def answer(self, path, authorization):
         answer = self.answers.get(path, (404, {}, {"error": "not found"}))
@@ -182,7 +184,7 @@ class _Server(http.server.ThreadingHTTPServer):
                     pass
 
     def handle_error(self, connection, client_address):
-        """A client that went away is part of some tests."""
+        """Ignores clients that went away, which some tests do."""
 
 
 def _gladly_handler(gladly):
@@ -205,7 +207,7 @@ def _gladly_handler(gladly):
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
-            if "Content-Length" in headers:  # another one than is true: the answer is cut
+            if "Content-Length" in headers:  # a false length: the answer is cut
                 self.close_connection = True
             else:
                 self.send_header("Content-Length", str(len(body)))

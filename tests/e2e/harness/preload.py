@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Libraries of the tests that are loaded before the C library: a clock and a disk that a test sets."""
+"""The tests' libraries for $LD_PRELOAD: a clock and a disk that a test sets."""
 
 import os
 import pathlib
@@ -16,7 +16,8 @@ _by_links = None
 
 
 def preload_name(library):
-    """The library's path for $LD_PRELOAD, where blanks and colons separate names: by a link, where its path has one."""
+    """Returns the library's path for $LD_PRELOAD, in which blanks and colons separate names. A path with one of these
+    is replaced by a link's."""
     global _by_links
     if not re.search(r"[\s:]", str(library)):
         return str(library)
@@ -30,24 +31,25 @@ def preload_name(library):
 
 
 def preloaded(name):
-    """$LD_PRELOAD for a library of the tests' own, which stands beside the built program; skips where it does not."""
+    """Returns $LD_PRELOAD for one of the tests' libraries, which was built with the program. Skips the test where it is
+    not there."""
     library = pathlib.Path(shutil.which(PROGRAM)).resolve().parent / "tests/e2e" / name
     if not library.exists():
         import pytest
 
         pytest.skip(f"{library} is not there")
-    # A sanitizer's runtime wants to be the first.
+    # A sanitizer's runtime must be the first.
     linked = subprocess.run(["ldd", PROGRAM], capture_output=True, text=True).stdout
     first = re.findall(r"=> (/\S*/lib[at]san\.so\S*)", linked)
     return ":".join([*first, preload_name(library), *filter(None, [os.environ.get("LD_PRELOAD")])])
 
 
 class Clock:
-    """The wall clock of a process, set by the test while it runs: Daemon(env=clock.env). Its monotonic clock, and every
-    other process's clocks, stay as they are. It works by fakeclock.c."""
+    """The wall clock of a process, which the test sets while it runs: Daemon(env=clock.env). The process's monotonic
+    clock and the clocks of other processes do not change. It uses fakeclock.c."""
 
     def __init__(self, ahead=0):
-        """ahead: by how many seconds the clock is ahead of the machine's; negative: behind."""
+        """ahead: the seconds by which the clock is ahead of the machine's; negative: behind."""
         library = preloaded("fakeclock.so")
         self._file = tempfile.NamedTemporaryFile(prefix="deskbridge-clock-")
         self.env = {"LD_PRELOAD": library, "FAKECLOCK": self._file.name}
@@ -72,7 +74,7 @@ class Clock:
 
 
 class SlowDisk:
-    """The disk of a process, slow as the test says while it runs: Daemon(env=disk.env). It works by slowdisk.c."""
+    """The disk of a process, which the test slows down while it runs: Daemon(env=disk.env). It uses slowdisk.c."""
 
     def __init__(self):
         library = preloaded("slowdisk.so")
@@ -81,11 +83,11 @@ class SlowDisk:
         os.ftruncate(self._file.fileno(), 16)
 
     def set(self, seconds):
-        """How long each fsync takes from now on."""
+        """Sets how long each fsync takes from now on."""
         os.pwrite(self._file.fileno(), struct.pack("=q", int(seconds * 1000)), 0)
 
     def waiting(self):
-        """How many fsyncs wait just now."""
+        """Returns the number of fsyncs that wait now."""
         return struct.unpack("=q", os.pread(self._file.fileno(), 8, 8))[0]
 
     def close(self):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Processes of the program, the lines that they write, and ports that nobody else gets."""
+"""Processes of the program, the lines that they write, and reserved ports."""
 
 import grp
 import os
@@ -20,7 +20,7 @@ PRESETS = os.environ.get("DESKBRIDGE_PRESETS", str(pathlib.Path(__file__).resolv
 
 
 class Lines:
-    """The lines of a stream as they come, read by a thread of its own so that the writer never blocks."""
+    """The lines of a stream. A thread reads them as they come, so that the writer never blocks."""
 
     def __init__(self, stream):
         self._stream, self._lines, self._ended = stream, [], False
@@ -42,7 +42,7 @@ class Lines:
             self._more.notify_all()
 
     def hold(self):
-        """Reads no more until go_on(): the pipe fills."""
+        """Stops reading until go_on(), so that the pipe fills."""
         self._reads.clear()
 
     def go_on(self):
@@ -53,7 +53,8 @@ class Lines:
             return list(self._lines)
 
     def find(self, pattern, since=0):
-        """The first line from number `since` on that the regular expression is found in, as a match, or None."""
+        """Returns the match of the first line, from number `since` on, in which the regular expression is found, or
+        None."""
         with self._more:
             return self._find(pattern, since)
 
@@ -65,7 +66,7 @@ class Lines:
         return None
 
     def wait(self, pattern, since=0, timeout=None):
-        """find(), but waits until the line is there; None when the stream ends or the deadline passes without it."""
+        """As find(), but waits for the line. Returns None where the stream ends or the deadline passes without it."""
         deadline = time.monotonic() + patience(timeout)
         with self._more:
             while True:
@@ -80,27 +81,28 @@ class Lines:
 
 
 def user_group(user):
-    """The name of a user's own group."""
+    """Returns the name of a user's primary group."""
     return grp.getgrgid(pwd.getpwnam(user).pw_gid).gr_name
 
 
 def listens(address):
-    """Whether somebody listens at this address: at a default one, a daemon of this machine that is none of the tests'."""
+    """True where a process listens at this address. At a default address that is a daemon of the machine, not of the
+    tests."""
     host, port = address.split(":")
     with socket.socket() as probe:
         return probe.connect_ex((host, int(port))) == 0
 
 
 class Process:
-    """One process of the program. stdout and stderr are collected; pid is the program's own. user: as whom it runs, which
-    needs root and setpriv; by default as whoever runs the tests."""
+    """A process of the program. stdout and stderr are collected; pid is the program's own. user: the user who runs it,
+    which needs root and setpriv; default: the user who runs the tests."""
 
     def __init__(self, args, env=None, cwd=None, user=None):
         self.args = [PROGRAM, *map(str, args)]
         self.killed = False
         environment = {**os.environ, "DESKBRIDGE_PRESETS": PRESETS, **(env or {})}
         environment = {name: value for name, value in environment.items() if value is not None}
-        # setpriv becomes the program and keeps its pid; the kernel ends it should the test run die.
+        # setpriv becomes the program and keeps its pid. The kernel ends the program where the test run dies.
         setpriv = shutil.which("setpriv")
         rights = ["--reuid", user, "--regid", user_group(user), "--init-groups"] if user else []
         command = [setpriv, *rights, "--pdeathsig", "KILL", *self.args] if setpriv else self.args
@@ -122,15 +124,15 @@ class Process:
         self._process.send_signal(number)
 
     def kill9(self):
-        """Ends the process as a power cut would; returns when it is gone."""
+        """Kills the process with SIGKILL; returns when it is gone."""
         self.killed = True
         self._process.kill()
         self._process.wait()
-        self.stdout.join()  # what it said until then is read to the end
+        self.stdout.join()  # its output is read to the end
         self.stderr.join()
 
     def wait_exit(self, timeout=None):
-        """Waits for the process to end by itself; returns its exit status (negative: the signal that killed it)."""
+        """Waits until the process ends; returns its exit status (negative: the signal that killed it)."""
         try:
             status = self._process.wait(patience(timeout))
         except subprocess.TimeoutExpired:
@@ -141,7 +143,7 @@ class Process:
         return status
 
     def terminate(self, timeout=None):
-        """SIGTERM, then the exit status. Kills it and fails where it does not end."""
+        """Sends SIGTERM and returns the exit status. Kills the process and fails where it does not end."""
         if self.running:
             self.signal(signal.SIGTERM)
         try:
@@ -151,7 +153,7 @@ class Process:
             raise
 
     def close(self):
-        """For teardown: ends it, and fails where it did not end well by itself."""
+        """Ends the process when the test ends; fails where its exit status is not 0."""
         was_killed, status = self.killed, self.terminate()
         if status != 0 and not was_killed:
             raise AssertionError(f"{' '.join(self.args)} ended with status {status}:\n{self.report()}")
@@ -161,7 +163,7 @@ class Process:
 
 
 def run(*args, input=None, env=None, timeout=None):
-    """Runs a command of the program to its end: an object with returncode, stdout, stderr (text)."""
+    """Runs a command of the program to its end. Returns an object with returncode, stdout, stderr (text)."""
     environment = {**os.environ, "DESKBRIDGE_PRESETS": PRESETS, **(env or {})}
     return subprocess.run(
         [PROGRAM, *map(str, args)],
@@ -175,9 +177,9 @@ def run(*args, input=None, env=None, timeout=None):
 
 
 class HeldPort:
-    """A port of 127.0.0.1 that is ours from now on, whether one of our servers listens there at the moment or none does
-    and connections are refused. It is bound and does not listen: with SO_REUSEADDR, as our servers have it, it is in
-    nobody's way, and the kernel gives it to nobody else."""
+    """A reserved port of 127.0.0.1. A server of the test may listen there or not, in which case connections are
+    refused. The socket is bound and does not listen. It has SO_REUSEADDR, as the servers have, so they can bind the
+    port, too. The kernel gives the port to no other process."""
 
     def __init__(self):
         self._socket = socket.socket()

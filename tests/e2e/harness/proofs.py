@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Proofs, as the helpdesks make them: written down here once more, so that a test never proves a thing by itself."""
+"""Proofs as the helpdesks make them. They are implemented here independently of the program, so that no test compares
+the program with itself."""
 
 import base64
 import hmac
@@ -75,7 +76,7 @@ PROOFS = {
     "freescout": _over_body("X-FreeScout-Signature", "sha1", "base64"),
     "freshdesk": _basic,
     "front": _over_body("X-Front-Signature", "sha1", "base64"),
-    "front-app": _front_app,  # the preset front, with the method of proof that its setup text names
+    "front-app": _front_app,  # the preset front with the method of proof that its setup text names
     "generic": lambda body, secret, at, url: {"Authorization": "Bearer " + secret},
     "gladly": _basic,
     "gorgias": lambda body, secret, at, url: {"X-Deskbridge-Secret": secret},
@@ -88,23 +89,24 @@ PROOFS = {
     "zammad": _over_body("X-Hub-Signature", "sha1", "hex", "sha1="),
     "zendesk": _zendesk,
     "zendesktrigger": _zendesk,
-    "groove": None,  # the secret stands in the query, as `key`
+    "groove": None,  # the secret is the parameter `key` of the query
     "liveagent": None,
 }
 
 
 def secret_of(preset):
-    """A secret that the preset's proof can use."""
+    """Returns a secret that the preset's proof can use."""
     return HEX_SECRET if preset == "dixa" else SECRET
 
 
 def public_url(source):
-    """What a source's `public_url` is in these tests."""
+    """Returns the `public_url` of a source in these tests."""
     return f"https://bridge.example.com/webhooks/{source}"
 
 
 def prove(preset, body, secret=None, at=None, url=None):
-    """(headers, query) that prove a body (text or bytes), by default with secret_of(preset), now, to public_url()."""
+    """Returns (headers, query) that prove a body (text or bytes), by default with secret_of(preset), now, to
+    public_url()."""
     body = body.encode() if isinstance(body, str) else body
     secret = secret or secret_of(preset)
     if PROOFS[preset] is None:
@@ -113,7 +115,7 @@ def prove(preset, body, secret=None, at=None, url=None):
 
 
 def desk_source(preset, lookup_url=None, **more):
-    """The source of that preset, as prove() proves; its lookups go to lookup_url."""
+    """Returns the configuration of a source of that preset, for the proofs of prove(). Its lookups go to lookup_url."""
     secret = {"user": WEBHOOK_USER, "password": secret_of(preset)} if PROOFS[preset] is _basic else {
         "secret": secret_of(preset)}
     source = {"preset": preset, "authenticate": secret, "public_url": public_url(preset)}

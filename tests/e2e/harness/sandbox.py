@@ -10,10 +10,11 @@ REVISION = "2026-07-15"
 
 
 class Sandbox:
-    """`deskbridge sandbox`. address is "127.0.0.1:PORT", url "http://127.0.0.1:PORT", both kept over stop() and start().
+    """`deskbridge sandbox`. address is "127.0.0.1:PORT", url "http://127.0.0.1:PORT". Both stay over stop() and
+    start().
 
-    quota=True keeps Klaviyo's rate limits (350 single events a second); quota=False passes --no-quota. Further arguments
-    go to the command: Sandbox("--fault", "status=503,first=2").
+    quota=True applies Klaviyo's rate limits (350 single events a second); quota=False passes --no-quota. Further
+    arguments are passed to the command: Sandbox("--fault", "status=503,first=2").
     """
 
     def __init__(self, *args, quota=True, env=None):
@@ -23,7 +24,7 @@ class Sandbox:
         self.start()
 
     def start(self):
-        """Starts it, after stop() on the same address; it comes up empty (the store is in memory)."""
+        """Starts the sandbox, after stop() on the same address. It is empty then, as its store is in memory."""
         self.process = Process(["sandbox", "--listen", self.address, *self._args], self._env)
         found = self.process.stdout.wait(r"^sandbox on http://(\S+)$")
         if not found:
@@ -34,7 +35,7 @@ class Sandbox:
         return self
 
     def stop(self):
-        """Ends it; until start() connections are refused, as in an outage."""
+        """Ends the sandbox. Connections are refused until start(), as in an outage."""
         return self.process.terminate()
 
     def close(self):
@@ -50,8 +51,8 @@ class Sandbox:
         return request(self.address, "GET", path).json()
 
     def all_events(self):
-        """All that was accepted, duplicates too, in order of arrival. Each a dict: n, received_at, account, email, metric,
-        time, unique_id, backfill, value, properties, profile_properties, duplicate."""
+        """Returns all accepted events with duplicates, in order of arrival. Each is a dict: n, received_at, account,
+        email, metric, time, unique_id, backfill, value, properties, profile_properties, duplicate."""
         events, page = [], None
         while page is None or page:
             page = self.get(f"/sandbox/events?after={events[-1]['n'] if events else 0}")
@@ -59,7 +60,8 @@ class Sandbox:
         return events
 
     def events(self, **where):
-        """What Klaviyo would show: without duplicates. events(email=…, metric=…) filters by any member."""
+        """Returns the events without duplicates, as Klaviyo would show them. events(email=…, metric=…) filters by any
+        member."""
         return [
             event
             for event in self.all_events()
@@ -67,11 +69,11 @@ class Sandbox:
         ]
 
     def unique_ids(self):
-        """The unique_id of each recorded event, in order of arrival."""
+        """Returns the unique_id of each recorded event, in order of arrival."""
         return [event["unique_id"] for event in self.events()]
 
     def profiles(self, account=None):
-        """email → properties of that profile, as Klaviyo would hold them now (profiles of one account, by default all)."""
+        """Returns email → properties of that profile, as Klaviyo would hold them now. account: only its profiles."""
         return {
             profile["email"]: profile["properties"]
             for profile in self.get("/sandbox/profiles")
@@ -79,17 +81,18 @@ class Sandbox:
         }
 
     def stats(self):
-        """Counters: received, recorded, duplicates, dropped (events); requests, by status; concurrent, peak_concurrent."""
+        """Returns counters: received, recorded, duplicates, dropped (events); requests, by_status; concurrent,
+        peak_concurrent."""
         return self.get("/sandbox/stats")
 
     def requests(self, status=None):
-        """How many requests to Klaviyo's paths were answered, with this status or with any. "cut" counts those that a
+        """Returns the number of requests to Klaviyo's paths, with this status or with any. "cut" counts those that a
         fault ended without an answer."""
         stats = self.stats()
         return stats["requests"] if status is None else stats["by_status"].get(str(status), 0)
 
     def fault(self, *specs):
-        """Scripts trouble from now on: fault("status=503,first=3"). See `deskbridge sandbox --help` for the grammar."""
+        """Adds faults: fault("status=503,first=3"). See `deskbridge sandbox --help` for the grammar."""
         answer = request(self.address, "POST", "/sandbox/faults", "\n".join(specs))
         assert answer.status == 200, answer
 
@@ -97,7 +100,7 @@ class Sandbox:
         assert request(self.address, "DELETE", "/sandbox/faults").status == 200
 
     def clear_events(self):
-        """Forgets events, profiles, metrics and counters; faults and quotas stay."""
+        """Removes events, profiles, metrics and counters; faults and quotas stay."""
         assert request(self.address, "DELETE", "/sandbox/events").status == 200
 
     def wait_for(self, predicate, timeout=None, what=None):
@@ -105,16 +108,16 @@ class Sandbox:
         return wait_for(lambda: predicate(self), timeout, what)
 
     def wait_events(self, n, timeout=None, **where):
-        """Waits until at least n events are recorded and returns all there are."""
+        """Waits until at least n events are recorded; returns all of them."""
         self.wait_for(lambda s: len(s.events(**where)) >= n, timeout, f"{n} events")
         return self.events(**where)
 
     def feed(self):
-        """The activity feed, line by line, without the first line (the address)."""
+        """Returns the lines of the activity feed without the first line (the address)."""
         return self.process.stdout.all()[1:]
 
     def klaviyo(self, method, path, body=None, key=KEY, headers=None):
-        """A request as a client of Klaviyo would send it; headers as in request()."""
+        """Sends a request as a client of Klaviyo does; headers as in request()."""
         defaults = {
             "Authorization": f"Klaviyo-API-Key {key}",
             "revision": REVISION,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The maker of all pieces of a test."""
+"""Creates and closes the pieces of a test."""
 
 from .daemon import Daemon
 from .desks import Gladly, Helpdesk
@@ -9,7 +9,7 @@ from .sandbox import Sandbox
 
 
 class Stage:
-    """Makes the pieces of a test, keeps them, and takes them down again in reverse order."""
+    """Creates the pieces of a test, and closes them in reverse order."""
 
     def __init__(self):
         self._pieces = []
@@ -31,14 +31,14 @@ class Stage:
         return self._keep(Clock(ahead))
 
     def address(self):
-        """An address for a daemon that gives it up and takes it again: nobody else gets the port meanwhile."""
+        """Returns an address for a daemon that closes it and opens it again. The port is reserved meanwhile."""
         return self._keep(HeldPort()).address
 
     def slow_disk(self):
         return self._keep(SlowDisk())
 
     def daemon(self, *args, **kwargs):
-        """Daemon(…); kept before it starts, so that one that does not come up is cleaned away too."""
+        """Creates a Daemon(…). It is recorded before it starts, so that a daemon that fails to start is closed, too."""
         start = kwargs.pop("start", True)
         daemon = self._keep(Daemon(*args, start=False, **kwargs))
         return daemon.start() if start else daemon

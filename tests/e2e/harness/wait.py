@@ -7,18 +7,19 @@ import time
 from datetime import datetime, timezone
 
 TIMEOUT = float(os.environ.get("DESKBRIDGE_TEST_TIMEOUT", "15"))
-HANG = max(TIMEOUT, 60)  # seconds after which a command hangs that has only to run to its end
-POLL = 0.02  # seconds between two looks of wait_for: never less
+HANG = max(TIMEOUT, 60)  # seconds after which a command that must end counts as hanging
+POLL = 0.02  # seconds between two calls of wait_for()'s predicate
 HOUR, DAY = 3600, 86400
 
 
 def patience(timeout=None):
-    """How many seconds to wait: TIMEOUT, or longer where the test says so."""
+    """Returns the seconds to wait: TIMEOUT, or timeout where that is longer."""
     return max(TIMEOUT, timeout or 0)
 
 
 def side_by_side(items, do, threads=4):
-    """do(item) for all of them, several at a time; each thread takes its own in order. Raises where a thread has failed."""
+    """Calls do(item) for all items in several threads. Each thread takes its share in order. Raises where a thread
+    failed."""
     problems = []
 
     def some(mine):
@@ -38,7 +39,7 @@ def side_by_side(items, do, threads=4):
 
 
 def wait_for(predicate, timeout=None, what=None):
-    """Calls predicate() until it is true and returns what it gave; fails the test at the deadline."""
+    """Calls predicate() until its result is true and returns that; fails the test at the deadline."""
     deadline = time.monotonic() + patience(timeout)
     while True:
         result = predicate()
@@ -50,7 +51,8 @@ def wait_for(predicate, timeout=None, what=None):
 
 
 def iso(at=None):
-    """A time as Gladly writes it. at: None (now), seconds since 1970, a datetime, or text that is taken as it is."""
+    """Returns a time as Gladly writes it. at: None (now), seconds since 1970, a datetime, or text, which is returned as
+    it is."""
     if isinstance(at, str):
         return at
     if at is None:

@@ -16,8 +16,8 @@ GLADLY_TYPES = {
 
 
 def gladly_webhook(kind, conversation="conv-1", customer="cust-1", at=None, id=None, initiator="AGENT"):
-    """The body of one of Gladly's webhooks as a dict. kind: opened, reopened, closed, ended, ping, or a raw type. at: see
-    iso(). id: Gladly's delivery id, a fresh one by default; the same id twice is the same delivery."""
+    """Returns the body of a Gladly webhook as a dict. kind: opened, reopened, closed, ended, ping, or a raw type. at:
+    see iso(). id: Gladly's delivery id, by default a new one; a repeated id is the same delivery."""
     body = {
         "id": id or uuid.uuid4().hex[:22],
         "type": GLADLY_TYPES.get(kind, kind),
