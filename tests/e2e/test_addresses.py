@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The customer's address: forms in which it is read, and what is counted, logged and shown of what is none."""
+"""The customer's address: the forms in which it is read, and how a value that is no address is counted, logged and
+shown."""
 
 import json
 

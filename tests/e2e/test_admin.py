@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The admin address: health, metrics as Prometheus reads them, the API, the token, and what it refuses."""
+"""The admin address: health, metrics as Prometheus reads them, the API, the token, and refused requests."""
 
 import http.client
 import json
@@ -11,7 +11,7 @@ import pytest
 
 from harness import KEY, TIMEOUT, Response, gladly_webhook, request, wait_for
 
-# What is promised: name → (type, labels).
+# The documented metrics: name → (type, labels).
 METRICS = {
     "deskbridge_webhooks_total": ("counter", {"source", "result"}),
     "deskbridge_webhook_results_total": ("counter", {"source", "result"}),
@@ -31,7 +31,7 @@ OUTCOMES = {"delivered", "retry", "reject", "park", "single"}
 
 
 def parse(text):
-    """Prometheus' text format 0.0.4, without forbearance: name → {type, help, samples: [(name, labels, value)]}."""
+    """Parses Prometheus' text format 0.0.4 strictly: name → {type, help, samples: [(name, labels, value)]}."""
     assert text.endswith("\n") and "\r" not in text
     families, current, seen = {}, None, set()
     for line in text.splitlines():
@@ -249,7 +249,7 @@ def test_a_right_query_is_taken(daemon, query):
     assert daemon.api(f"/api/events?{query}").json() == []
 
 
-# ---- what it refuses
+# ---- refused requests
 
 
 @pytest.mark.parametrize("path", ["/", "/nowhere", "/api", "/api/", "/metrics/", "//metrics", "/Metrics", "/%6detrics"])
@@ -312,7 +312,7 @@ def test_broken_requests_harm_nobody(daemon, bytes):
             broken.shutdown(socket.SHUT_WR)
             answer = broken.recv(65536)
         except OSError:
-            answer = b""  # cut off before all of it was read
+            answer = b""  # the daemon cut it off before it had read everything
         assert not answer.startswith(b"HTTP/1.1 200"), answer
     assert daemon.api("/healthz").status == 200
 

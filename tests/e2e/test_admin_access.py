@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Who may ask the admin address: the token that the daemon makes, hosts and origins, unix sockets, and what commands do."""
+"""Access to the admin address: the token that the daemon creates, hosts and origins, unix sockets, and the commands."""
 
 import http.client
 import json
@@ -22,7 +22,7 @@ COMMANDS = [["status"], ["status", "--json"], ["queue", "list"], ["queue", "list
 
 
 def reachable(user):
-    """Whether another user can run the program that is tested."""
+    """True where another user can run the program under test."""
     program = pathlib.Path(shutil.which(PROGRAM)).resolve()
     return os.geteuid() == 0 and shutil.which("setpriv") and all(p.stat().st_mode & 0o001 for p in (program, *program.parents))
 
@@ -41,7 +41,7 @@ def mode(path):
     return stat.S_IMODE(path.stat().st_mode)
 
 
-# ---- the token that the daemon makes
+# ---- the token that the daemon creates
 
 
 @pytest.mark.parametrize("path", API)
@@ -149,7 +149,7 @@ def test_a_file_without_a_token_closes_the_api_alone_and_says_what_to_do(stage, 
     assert ended.returncode == 1 and "delete it, and the daemon makes a new one" in ended.stderr
     assert daemon.token_file.read_text() == text
     daemon.token_file.unlink()
-    # Without a restart: it is made when it is missed.
+    # No restart is needed: the daemon creates the file again when it misses it.
     wait_for(lambda: daemon.api("/api/status", headers={"Authorization": f"Bearer {daemon.token}"}).status == 200)
     assert mode(daemon.token_file) == 0o640 and daemon.ask("status").returncode == 0
 
@@ -311,7 +311,7 @@ def test_refusals_are_logged_once_for_many(daemon):
     def refusals():
         return [line for line in daemon.log() if "to the admin address was refused" in line]
 
-    wait_for(lambda: len(refusals()) >= 3)  # written by a thread of its own, perhaps after the answer
+    wait_for(lambda: len(refusals()) >= 3)  # a thread of its own writes the log, perhaps after the answer
     told = refusals()
     assert len(told) == 3 and "evil" not in "".join(told)
     for reason in ('reason="no or wrong token"', 'reason="foreign host"', 'reason="foreign origin"'):
@@ -326,7 +326,7 @@ def test_who_may_not_ask_is_told_before_the_body(daemon):
 
 
 def test_the_listeners_own_errors_speak_as_the_api_does(daemon):
-    """Commands tell the daemon by that from another program at the address."""
+    """By these errors commands tell the daemon from another program at its address."""
     host, port = daemon.admin.rsplit(":", 1)
     with socket.create_connection((host, int(port)), TIMEOUT) as raw:
         raw.sendall(b"GET /api/status HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n")
@@ -440,7 +440,7 @@ def test_commands_find_the_token_and_show_it_nowhere(daemon, words):
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_both_options_stand_at_every_command_that_asks(stage, daemon, words):
-    """The configuration is not there at all."""
+    """The configuration file does not exist."""
     elsewhere = run("-c", "/nonexistent/deskbridge.yaml", *words, "--admin", daemon.admin, "--token-file", daemon.token_file)
     assert elsewhere.returncode == 0 and elsewhere.stdout, elsewhere
     assert "/nonexistent" not in elsewhere.stderr or words == ["reload"]
@@ -450,7 +450,7 @@ def test_both_options_stand_at_every_command_that_asks(stage, daemon, words):
 
 @pytest.mark.parametrize("words", [["status"], ["queue", "list"], ["reload"]], ids=" ".join)
 def test_no_command_takes_the_token_itself(daemon, words):
-    """Where every account sees it, in the list of processes."""
+    """Every user could see it there in the list of processes."""
     ended = daemon.ask(*words, "--token", daemon.token)
     assert ended.returncode == 2 and "unknown option --token" in ended.stderr
     assert daemon.token not in daemon.ask(*words, f"--token={daemon.token}").stderr
@@ -498,10 +498,10 @@ def test_a_restart_is_named_where_a_changed_token_or_address_does_not_fit(daemon
     daemon.configure({"admin": {"address": daemon.admin, "token": "a token of my own"}})
     ended = daemon.command(*words)
     assert ended.returncode == 1 and "the admin token is not the one" in ended.stderr and RESTART in ended.stderr
-    # A token that was given by hand is not the configuration's.
+    # A token of the command line is not said to be the configuration's.
     (tmp_path / "wrong").write_text("wrong\n")
     assert RESTART not in daemon.command(*words, "--token-file", tmp_path / "wrong").stderr
-    # Another store is another file for the token.
+    # The folder of the store is the folder of the token's file, so another store means another file.
     (daemon.dir / "elsewhere").mkdir()
     daemon.configure({"admin": daemon.admin, "store": f"sqlite:{daemon.dir}/elsewhere/deskbridge.db"})
     ended = daemon.command(*words)
@@ -542,7 +542,7 @@ def test_an_account_without_rights_is_told_which_file_and_what_to_do(daemon, wor
     said = f"deskbridge: the user nobody may not read the admin token {daemon.token_file}: sudo deskbridge {words[0]}, or be in the group daemon: sudo usermod -aG daemon nobody, then log in anew\n"
     ended = as_nobody("-c", daemon.file, *words)
     assert ended.returncode == 1 and ended.stdout == "" and said == ended.stderr, ended
-    # The same where the folder is closed.
+    # The same holds where the folder cannot be read.
     (daemon.dir / "open").mkdir()
     copy = daemon.dir / "open" / "deskbridge.yaml"
     copy.write_text(f"admin: {daemon.admin}\nstore: sqlite:{daemon.dir}/closed/deskbridge.db\n")
@@ -580,7 +580,7 @@ def test_a_socket_that_this_user_may_not_use_is_told(local):
 
 
 def own_address():
-    """An address of this machine that is not loopback; no packet goes out for it."""
+    """Returns an address of this machine that is not loopback. No packet is sent to find it."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))

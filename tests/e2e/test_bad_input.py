@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Input of every kind of wrong: none stops the daemon or anybody else's work, and each error says what to do.
+"""Wrong input of every kind. None stops the daemon or the work of other senders, and each error says what to do.
 
-Beside the listener's answers, row by row (test_intake.py), and single answers of a helpdesk (test_lookup.py): half, endless and
-mutated requests, values that are not what they should be, times at the edges, addresses that are none, and helpdesks
-that answer nonsense. Every test ends with work of somebody else that still flows.
+test_intake.py has the listener's answers, test_lookup.py single answers of a helpdesk. Here are incomplete, endless and
+mutated requests, values of the wrong type or range, times at the limits, addresses that are none, and helpdesks that
+answer nonsense. Every test ends with a webhook of another sender that still becomes an event.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ GOOD = "good@example.com"
 
 @pytest.fixture
 def flows(daemon, sandbox, gladly):
-    """flows(): a webhook of somebody else becomes an event now; called once more when the test ends."""
+    """flows(): a webhook of another sender becomes an event. It is called once more when the test ends."""
     gladly.customers["good"] = [GOOD]
     n = 0
 
@@ -44,8 +44,8 @@ def flows(daemon, sandbox, gladly):
 
 
 def come_to_their_end(daemon, clock):
-    """Waits until no webhook is pending. A customer who is not there is asked about again after 10 and after 30 seconds:
-    the clock is set ahead."""
+    """Waits until no webhook is pending. An unknown customer is looked up again after 10 and after 30 seconds, so the
+    clock is set ahead."""
 
     def none_is_left():
         pending = daemon.api("/api/webhooks?state=pending").json()
@@ -130,7 +130,8 @@ def test_good_and_bad_requests_in_one_pipeline_are_answered_each_in_its_turn(dae
     with daemon.connect() as connection:
         connection.sendall("".join(texts).encode())
         answers = statuses(read_all(connection))
-    # One that is refused by its headers alone may end the connection; all before it were answered in order.
+    # A request that is refused by its headers alone may end the connection. All requests before it were answered in
+    # order.
     assert answers[:5] == ["200", "200", "200", "200", "401"]
     assert daemon.metric("deskbridge_webhooks_total", source="gladly", result="accepted") == 2
     assert daemon.metric("deskbridge_webhooks_total", source="gladly", result="unreadable") == 1
@@ -166,7 +167,7 @@ def test_good_and_bad_requests_in_one_pipeline_are_answered_each_in_its_turn(dae
 )
 def test_broken_http_takes_nothing(daemon, flows, text):
     with daemon.connect() as connection:
-        with contextlib.suppress(OSError):  # cut off while it is sent
+        with contextlib.suppress(OSError):  # the daemon cut it off while it was sent
             connection.sendall(text.encode("latin-1"))
             connection.shutdown(socket.SHUT_WR)
         answers = statuses(read_all(connection))
@@ -175,7 +176,7 @@ def test_broken_http_takes_nothing(daemon, flows, text):
 
 
 def mutations(chance, n):
-    """Bodies that were good once."""
+    """Returns mutations of valid bodies."""
     whole = json.dumps(gladly_webhook("opened", "mutant")).encode()
     pieces = [b"{", b"}", b"[", b"]", b'"', b"\\", b",", b":", b"\0", b"\xff", b"\\u0000", b"\\ud800", b"null", b"1e999", b"-"]
     for _ in range(n):
@@ -194,7 +195,7 @@ def test_three_hundred_mutated_bodies_are_each_answered_and_stop_nobody(daemon, 
         for body in mutations(chance, 300):
             connection.sendall(head(len(body)).encode() + body)
             status = stream.readline()
-            assert status.startswith(b"HTTP/1.1 200"), (status, body)  # it is proven: nothing of it may be lost
+            assert status.startswith(b"HTTP/1.1 200"), (status, body)  # it is proven, so none of it may be lost
             length = 0
             while (line := stream.readline()) not in (b"\r\n", b""):
                 if line.lower().startswith(b"content-length:"):
@@ -204,11 +205,11 @@ def test_three_hundred_mutated_bodies_are_each_answered_and_stop_nobody(daemon, 
     assert daemon.api("/readyz").status == 200
 
 
-# ---- what stands in a webhook
+# ---- values of a webhook
 
 
 def put(body, path, value):
-    """Sets what stands at a path; … takes it away."""
+    """Sets the value at a path; … removes it."""
     *way, last = path.split("/")
     at = body
     for name in way:
@@ -257,7 +258,7 @@ def test_what_cannot_be_read_is_a_dead_letter_that_says_why(daemon, flows, path,
 
 
 def test_bad_json_under_jsons_type_is_a_dead_letter_of_json(stage, sandbox):
-    """generic takes forms, too: by the Content-Type it is known which of the two was meant, also when the row is read again."""
+    """generic accepts forms, too. The Content-Type says which of the two a body is, also when its row is read again."""
     daemon = stage.daemon(sandbox, config={"sources": {"gladly": None, "generic": desk_source("generic")}})
     for body, why in (
         ('{"transition": "opened", "conversation": "g-1",}', "line 1 column 48"),
@@ -302,7 +303,7 @@ def test_times_of_every_known_form_are_taken(daemon, sandbox, gladly, at):
     (event,) = sandbox.wait_events(1)
     if not str(at).startswith("1990"):
         assert event["time"] == "2025-11-21T08:00:00Z"
-    # Long ago it goes out as history that fires nothing, and counts all the same.
+    # A webhook of long ago gives an event of history, which fires no flow but counts.
     assert event["backfill"] is True
     assert sandbox.profiles()["jo@example.com"]["In Gladly Conversation"] is True
 
@@ -435,7 +436,7 @@ def test_a_customer_with_a_thousand_addresses_is_cut_and_closed_for_all_that_wer
     assert {event["email"] for event in sandbox.events(metric=STARTED)} == reached | {GOOD}
 
 
-# ---- JSON that is odd, and read all the same
+# ---- odd JSON that is accepted
 
 BOM = b"\xef\xbb\xbf"
 WIDE = 9400111899223334445556
@@ -471,7 +472,7 @@ def test_a_wide_integer_that_is_read_keeps_its_text(stage, sandbox):
         "authenticate": {"method": "none"},
     }
     daemon = stage.daemon(sandbox, config={"sources": {"gladly": None, "parcel": source}})
-    for number in (WIDE, WIDE + 1):  # doubles cannot tell them apart
+    for number in (WIDE, WIDE + 1):  # these ids are equal as doubles
         body = {"say": "opened", "parcel": number, "parcels": [1, number], "email": "jo@example.com"}
         said = daemon.post("parcel", body, auth=None).json()["status"]
         assert said == ("accepted" if number == WIDE else "ignored")
@@ -517,7 +518,7 @@ def test_nonsense_that_may_pass_is_asked_again_and_nobody_waits_for_it(daemon, s
     flows()
     gladly.customers.update({name: [f"{name}@example.com"] for name in ASKED_AGAIN})
     gladly.answers = {}
-    daemon.reload()  # nine in a row parked the lookups; without it the next probe would end that
+    daemon.reload()  # nine failures in a row parked the lookups; the reload ends that at once, else the next probe would
     sandbox.wait_for(lambda s: len(s.events()) == len(ASKED_AGAIN) + 1, timeout=40)
 
 
@@ -541,7 +542,7 @@ def test_an_answer_without_the_list_of_addresses_has_none(daemon, sandbox, gladl
 
 
 SAYS_NOTHING = {
-    # name: (answer, what is shown)
+    # name: (answer, the error that is shown)
     "302": ((302, {"Location": "http://127.0.0.1:9/elsewhere"}, b""), "base_url may be wrong"),
     "301-nowhere": ((301, {}, b'{"errors":[]}'), "names no merged customer"),
     "301-odd": ((301, JSON_TYPE, b'{"errors":[{"meta":{"new":{"id":1}}}]}'), "names no merged customer"),
@@ -561,7 +562,7 @@ def test_nonsense_of_any_kind_waits_with_its_reason_and_stops_nobody(daemon, gla
     flows()
     for name, (_, words) in SAYS_NOTHING.items():
         wait_for(lambda: words in waiting_reasons(daemon).get(webhooks[name], ""))
-        wait_for(lambda: any(words in line and webhooks[name] in line for line in daemon.log()))  # told after the commit
+        wait_for(lambda: any(words in line and webhooks[name] in line for line in daemon.log()))  # logged after the commit
     assert daemon.metric("deskbridge_webhook_results_total", source="gladly", result="dead") == 0
 
 
@@ -587,7 +588,7 @@ def test_customers_merged_in_a_circle_or_without_end_are_given_up(daemon, clock,
     flows()
     for customer in ("a", "self", "long-0"):
         daemon.accepted("gladly", gladly_webhook("opened", f"conv-{customer}", customer))
-    for asked in (1, 2):  # the third time comes half a minute after the second
+    for asked in (1, 2):  # the third attempt comes half a minute after the second
         wait_for(lambda n=asked: [w["asked"] for w in daemon.api("/api/webhooks?state=pending").json()] == [n] * 3)
         clock.jump(30)
     daemon.wait_metric("deskbridge_webhook_results_total", 3, source="gladly", result="no address")
@@ -596,7 +597,7 @@ def test_customers_merged_in_a_circle_or_without_end_are_given_up(daemon, clock,
 
 
 class Rude:
-    """A listener that answers every connection with these bytes, and then stays or goes."""
+    """A listener that answers every connection with these bytes, and then keeps it open or closes it."""
 
     def __init__(self, answer, stay):
         self.socket = socket.create_server(("127.0.0.1", 0))

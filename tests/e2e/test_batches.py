@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Requests that carry several items: split, committed and answered together; told apart, looked up, set aside and deduplicated
-one by one; and none lost once the request was answered with 200."""
+"""Requests that carry several items. The items are committed and answered together, and distinguished, looked up, set
+aside and deduplicated one by one. None is lost once the request was answered with 200."""
 
 import hashlib
 import hmac
@@ -18,7 +18,7 @@ from harness import desk_source, prove
 OPENED, CLOSED = "started conversation in Acme", "closed conversation in Acme"
 FLAG = "In Acme Conversation"
 
-# Addresses stand in the items, so that nothing but the batch is under test.
+# The items hold addresses, so that only the batch is tested.
 ACME = {
     "label": "Acme",
     "authenticate": {"method": "hmac", "header": "X-Signature", "signed": "{body}"},
@@ -39,7 +39,7 @@ def sign(body):
 
 
 class Desk:
-    """A daemon with the source `acme`, and the requests to it."""
+    """A daemon with the source `acme`, and the requests that it gets."""
 
     def __init__(self, stage, **more):
         self.sandbox = stage.sandbox(quota=False)
@@ -85,11 +85,11 @@ def test_the_same_request_again_is_a_duplicate_and_of_others_only_what_is_new_is
     ids = desk.post(first).json()["webhooks"]
     assert desk.post(first).json() == {"status": "duplicate"}
     new = desk.item("closed", 1)
-    answer = desk.post([first[2], new, first[0], new])  # sent again in another grouping, and one twice
+    answer = desk.post([first[2], new, first[0], new])  # the items are repeated in another grouping, one of them twice
     assert answer.json()["status"] == "accepted"
     assert len(answer.json()["webhooks"]) == 1 and answer.json()["webhooks"][0] not in ids
     assert (desk.count("accepted"), desk.count("duplicate")) == (4, 6)
-    # What stands beside the array belongs to the item: the same number at another shop is another delivery.
+    # The members next to the array belong to each item: the same number at another shop is another delivery.
     assert desk.post(first, shop="s2").json()["status"] == "accepted"
     desk.sandbox.wait_events(1, metric=CLOSED)
     assert len(desk.sandbox.wait_events(3, metric=OPENED)) == 3
@@ -136,7 +136,7 @@ def test_more_items_than_a_request_may_carry_are_one_dead_letter(desk):
 
 
 def test_a_small_item_in_a_large_body_is_not_repeated_without_end(stage):
-    """A thousand items, each with all that stands beside them, would be 900 MB."""
+    """A thousand items, each with a copy of the members next to the array, would take 900 MB."""
     desk = Desk(stage)
     body = json.dumps({"shop": "x" * 900000, "events": [{"id": n} for n in range(1000)]}).encode()
     answer = desk.daemon.post("acme", body, sign(body), auth=None)
@@ -171,7 +171,7 @@ def test_no_item_is_lost_when_the_daemon_is_killed_right_after_the_answer(desk, 
 
 
 def test_a_killed_request_was_taken_whole_or_not_at_all(desk):
-    """Killed somewhere on its way, unanswered: of its items all are there afterwards, or none."""
+    """The daemon is killed while it handles a request. Afterwards it has all items of the request or none."""
     for round in range(4):
         items = [desk.item("opened", f"{round}-{n}") for n in range(200)]
         answers = []
@@ -184,7 +184,7 @@ def test_a_killed_request_was_taken_whole_or_not_at_all(desk):
 
         sender = threading.Thread(target=post)
         sender.start()
-        time.sleep(0.002 * round)  # not to wait for anything: to be killed at another place each time
+        time.sleep(0.002 * round)  # not to synchronise, but to kill it at another place each time
         desk.daemon.kill9()
         sender.join()
         desk.daemon.restart()
@@ -230,7 +230,7 @@ def test_items_of_one_request_are_taken_in_their_order(desk):
         assert [event["profile_properties"][FLAG] for event in events] == [True, False, True, False, True]
 
 
-# ---- HubSpot: signed over the public URL, two lookups an item
+# ---- HubSpot: signed over the public URL, two lookups per item
 
 
 def hubspot_item(conversation, what, n, at):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Bodies under way: what is judged before they are taken, how much memory they may hold together, and that who sends too much is
-told so."""
+"""Bodies in transit: the checks before a body is read, the limits of memory for all bodies, and the answers to bodies
+that are too long."""
 
 import contextlib
 import json
@@ -19,13 +19,13 @@ WRONG = basic(WEBHOOK_USER, "wrong")
 
 
 def resident(daemon):
-    """Bytes of memory that the daemon has."""
+    """Returns the daemon's resident memory in bytes."""
     status = pathlib.Path(f"/proc/{daemon.process.pid}/status").read_text(encoding="ascii")
     return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS:"))
 
 
 def peak(daemon):
-    """The most bytes of memory that it ever had."""
+    """Returns the daemon's peak of resident memory in bytes."""
     status_ = pathlib.Path(f"/proc/{daemon.process.pid}/status").read_text(encoding="ascii")
     return next(int(line.split()[1]) * 1024 for line in status_.splitlines() if line.startswith("VmHWM:"))
 
@@ -41,7 +41,7 @@ def chunk(size):
 
 
 def heard(connection):
-    """All that comes until the daemon closes."""
+    """Returns all bytes that come until the daemon closes the connection."""
     answer = b""
     while True:
         piece = connection.recv(65536)
@@ -56,7 +56,7 @@ def status(answer):
 
 
 def ask(daemon, *pieces):
-    """Sends all, then reads all: as most clients do."""
+    """Sends everything, then reads everything, as most clients do."""
     with daemon.connect() as connection:
         for piece in pieces:
             connection.sendall(piece)
@@ -74,7 +74,7 @@ def test_a_wrong_token_is_told_before_any_of_the_body_is_sent(daemon):
 
 
 def send_without_reading(daemon, clients, head_, body):
-    """Connections that each have sent the head, and of the body what the daemon takes within a moment."""
+    """Returns connections that each have sent the head, and as much of the body as the daemon takes within a moment."""
     connections = []
     with selectors.DefaultSelector() as ready:
         for _ in range(clients):
@@ -89,7 +89,7 @@ def send_without_reading(daemon, clients, head_, body):
                     left = key.data[key.fileobj.send(key.data):]
                 except BlockingIOError:
                     continue
-                except OSError:  # it was cut off, as it may be
+                except OSError:  # the daemon may cut it off
                     left = b""
                 if left:
                     ready.modify(key.fileobj, selectors.EVENT_WRITE, left)
@@ -109,13 +109,13 @@ def many_files():
 def test_a_thousand_clients_with_a_wrong_token_and_a_megabyte_each_hold_nothing(many_files, stage, sandbox, gladly):
     daemon = stage.daemon(sandbox, gladly, config={"listen": {"address": "127.0.0.1:0", "max_connections": 2048}})
     daemon.accepted("gladly", gladly_webhook("opened", "before"))
-    body = b"x" * (MIB - 1)  # one byte less than promised: each stays where it is
+    body = b"x" * (MIB - 1)  # one byte less than Content-Length, so that each request stays incomplete
     with contextlib.ExitStack() as stack:
         before = resident(daemon)
         head_ = head("/webhooks/gladly", f"Authorization: {WRONG}", length=MIB)
         for connection in send_without_reading(daemon, 1000, head_, body):
             stack.enter_context(connection)
-        # A connection has 32 KiB of libmicrohttpd's own; a sanitizer keeps a few bytes about each byte that was touched.
+        # libmicrohttpd keeps 32 KiB for a connection. A sanitizer needs a few bytes for each byte that was written.
         assert resident(daemon) - before < (320 if daemon.is_sanitized() else 64) * MIB
         for n in range(20):
             daemon.accepted("gladly", gladly_webhook("opened", f"conv-{n}"))
@@ -148,15 +148,15 @@ def test_an_unproven_challenge_is_small_and_a_proven_one_as_large_as_any(stage, 
     assert daemon.post("front", body, {"X-Front-Challenge": "abc"}, auth=None).status == 413
 
 
-# ---- how much they hold together -------------------------------------------------------------------------------------
+# ---- memory for all bodies --------------------------------------------------------------------------------------------
 
 LARGE = 250 * 1024
 
 
 @pytest.fixture
 def tight(stage, sandbox):
-    """A daemon with 2 MiB for bodies: 512 KiB for small ones, 1536 KiB for the others, 384 KiB for an address. Its clients are
-    those that X-Forwarded-For names."""
+    """A daemon with 2 MiB for bodies: 512 KiB for small ones, 1536 KiB for the others, 384 KiB for an address.
+    X-Forwarded-For names its clients."""
     return stage.daemon(sandbox, config={
         "listen": {"address": "127.0.0.1:0", "max_memory": "2MiB", "max_body": "256KiB", "trusted_proxies": ["127.0.0.1"]},
         "sources": {"front": desk_source("front")},
@@ -172,7 +172,7 @@ def post(daemon, n, pad=0, client=None):
 
 
 def start(daemon, client=None):
-    """A connection with the head of a large body whose signature may be right, and what the daemon says to it."""
+    """Sends the head of a large body whose signature may be right. Returns the connection and the daemon's answer."""
     headers = [f"{name}: {value}" for name, value in prove("front", "another body")[0].items()]
     headers += ["Expect: 100-continue"] + ([f"X-Forwarded-For: {client}"] if client else [])
     connection = daemon.connect()
@@ -181,7 +181,7 @@ def start(daemon, client=None):
 
 
 def stalled(daemon, client=None):
-    """A connection whose large body the daemon waits for; none of it comes."""
+    """Returns a connection for whose large body the daemon waits in vain."""
     connection, said = start(daemon, client)
     assert said.startswith("HTTP/1.1 100 "), said
     return connection
@@ -237,7 +237,7 @@ def test_a_chunked_body_is_refused_when_it_grows(tight):
         answer = ask(tight, head("/webhooks/front", *signature, "X-Forwarded-For: 192.0.2.1"), chunk(60000), chunk(100000))
         assert status(answer) == 503 and refused(tight) == 1
 
-        def one_that_waits_holds_its_body():  # unless the other post is there before the body is
+        def one_that_waits_holds_its_body():  # may be false where the other post arrives before the body
             with tight.connect() as waiting:
                 waiting.sendall(head("/webhooks/front", *signature, "X-Forwarded-For: 192.0.2.1") + chunk(60000))
                 return post(tight, "probe", 100000, "192.0.2.1").status == 503
@@ -247,7 +247,7 @@ def test_a_chunked_body_is_refused_when_it_grows(tight):
 
 
 def test_whatever_becomes_of_a_body_its_memory_is_given_back(tight):
-    """Each kind of end, until what it held would have filled the address's share many times."""
+    """Each kind of end is repeated until the memory, if it leaked, would fill the address's share many times."""
     signature = [f"{name}: {value}" for name, value in prove("front", "another body")[0].items()]
     who = "Connection: close\r\nX-Forwarded-For: 192.0.2.1"
     for n in range(8):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Nothing waits without bound for what the daemon does not own: readers of the log, the service manager, the disk."""
+"""No wait for something outside the daemon is unbounded: readers of the log, the service manager, the disk."""
 
 import contextlib
 import json
@@ -15,7 +15,7 @@ STARTED = "started conversation in Gladly"
 
 
 def fill_the_log(daemon, reloads=300):
-    """Makes the daemon log some megabytes: the errors of a configuration that it does not take."""
+    """Makes the daemon log some megabytes, as the errors of a configuration that it refuses."""
     good = daemon.config
     daemon.configure({f"wrong-{'x' * 200}-{n}": n for n in range(100)})
     for _ in range(reloads):
@@ -62,7 +62,7 @@ def test_all_lines_come_out_at_the_end_where_somebody_reads(daemon):
 
 
 def open_files(pid):
-    """What each descriptor of a process leads to."""
+    """Returns the file of each descriptor of a process."""
     found = {}
     for fd in os.listdir(f"/proc/{pid}/fd"):
         with contextlib.suppress(FileNotFoundError):  # closed meanwhile
@@ -71,7 +71,7 @@ def open_files(pid):
 
 
 def test_without_standard_streams_nothing_else_takes_their_place(daemon):
-    """A descriptor of the daemon's own in the place of standard error would get the lines of the log."""
+    """If a descriptor of the daemon became standard error, it would get the lines of the log."""
     assert daemon.stop() == 0
     shell = 'exec "$@" <&- >&- 2>&-'
     started = subprocess.Popen(
@@ -88,7 +88,7 @@ def test_without_standard_streams_nothing_else_takes_their_place(daemon):
 
 
 def full_socket(path):
-    """A datagram socket whose queue is full, as that of a service manager that is stopped."""
+    """A datagram socket whose queue is full, like that of a stopped service manager."""
     manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     manager.bind(str(path))
     manager.settimeout(TIMEOUT)
@@ -110,7 +110,7 @@ def test_a_service_manager_that_does_not_listen_holds_nothing_up(stage, sandbox,
         sandbox.wait_events(1)
         daemon.reload()
         daemon.wait_log("the configuration was read anew")
-        # It is told in order once it listens again.
+        # Once it reads again, it gets the messages in order.
         told = []
         wait_for(lambda: told.append(manager.recv(65536).decode()) or len([t for t in told if "READY=1" in t]) == 2)
         assert [t.split("\n")[0] for t in told if t != "full" and not t.startswith("STATUS=")] == [

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`deskbridge check`: what it says of a good configuration, and with --key of Klaviyo's key, without any effect."""
+"""`deskbridge check`: its output for a valid configuration, and with --key for Klaviyo's key. It has no effect."""
 
 import http.server
 import json
@@ -29,7 +29,7 @@ def checked(stage):
 
 @pytest.fixture
 def asked(checked, sandbox):
-    """check --key against a sandbox. Returns (exit status, the lines about the account)."""
+    """Runs check --key against a sandbox. Returns (exit status, the lines about the account)."""
 
     def ask(key=KEY, config=None):
         ended = checked(sandbox, config, key, ["--key"])
@@ -56,7 +56,8 @@ def test_a_lookup_that_can_never_be_asked_is_told(checked):
 
 
 def test_a_state_folder_that_the_unit_will_make_is_no_warning(stage, tmp_path):
-    """Before the first start of the package; without the unit, or for another file, somebody has to make it."""
+    """That holds before the first start of the package. Without the unit, or for another configuration file, an
+    operator must create the folder."""
     name = f"deskbridge-test-{os.getpid()}"
     daemon = stage.daemon(config={"store": f"sqlite:/var/lib/{name}/deskbridge.db"}, start=False)
     unit = tmp_path / "deskbridge.service"
@@ -86,7 +87,7 @@ def test_warnings_are_counted_where_it_says_good(stage):
 
 
 def test_a_port_that_nobody_can_know_is_warned_of(checked):
-    """Port 0 is any free one, as these tests use it."""
+    """Port 0 means any free port; these tests use it."""
     ended = checked()
     assert ended.returncode == 0
     for place, who in (("listen", "helpdesk"), ("admin", "command")):

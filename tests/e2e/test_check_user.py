@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`check` by root judges what the daemon's user can read."""
+"""`check` by root checks what the daemon's user can read."""
 
 import os
 import pathlib
@@ -18,7 +18,7 @@ pytestmark = needs_another_user
 
 
 class Desk:
-    """A configuration that belongs to root, as the README makes it, for the group of nobody."""
+    """A configuration that is owned by root, as in the README, with the group of nobody."""
 
     def __init__(self, daemon):
         self.daemon, self.dir, self.file = daemon, daemon.dir, daemon.file
@@ -45,7 +45,7 @@ def desk(stage):
 def test_what_the_user_can_read_is_good(desk):
     ended = desk.check("--user", "nobody")
     assert ended.returncode == 0 and "files: read as the user nobody\n" in ended.stdout, ended
-    assert ended.stdout.endswith("good, but for 3 warnings (above)\n")  # two of them because these tests take any free ports
+    assert ended.stdout.endswith("good, but for 3 warnings (above)\n")  # two of them, as these tests use port 0
     assert f"store: warning: {desk.dir} is not writable for the user nobody: chown nobody {desk.dir}\n" in ended.stdout
 
 
@@ -62,7 +62,7 @@ def test_the_command_that_mends_it_is_told(desk):
 
 
 def test_the_command_that_mends_it_is_safe_to_paste_whatever_the_path(desk):
-    """A path with blanks, quotes and what a shell would run."""
+    """The path has blanks, quotes and characters that a shell interprets."""
     folder = desk.dir / "it's; touch $(echo pwned) `x`"
     folder.mkdir(0o755)
     key = folder / "a key"
@@ -172,7 +172,7 @@ def test_the_daemons_user_itself_is_told_the_command(desk, unit):
 
 
 def test_a_configuration_that_this_user_may_not_read_is_not_called_broken(desk):
-    """It needs an admin address and token from elsewhere."""
+    """The command needs --admin and --token-file then."""
     desk.daemon.start()
     desk.file.chmod(0o600)
     desk.open(desk.daemon.token_file, 0o640)
@@ -196,11 +196,11 @@ def test_a_user_that_is_not_there_is_2(desk):
 
 @pytest.fixture
 def unit(desk):
-    """Writes deskbridge.service, and drop-ins; returns what makes check find them."""
+    """Writes deskbridge.service and drop-ins; returns the environment by which check finds them."""
 
     folder = tempfile.TemporaryDirectory(prefix="deskbridge-test-unit-")
     tmp_path = pathlib.Path(folder.name)
-    tmp_path.chmod(0o755)  # as systemd's folders: every user can read the unit
+    tmp_path.chmod(0o755)  # as in systemd's folders, every user can read the unit
 
     def write(*service, file=desk.file, **drop_ins):
         lines = ["[Unit]", "User=root", "[Service]", f"ExecStart=/usr/bin/deskbridge -c {file} serve", *service]
@@ -316,7 +316,7 @@ def test_the_folder_of_a_unix_socket_is_judged_for_the_daemons_user(desk, unit, 
     shutil.chown(folder, "nobody")
     ended = desk.check(**env)
     assert ended.returncode == 0 and f"{key}: warning" not in ended.stdout, ended
-    # What the unit makes is there when the daemon starts.
+    # The folders that the unit creates exist when the daemon starts.
     for made in ("/run/deskbridge-test", "/var/run/bridge"):
         configure(made)
         ended = desk.check(**env)

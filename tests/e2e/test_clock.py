@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The system's clock: set while the daemon runs, not set yet when it starts, behind after a restart."""
+"""The system's clock: it is set while the daemon runs, is not yet set when it starts, or is behind after a restart."""
 
 import json
 import re
@@ -29,7 +29,7 @@ def zendesk_body(clock, conversation):
 
 
 def signed(daemon, clock, conversation="7", behind=0):
-    """A webhook signed now by a desk whose clock is right when the daemon's is `behind` ahead of the machine's."""
+    """Returns a webhook that a desk signs now, by a clock that is `behind` seconds ahead of the machine's."""
     body = zendesk_body(clock, conversation)
     headers, query = prove("zendesk", body, at=clock.now() - behind)
     return daemon.post("zendesk", body, headers, auth=None, query=query)
@@ -56,7 +56,7 @@ def test_after_the_machine_was_paused_signed_webhooks_are_taken(stage, sandbox, 
     clock = stage.clock()
     daemon = bridge(stage, sandbox, gladly, clock)
     assert signed(daemon, clock).status == 200
-    clock.jump(3 * HOUR)  # the host sets the clock when the guest runs again
+    clock.jump(3 * HOUR)  # the host sets the clock when it resumes the guest
     assert signed(daemon, clock, "8").status == 200
     assert signed(daemon, clock, "9", behind=3 * HOUR).status == 401
     daemon.wait_log(JUMPED + r" 3 h ahead")
@@ -79,7 +79,7 @@ def test_a_jump_is_told_once_and_a_small_step_never(stage, sandbox, gladly, seco
 
 def test_nothing_expires_and_nothing_dies_of_age_after_the_machine_was_paused(stage, sandbox, gladly):
     clock = stage.clock()
-    # Both limits are longer than what the test lasts, and shorter than the pause.
+    # Both limits are longer than the test and shorter than the pause.
     daemon = bridge(stage, sandbox, gladly, clock, desk={"expire_after": "2h"}, klaviyo={"max_age": "2h"})
     daemon.accepted("gladly", gladly_webhook("opened", "conv-1", "cust-1", at=clock.now()))
     sandbox.wait_events(1)
@@ -88,7 +88,7 @@ def test_nothing_expires_and_nothing_dies_of_age_after_the_machine_was_paused(st
     sandbox.wait_for(lambda s: s.requests(503) >= 1)
     clock.jump(3 * HOUR)
     daemon.wait_log(JUMPED)
-    # It is tried until it goes out, and the conversation stays open.
+    # The event is tried again until it is sent, and the conversation stays open.
     sandbox.wait_events(1, email="jo-2@example.com")
     daemon.accepted("gladly", gladly_webhook("closed", "conv-2", "cust-2", at=clock.now()))
     sandbox.wait_events(2, email="jo-2@example.com")
@@ -174,7 +174,7 @@ def test_with_the_clock_far_behind_the_store_nothing_goes_out_until_it_is_set(st
     daemon.accepted("gladly", gladly_webhook("opened", "conv-1", "cust-1", at=clock.now()))
     sandbox.wait_for(lambda s: s.requests(503) >= 1)
     daemon.kill9()
-    sandbox.stop()  # and with it what was under way when the daemon ended
+    sandbox.stop()  # and with it the request that was in flight when the daemon was killed
     sandbox.start()
     clock.set(3 * DAY)
     daemon.restart()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The program's face: commands, help, versions, what is said of a wrong word, exit statuses."""
+"""The command line: commands, help, versions, errors about wrong words, exit statuses."""
 
 import ctypes
 import os
@@ -49,7 +49,7 @@ def test_version_names_the_libraries():
 
 
 def test_version_names_the_commit_where_a_clone_was_built():
-    """In a tarball there is none; then there is no such line."""
+    """In a tarball there is no commit and no such line."""
     lines = [line for line in run("--version").stdout.splitlines() if line.startswith("source ")]
     assert all(re.fullmatch(r"source \S*[0-9a-f]{7,}(-dirty)?", line) for line in lines), lines
     build = pathlib.Path(PROGRAM).parent / "build-source.h"
@@ -101,7 +101,8 @@ def test_configuration_that_is_not_there_is_78(words):
 
 
 def test_the_sandbox_belongs_beside_the_program(tmp_path):
-    """It is found there by whatever link the program is called; no other is looked for, neither by PATH nor in the working folder."""
+    """It is found there even where the program is called by a link. No other is searched for, neither by PATH nor in
+    the working folder."""
     alone = tmp_path / "alone" / "deskbridge"
     alone.parent.mkdir()
     shutil.copy2(shutil.which(PROGRAM), alone)
@@ -152,7 +153,7 @@ def test_what_the_sandbox_cannot_start_with_names_its_option(words, status, said
 
 
 def test_the_daemons_unit_is_read_once(tmp_path):
-    """Also where one program starts the other."""
+    """This holds also where one program starts the other."""
     unit = tmp_path / "deskbridge.service"
     unit.write_text("[Service]\nUser=nobody\n")
     libc = ctypes.CDLL(None, use_errno=True)
@@ -168,7 +169,8 @@ def test_the_daemons_unit_is_read_once(tmp_path):
 
 
 def test_the_daemon_holds_nothing_of_the_sandbox_and_the_sandbox_neither_store_nor_client():
-    """What a program links shows in the libraries that it needs and in its texts, also where it is stripped."""
+    """The code that a program links shows in the libraries that it needs and in its texts, even where it is
+    stripped."""
     program = pathlib.Path(shutil.which(PROGRAM)).resolve()
     own = program.with_name("deskbridge-sandbox")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the commands of the operator have in common: their help, what they say of wrong words, their exit statuses."""
+"""The operator's commands: their help, their errors about wrong words, their exit statuses."""
 
 import os
 import re
@@ -18,7 +18,7 @@ OPTIONS = {
     "status": {"--json", "--admin", "--token-file"},
     "queue": {"--state", "--limit", "--json", "--admin", "--token-file"},
 }
-# Each complete as far as words go, so that only the configuration can be wrong.
+# The words of each command are complete, so that only the configuration can be wrong.
 COMPLETE = {
     "check": [],
     "explain": ["gladly"],
@@ -59,7 +59,7 @@ def test_help_needs_no_configuration_and_ends_at_once(words):
         assert shown.stderr == ""
 
 
-ASKING = {"status", "queue"}  # the daemon; without a configuration at its usual address
+ASKING = {"status", "queue"}  # they ask the daemon, without a configuration at its default address
 
 
 @pytest.mark.parametrize("command", sorted(COMPLETE.keys() - ASKING))
@@ -73,7 +73,7 @@ def test_a_configuration_that_is_not_there_is_78_and_named(command):
 
 @pytest.mark.parametrize("command", sorted(ASKING))
 def test_a_configuration_that_is_not_there_is_named_where_the_usual_address_does_not_answer(usual_ports, command):
-    answers = listens(f"127.0.0.1:{usual_ports[1]}")  # a daemon of the developer's
+    answers = listens(f"127.0.0.1:{usual_ports[1]}")  # a daemon of the developer's own
     ended = run("-c", "/nonexistent/deskbridge.yaml", command, *COMPLETE[command])
     assert ended.returncode == 78 or answers
     assert "/nonexistent/deskbridge.yaml" in ended.stderr
@@ -254,7 +254,7 @@ def test_a_preset_that_does_not_compile_makes_no_configuration(stage):
 
 
 def filled_in(daemon, text):
-    """The file that `presets --config` printed, with its secrets beside it and its capitals filled in."""
+    """Writes the file that `presets --config` printed, with its placeholders filled in and its secrets next to it."""
     for name in re.findall(r"^#   credentials/(\S+)$", text, re.M):
         daemon.credential(name, KEY if name == "klaviyo-api-key" else "a secret")
     assert "YOUR-COMPANY" in text and "YOU@example.com" in text

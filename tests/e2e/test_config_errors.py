@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What is said of a wrong configuration: the place, what was expected, what to do; everything in one reading.
+"""The errors of a wrong configuration: each names the place, what was expected and what to do. One reading reports all
+of them.
 
-In the texts below « stands before what is wrong: it is taken out, and the error must name that line and column."""
+In the texts below « marks the wrong place. It is removed, and the error must name that line and column."""
 
 import re
 
@@ -45,7 +46,7 @@ TWO_ACCOUNTS = swap(f"  api_key: {KEY}\n", f"  accounts: {{a: {{api_key: {KEY}}}
 
 @pytest.fixture
 def check(tmp_path):
-    """check(text) → (exit status, what was said, line by line, without the file's folder)."""
+    """check(text) → (exit status, the lines of the output, without the file's folder)."""
     (tmp_path / "credentials").mkdir()
     for name in ("klaviyo-api-key", "gladly-webhook", "gladly-api-token"):
         (tmp_path / "credentials" / name).write_text("pk_0123456789\n")
@@ -63,7 +64,7 @@ def check(tmp_path):
 
 
 def places(text):
-    """The text without its marks, and line:column of each."""
+    """Returns the text without its marks, and line:column of each mark."""
     found = []
     while "«" in text:
         before, _, after = text.partition("«")
@@ -72,7 +73,7 @@ def places(text):
     return text, found
 
 
-# (text, for each mark: the key's path and words that must stand in the error)
+# (text, for each mark: the key's path and words that the error must hold)
 WRONG = {
     # ---- the file
     "empty": ("«", [("", "begins with `version: 1`, found nothing")]),
@@ -552,7 +553,7 @@ def test_a_secret_with_blanks_around_it_is_told_at_its_place(check):
         assert "sources.gladly.authenticate.password" in said[0] and "a blank before or behind it" in said[0]
         assert said[0].startswith("x.yaml:") and "hush" not in said[0]
     assert check(swap(place, 'password: "hush hush"'))[0] == 0
-    assert check(swap(place, "password: hush   "))[0] == 0  # YAML takes them off
+    assert check(swap(place, "password: hush   "))[0] == 0  # YAML removes them
 
 
 def test_more_connections_for_one_address_than_for_all_are_warned_of(check):

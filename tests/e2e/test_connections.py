@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Connections at the listener: who sent a request, how many connections one may hold, and for how long."""
+"""Connections at the listener: a request's client, the number of connections of a client, and their time limits."""
 
 import json
 import os
@@ -20,12 +20,12 @@ AUTHORIZATION = f"Authorization: {basic(WEBHOOK_USER, WEBHOOK_PASSWORD)}"
 
 
 def lines(*lines, body=""):
-    """A request as these lines say, with what every one has."""
+    """Returns a request of these lines and those of every request."""
     return "\r\n".join([*lines, "Host: x", f"Content-Length: {len(body)}", "", body]).encode()
 
 
 def until_end(peer):
-    """What comes back until the connection ends."""
+    """Returns all bytes until the connection ends."""
     answer = b""
     while True:
         piece = peer.recv(65536)
@@ -35,7 +35,7 @@ def until_end(peer):
 
 
 def one_answer(peer):
-    """The next answer on a connection that stays, its head and its body."""
+    """Returns the next answer on a connection that stays open, with its head and its body."""
     answer = b""
     while b"}" not in answer:
         piece = peer.recv(65536)
@@ -50,8 +50,9 @@ def opened(name):
 
 
 class Crowd:
-    """n clients that send a letter of a header a second. When they are cut off they come again, so many a second: each
-    that comes costs the slowest its place, so a good client has room / returns seconds for its request."""
+    """n clients that send a letter of a header per second. Those that are cut off connect again, `returns` of them per
+    second. Each new connection costs the slowest one its place, so a good client has (limit of connections) / returns
+    seconds for its request."""
 
     def __init__(self, address, n, returns):
         host, port = address.rsplit(":", 1)
@@ -72,7 +73,7 @@ class Crowd:
         try:
             peer.send(b"POST /webhooks/gladly HTTP/1.1\r\nX-Long: ")
         except OSError:
-            pass  # the next letter will do
+            pass  # the next letter will be sent
 
     def _run(self):
         due = came = time.monotonic()
@@ -95,7 +96,7 @@ class Crowd:
                     try:
                         peer.send(b"x")
                     except OSError:
-                        pass  # cut off: poll() tells
+                        pass  # cut off, which poll() reports
 
     def __enter__(self):
         return self
@@ -108,7 +109,7 @@ class Crowd:
 
 
 def room_for_files(n):
-    """So many open files, in this process and the daemons that it starts; the number that there may be."""
+    """Raises the limit of open files to n, for this process and the daemons that it starts. Returns the limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = min(max(soft, n), hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
@@ -116,7 +117,7 @@ def room_for_files(n):
 
 
 def own_address():
-    """An address of this machine that is not loopback; a connection to it comes from it."""
+    """Returns an address of this machine that is not loopback. A connection to it comes from that address."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("198.51.100.1", 9))  # nothing is sent
@@ -126,7 +127,7 @@ def own_address():
 
 
 def post_times(daemon, address, n):
-    """How long n good webhooks took, each on a connection of its own."""
+    """Returns the times that n good webhooks took, each on a connection of its own."""
     took = []
     for i in range(n):
         began = time.monotonic()
@@ -157,7 +158,7 @@ def test_one_address_holds_per_address_connections(stage, sandbox, gladly):
     port = daemon.address.rsplit(":", 1)[1]
     with Crowd(f"{address}:{port}", 200, returns=20):
         daemon.wait_metric("deskbridge_connections_cut_total", 180, reason="address")
-        # From loopback, and from that very address.
+        # The clients come from loopback and from that same address.
         for where in (f"127.0.0.1:{port}", f"{address}:{port}"):
             assert statistics.median(post_times(daemon, where, 5)) < 1
     with Crowd(f"127.0.0.1:{port}", 200, returns=20) as uncounted:
@@ -178,7 +179,7 @@ def test_trusted_proxies_are_not_counted(stage, sandbox, gladly):
 
 
 def test_a_connection_with_a_proven_webhook_outlives_the_time_out(stage, sandbox, gladly):
-    """Until `idle`; one that proved nothing, or said nothing, ends at `timeout`."""
+    """It lasts until `idle`. A connection without a proof, or without any data, ends at `timeout`."""
     daemon = stage.daemon(sandbox, gladly, config={"listen": {"address": "127.0.0.1:0", "timeout": "1s"}})
     with daemon.connect() as proven, daemon.connect() as unproven, daemon.connect() as silent:
         proven.sendall(opened("first"))
@@ -188,7 +189,7 @@ def test_a_connection_with_a_proven_webhook_outlives_the_time_out(stage, sandbox
         assert until_end(silent) == b""
         proven.sendall(opened("second"))
         assert '"accepted"' in one_answer(proven)
-        # Within the next request `timeout` holds again.
+        # `timeout` applies again within the next request.
         proven.sendall(b"POST /webhooks/gladly HTTP/1.1\r\nHost: x\r\n")
         began = time.monotonic()
         assert until_end(proven) == b""
@@ -224,7 +225,7 @@ def test_without_a_proof_there_is_no_idling(stage, sandbox):
 
 
 def test_a_client_that_shut_its_sending_side_is_answered(stage, sandbox, gladly):
-    """Where the answer waits for the commit, and for the reload, too."""
+    """This holds where the answer waits for the commit, and where it waits for a reload."""
     daemon = stage.daemon(sandbox, gladly)
     with daemon.connect() as peer:
         peer.sendall(opened("half"))
@@ -262,7 +263,7 @@ def test_every_4xx_closes_its_connection(stage, sandbox, first, more, body, stat
 
 
 def test_lines_of_x_forwarded_for_are_one_list(stage):
-    """A proxy may write its own line behind the one that the client made up: the last element counts."""
+    """A proxy may add a line of its own behind a line that the client invented. The last element counts."""
     daemon = stage.daemon(config={"listen": {"address": "127.0.0.1:0", "trusted_proxies": ["127.0.0.1"]}})
     mark = daemon.mark()
     with daemon.connect() as peer:

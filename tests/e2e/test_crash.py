@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""kill -9: every webhook that was answered 200 is delivered, each event once, in order."""
+"""kill -9: every webhook that was answered with 200 is delivered, each event once, in order."""
 
 import collections
 import contextlib
@@ -17,7 +17,7 @@ KINDS = ("opened", "closed", "reopened", "closed")
 
 
 class Desk(threading.Thread):
-    """A helpdesk's sender: the webhooks of some conversations in order, each again until it is answered 200."""
+    """A helpdesk's sender. It sends the webhooks of some conversations in order, each until it is answered with 200."""
 
     def __init__(self, address, conversations):
         super().__init__(daemon=True)
@@ -38,7 +38,7 @@ class Desk(threading.Thread):
             return False
 
     def failed(self):
-        """Whether it ended before all was acknowledged."""
+        """True where the sender ended before everything was acknowledged."""
         return not self.is_alive() and len(self.acknowledged) < len(KINDS) * len(self.conversations)
 
     def run(self):
@@ -121,7 +121,7 @@ def test_a_stop_during_deliveries_ends_in_time_and_repeats_nothing(stage, gladly
 
 
 def silent_server(host="127.0.0.1", port=0):
-    """Takes connections (the kernel does) and never says a word."""
+    """A server that never answers. The kernel accepts its connections."""
     return socket.create_server((host, port), backlog=64)
 
 
@@ -142,7 +142,7 @@ def test_a_stop_while_klaviyo_the_helpdesk_and_clients_hang_ends_within_ten_seco
         daemon.restart()
         daemon.accepted("gladly", gladly_webhook("closed", "conv-1", "cust-1"))
         daemon.wait_metric("deskbridge_queue_events", 1, state="ready")
-        # At Klaviyo's url there is a server that hangs by now: an event of another url would not go out.
+        # A server that hangs listens at the same url from here on, as an event for another url would not be sent.
         sandbox.stop()
         host, port = sandbox.address.rsplit(":", 1)
         with silent_server(host, int(port)) as klaviyo:

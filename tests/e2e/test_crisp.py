@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A chat desk that tells every message: what is open already opens nothing, what comes late changes nothing, and an
-address that comes in the middle makes the opening good."""
+"""A chat desk that reports every message. A message of an open conversation opens nothing, a late one changes nothing,
+and an address that comes later completes the opening."""
 
 import time
 
@@ -13,7 +13,7 @@ STARTED, REOPENED, CLOSED = (f"{word} conversation in Crisp" for word in ("start
 
 
 def second(at):
-    """A time as an event has it."""
+    """Returns a time in the form of an event's time."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
 
 

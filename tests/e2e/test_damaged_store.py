@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A store in which indexes name rows that are not there, or rows hold what SQLite refuses: the row alone is set aside, with one
-log line, and everything else goes on."""
+"""A damaged store: its indexes name rows that do not exist, or rows hold values that SQLite refuses. Only the damaged
+row is set aside, with one log line, and all other work continues."""
 
 import contextlib
 import json
@@ -24,7 +24,8 @@ def sql(daemon, *statements):
 
 
 def behind_the_back_of_indexes(daemon, table, *statements, name="%"):
-    """Runs the statements so that no index of the table (of that name) follows: what a damaged file looks like."""
+    """Runs the statements so that the table's indexes (or only that of this name) are not updated, as in a damaged
+    file."""
     path = store_of(daemon)
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as store:
         hidden = store.execute(
@@ -50,14 +51,15 @@ def lines(daemon, *words):
 
 
 def stays_ready_and_idle(daemon):
-    """Ready, no 503 said, and not at work without end: a daemon with nothing to do commits nothing."""
+    """Fails unless the daemon is ready, has answered no 503 and commits nothing more: a daemon without work does not
+    commit."""
     assert daemon.api("/readyz").status == 200
     assert not lines(daemon, "cannot commit"), daemon.report()
 
 
 @pytest.fixture
 def held(stage, sandbox, gladly):
-    """Six people with an opening each, whose lookups have not been answered; stopped."""
+    """A stopped daemon with an opening of each of six people, whose lookups have not been answered."""
     gladly.customers = {f"cust-{n}": [f"jo-{n}@example.com"] for n in range(PEOPLE)}
     gladly.down()
     daemon = stage.daemon(sandbox, gladly)
@@ -70,7 +72,7 @@ def held(stage, sandbox, gladly):
 @pytest.mark.parametrize("name", ["webhooks_state", "webhooks_conversation", "webhooks_customer", "webhooks_wait", "webhooks_due"])
 @pytest.mark.parametrize("wait", [0, 2, 4], ids=["ready", "retry", "slot"])
 def test_a_webhook_that_one_index_names_stops_nobody(held, sandbox, gladly, wait, name):
-    """The index is made anew as the last one, which changes what SQLite prefers."""
+    """The index is created again as the last one, which changes SQLite's choice of indexes."""
     due = 1 if wait == 2 else 0
     sql(held, f"UPDATE webhooks SET wait = {wait}, not_before = {due} WHERE id = 3")
     behind_the_back_of_indexes(held, "webhooks", "DELETE FROM webhooks WHERE id = 3", name=name)
@@ -91,10 +93,10 @@ def test_a_webhook_that_only_indexes_name_is_a_dead_letter_and_the_others_go_on(
     gladly.up()
     held.restart()
     sandbox.wait_for(lambda s: len(s.events()) == PEOPLE - 1, timeout=40)
-    # Its conversation and its customer go on.
+    # Later webhooks of its conversation and its customer are processed.
     held.accepted("gladly", gladly_webhook("opened", "conv-2", "cust-2"))
     sandbox.wait_events(1, email="jo-2@example.com")
-    if wait != 5:  # nobody ends whom it waits behind, and so nobody asks for it
+    if wait != 5:  # the webhook before it never ends, so this one is never read
         held.wait_log("a webhook became a dead letter.*0000000000000003")
         assert len(lines(held, "0000000000000003", "dead letter")) == 1
     stays_ready_and_idle(held)
@@ -116,7 +118,7 @@ def test_a_webhook_whose_body_is_not_there_is_a_dead_letter(held, sandbox, gladl
 
 @pytest.mark.parametrize("name", ["webhooks_conversation", "webhooks_customer", "webhooks_wait"])
 def test_a_row_that_an_index_does_not_name_ends_all_the_same(held, sandbox, gladly, name):
-    """It waits for a time: what waits for a free slot is found by webhooks_wait alone, as nothing scans."""
+    """The webhook waits for a time. One that waits for a free slot would be found by the index webhooks_wait only."""
     sql(held, "UPDATE webhooks SET wait = 2, not_before = 1 WHERE id = 4")
     row = sql(held, "SELECT * FROM webhooks WHERE id = 4")[0][0]
     sql(held, "DELETE FROM webhooks WHERE id = 4")
@@ -163,7 +165,8 @@ def test_a_webhook_that_an_index_names_as_undone_and_that_is_done_is_left_done(s
 
 
 def test_those_that_waited_behind_a_webhook_that_was_deleted_by_hand_go_on(held, sandbox, gladly):
-    """Two more of conv-0: the first waits behind webhook 1, which is deleted; the second asks again for both."""
+    """conv-0 gets two more webhooks. The first waits behind webhook 1, which is deleted. The second makes both be
+    processed."""
     gladly.down()
     held.restart()
     held.accepted("gladly", gladly_webhook("closed", "conv-0", "cust-0"))
@@ -183,7 +186,7 @@ def test_those_that_waited_behind_a_webhook_that_was_deleted_by_hand_go_on(held,
 
 @pytest.fixture
 def queued(stage, sandbox, gladly):
-    """Six people with an opening and a closing each, none of them sent; stopped."""
+    """A stopped daemon with an opening and a closing of each of six people, none of them sent."""
     gladly.customers = {f"cust-{n}": [f"jo-{n}@example.com"] for n in range(PEOPLE)}
     daemon = stage.daemon(sandbox, gladly, config={"klaviyo": {"hold": True}})
     for n in range(PEOPLE):
@@ -211,9 +214,9 @@ def test_an_event_that_only_indexes_name_is_a_dead_letter_and_the_others_go_on(q
     queued.wait_log(f"an event became a dead letter.*{lost:016x}")
     (line,) = lines(queued, f"event={lost:016x}")
     assert "default" in line and "not there" in line
-    # The second one of that person, too.
+    # The second event of that person is delivered, too.
     assert len(sandbox.events(metric=CLOSED, email="jo-2@example.com")) == 1
-    # A later event of that person goes out.
+    # A later event of that person is delivered.
     queued.accepted("gladly", gladly_webhook("opened", "conv-new", "cust-2"))
     sandbox.wait_for(lambda s: len(s.events()) == 2 * PEOPLE, timeout=40)
     stays_ready_and_idle(queued)
@@ -276,7 +279,7 @@ def test_an_event_that_was_deleted_by_hand_does_not_keep_its_person(queued, sand
 
 
 def test_a_unique_id_without_its_event_does_not_swallow_the_event(stage, sandbox, gladly):
-    """The index says that the event is queued; it is not there: it is queued."""
+    """The index says that the event is queued, but its row does not exist. The event is queued again."""
     gladly.customers = {"cust-1": ["jo@example.com"]}
     daemon = stage.daemon(sandbox, gladly)
     daemon.accepted("gladly", gladly_webhook("opened", "conv-1", "cust-1"))
@@ -295,7 +298,7 @@ def test_a_unique_id_without_its_event_does_not_swallow_the_event(stage, sandbox
 
 @pytest.fixture
 def opened(stage, sandbox, gladly):
-    """Six people with an open conversation each, told; stopped."""
+    """A stopped daemon with an open conversation of each of six people, whose openings were delivered."""
     gladly.customers = {f"cust-{n}": [f"jo-{n}@example.com"] for n in range(PEOPLE)}
     daemon = stage.daemon(sandbox, gladly)
     for n in range(PEOPLE):
@@ -307,7 +310,7 @@ def opened(stage, sandbox, gladly):
 
 
 def all_close(daemon, sandbox):
-    """Everybody's closing goes out."""
+    """Closes all conversations and waits for the events."""
     for n in range(PEOPLE):
         daemon.accepted("gladly", gladly_webhook("closed", f"conv-{n}", f"cust-{n}"))
     sandbox.wait_for(lambda s: len(s.events(metric=CLOSED)) == PEOPLE, timeout=40)
@@ -331,7 +334,7 @@ def test_whom_a_conversation_reached_may_be_gone(opened, sandbox):
     )
     opened.restart()
     assert opened.ask("status").returncode == 0
-    # Another conversation of that person counts what is open.
+    # Another conversation of that person counts the open ones.
     opened.accepted("gladly", gladly_webhook("opened", "conv-more", "cust-2"))
     sandbox.wait_for(lambda s: len(s.events()) == PEOPLE + 1, timeout=40)
     for n in range(PEOPLE):

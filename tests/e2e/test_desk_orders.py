@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Webhooks of two conversations of one customer, in every order of arrival, each of them twice, for desks of every kind: signed
-or not, telling changes (Zendesk) or states (Zammad), many items a request (HubSpot). What each person's profile says in the
-end must be what the newest of them says. How a desk writes its webhooks, and what must come of them, stands in desk_life.py;
-tests/every-desk --orders plays one conversation's whole life.
+"""Webhooks of two conversations of one customer, in every order of arrival, each of them twice. The desks are of every
+kind: with and without a signature, with changes (Zendesk) or states (Zammad), with many items per request (HubSpot). In
+the end each person's profile must agree with the newest webhooks. desk_life.py writes the webhooks and models the
+expected events. tests/every-desk --orders plays one conversation's whole life.
 """
 
 import itertools
@@ -15,7 +15,7 @@ import pytest
 from desk_life import DESKS, VERBS, Case, Model
 from harness import desk_source, prove
 
-# Two conversations of one customer: (what happened, which, seconds).
+# Two conversations of one customer: (the change, the conversation, seconds).
 CLOSED = [("created", 1, 0), ("created", 2, 1), ("closed", 1, 2), ("closed", 2, 3)]
 REOPENED = [("created", 1, 0), ("closed", 1, 1), ("reopened", 1, 2), ("created", 2, 3)]
 
@@ -31,14 +31,15 @@ class Customer:
             self.webhooks.append((case, getattr(desk, what)(case, begin + at)[0]))
 
     def arrives(self):
-        """The next webhook; the model learns of it."""
+        """Returns the next webhook, and feeds it to the model."""
         case, webhook = self.webhooks.pop(0)
         self.expected += webhook.told_to(self.model, case.conversation, time.time()) is not None
         return webhook
 
 
 def post_all(desk, daemon, customers, chance):
-    """Each customer's webhooks in their order, all customers' mixed, each webhook twice: the second one a duplicate."""
+    """Posts each customer's webhooks in their order and those of all customers mixed, each webhook twice. The second
+    one must be a duplicate."""
     while any(customer.webhooks for customer in customers):
         some = [customer for customer in chance.sample(customers, len(customers)) if customer.webhooks and chance.random() < 0.7]
         arrived = [customer.arrives() for customer in some]
@@ -52,7 +53,7 @@ def post_all(desk, daemon, customers, chance):
                 assert said.json()["status"] == answer
 
 
-# Those that can tell all of these; an Intercom ticket is never told as opened again.
+# The desks that report all of these changes. Intercom never reports that a ticket was opened again.
 TELLING = {name: desk for name, desk in DESKS.items() if name != "intercom-ticket"}
 
 
@@ -77,7 +78,8 @@ def test_every_order_of_arrival_ends_as_the_newest_signal_says(stage, desk, hist
 
 
 def chatwoots_changes(case):
-    """A conversation that is resolved and then with a bot again: both kinds of webhooks of each change of status."""
+    """Returns both kinds of webhooks of each change of status, for a conversation that is resolved and then pending
+    with a bot."""
     desk = DESKS["chatwoot"]
     begin = case.begin
     return desk.created(case, begin) + desk.closed(case, begin + 10) + desk.reopened(case, begin + 20, "pending")

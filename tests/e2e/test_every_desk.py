@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Every helpdesk from end to end, and the orders in which its webhooks may come: the script that shows it is a test too."""
+"""Runs tests/every-desk: every helpdesk from end to end, and the orders in which its webhooks may come."""
 
 import os
 import pathlib
@@ -40,7 +40,7 @@ def test_a_helpdesk_that_does_not_arrive_is_a_failure(tmp_path):
         "samples: {opened: {t: o, id: 1, mail: ''}, closed: {t: c, id: 1, mail: jo@example.com}}\n"
     )
     command = [sys.executable, str(SCRIPT), "mute"]
-    # So long it waits in vain for the event; that much time its daemon and sandbox have to start.
+    # The script waits in vain for the event for this long. Its daemon and sandbox have the same time to start.
     env = {**ENV, "DESKBRIDGE_PRESETS": str(presets), "DESKBRIDGE_TEST_TIMEOUT": str(max(2, TIMEOUT / 10))}
     ended = subprocess.run(command, capture_output=True, text=True, env=env, timeout=TIMEOUT * 2)
     assert ended.returncode == 1 and "FAILED" in ended.stdout and "waited in vain" in ended.stdout
@@ -59,7 +59,7 @@ EACH_TWICE = 90  # orders of three webhooks that come twice each
 
 
 def table(ended):
-    """The rows of --orders: {desk: {column: number}}."""
+    """Returns the rows of --orders: {desk: {column: number}}."""
     head, *rows = [line.split() for line in ended.stdout.splitlines() if re.match(r"DESK |\S+ +\d+ +\d+ ", line)]
     return {row[0]: dict(zip(head[1:], map(int, row[1:]))) for row in rows}
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`deskbridge explain`: the whole way of one webhook, dry: what it shows is what the daemon does."""
+"""`deskbridge explain`: all steps of one webhook, without an effect. It shows what the daemon does."""
 
 import json
 import os
@@ -35,7 +35,7 @@ PROOF = "Authorization: " + basic(WEBHOOK_USER, WEBHOOK_PASSWORD)
 
 
 class Explained:
-    """What one run said. events: for each request that is shown, its attributes."""
+    """The output of one run. events: the attributes of each request that is shown."""
 
     def __init__(self, ended):
         self.returncode, self.text, self.stderr = ended.returncode, ended.stdout, ended.stderr
@@ -43,7 +43,7 @@ class Explained:
         self.events = [json.loads(body)["data"]["attributes"] for body in bodies]
 
     def section(self, title):
-        """The indented lines below a title."""
+        """Returns the indented lines below a title."""
         found = re.search(rf"^{title}.*\n((?:  .*\n)+)", self.text, re.M)
         return found.group(1) if found else None
 
@@ -58,7 +58,7 @@ class Explained:
 
 @pytest.fixture
 def desk(stage):
-    """A configuration whose daemon is not running: explain needs none."""
+    """A configuration whose daemon does not run, as explain needs none."""
     return stage.daemon(start=False)
 
 
@@ -165,7 +165,7 @@ def test_standard_input_stands_for_the_file(desk, tmp_path):
 
 
 def test_byte_order_marks_are_passed_over_in_every_file(desk, tmp_path):
-    """As editors on Windows save them: configuration, secret, webhook and customer."""
+    """Editors on Windows save files with them: configuration, secret, webhook and customer."""
     mark = b"\xef\xbb\xbf"
     files = [desk.file, *(desk.dir / "credentials").iterdir()]
     for name, content in (("webhook", gladly_webhook("opened")), ("customer", PROFILE)):
@@ -281,7 +281,7 @@ def definition(method, **more):
 
 @pytest.fixture
 def mini(desk):
-    """Adds the source `mini` with a definition in place: mini(method, …)."""
+    """Adds the source `mini` with a definition in the configuration: mini(method, …)."""
 
     def add(method, authenticate=None, **more):
         source = {"definition": definition(method, **more)}
@@ -306,7 +306,7 @@ MINI = {"kind": "opened", "id": 17, "email": "Jo <JO@Example.com>"}
             ["--header", "Authorization: Bearer x"],
         ),
         (
-            {"method": "bearer"},  # blanks around a header's value are no part of it
+            {"method": "bearer"},  # blanks around a header's value do not belong to it
             ["--header", "Authorization:\tBearer a mini secret/+ \t"],
             ["--header", "Authorization: Bearer "],
         ),
@@ -331,7 +331,7 @@ def test_the_reading_shows_what_was_read_and_what_was_not(explain, mini):
     mini({"method": "none"}, time="/at", attributes=attributes, conversation_url="https://{/shop}.example.com/{/id}")
     shown = explain({**MINI, "at": 1795164302418, "via": "chat", "tags": [{"x": "b"}, {"x": "a"}], "by": "they"}, source="mini")
     reading = shown.section("Reading")
-    assert "reopened" not in reading  # there is no such matcher
+    assert "reopened" not in reading  # the definition has no such matcher
     for line in (
         "time: /at is 1795164302418, which is 2026-11-20T08:45:02Z",
         "emails: /email holds jo@example.com",
@@ -352,7 +352,7 @@ def test_what_asks_for_no_proof_says_so(explain, mini):
     assert "none is asked for" in shown.section("Proof: none") and len(shown.events) == 1
 
 
-# ---- what makes no event
+# ---- webhooks without an event
 
 
 def test_a_ping_is_told_as_such(explain):
@@ -400,7 +400,7 @@ def test_what_cannot_be_read_is_told_as_the_dead_letter_that_it_becomes(explain,
     ids=["a comma", "no brace", "a form", "with ="],
 )
 def test_bad_json_is_told_as_such_where_the_desk_may_send_forms_too(explain, desk, body, why, kind):
-    """The daemon says the same: test_bad_json_under_jsons_type_is_a_dead_letter_of_json."""
+    """The daemon reports the same: test_bad_json_under_jsons_type_is_a_dead_letter_of_json."""
     desk.configure({"sources": {"generic": {"preset": "generic", "authenticate": {"secret": "s"}}}})
     shown = explain(body, "--header", f"Content-Type: {kind}", source="generic")
     assert f"dead letter: the body is not JSON: {why}" in shown.result
@@ -490,7 +490,7 @@ def test_only_the_primary_address_where_so_configured(explain, desk):
 
 
 def samples():
-    """The folder of helpdesks' examples that stands beside some checkouts; it is no part of the tarball."""
+    """The folder of helpdesks' examples that exists next to some checkouts. It is not in the tarball."""
     here = pathlib.Path(os.environ.get("TEST_SRCDIR", pathlib.Path(__file__).resolve().parents[1])).resolve()
     folder = here.parents[1] / "shared" / "helpdesks" / "samples"
     if not (folder / "gladly-closed.json").exists():
@@ -527,7 +527,7 @@ def test_the_presets_own_samples_are_explained(desk, tmp_path):
 
 @pytest.fixture
 def other(desk, tmp_path):
-    """other(preset, body, customers=[…], proof={…}, with_={…}): explains a body of that preset, proven as proof says."""
+    """other(preset, body, customers=[…], proof={…}, with_={…}): explains a body of that preset, proven with `proof`."""
 
     def run(preset, body, *words, customers=(), proof=None, **source):
         desk.configure({"sources": {preset: desk_source(preset, "https://api.example.com", **source)}})
@@ -540,7 +540,7 @@ def other(desk, tmp_path):
             (tmp_path / f"answer-{i}").write_text(json.dumps(customer))
             words += ["--customer", str(tmp_path / f"answer-{i}")]
         shown = Explained(desk.command("explain", preset, tmp_path / "body", *words))
-        assert (shown.returncode, shown.stderr) == (0, "")  # where it fails, both are told
+        assert (shown.returncode, shown.stderr) == (0, "")  # where it fails, both are shown
         assert secret_of(preset) not in shown.text
         return shown
 
@@ -596,7 +596,7 @@ def test_of_a_stale_signature_both_times_are_told(other):
     assert iso(at)[:19] + "Z" in proof
     told = re.findall(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", proof)
     assert len(told) == 2 and told[0] < told[1]
-    assert shown.emails == ["jo@example.com"]  # the way is shown all the same
+    assert shown.emails == ["jo@example.com"]  # the steps are shown nevertheless
 
 
 def test_steps_are_asked_in_their_order_and_those_passed_over_are_told(other):
@@ -659,7 +659,7 @@ def test_each_item_of_a_request_is_explained_with_the_answers_in_turn(other):
 
 
 class Part:
-    """A part of what one run said, for Explained."""
+    """A part of the output of one run, for Explained."""
 
     def __init__(self, text):
         self.returncode, self.stdout, self.stderr = 0, text, ""

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The JSON Schema of the generic preset's body says what the preset reads: no more, no less.
+"""The JSON Schema of the generic preset's body describes exactly what the preset reads.
 
-With python3-jsonschema the schema is tried by that too; what it uses is little enough to be tried by hand as well.
+Where python3-jsonschema is installed, it validates the bodies, too. The schema uses so few words that a validator of
+its own is below.
 """
 
 import json
@@ -61,7 +62,7 @@ def all_valid(value, properties):
 
 
 def valid(value, schema):
-    """Fails with a KeyError on a word of JSON Schema that CHECKS does not know."""
+    """True where the schema accepts the value. Raises a KeyError on a word of JSON Schema that CHECKS does not have."""
     return all(CHECKS[word](value, says) for word, says in schema.items() if word not in PASSIVE)
 
 
@@ -86,7 +87,7 @@ def json_of(text):
 
 
 def bodies():
-    """(name, body, whether the preset makes something of it)"""
+    """Yields (name, body, True where the preset reads it)."""
     samples = {k: v for k, v in PRESET["samples"].items() if k != "also"}
     for name, sample in samples.items():
         yield f"sample {name}", json_of(sample["body"]), True
@@ -137,7 +138,7 @@ def test_the_schema_refuses(judge, over):
 
 
 def pointers(node):
-    """The names of the body's members that some reference of the preset names."""
+    """Returns the names of the body's members that the preset's references name."""
     if isinstance(node, dict):
         for key, value in node.items():
             yield from pointers(key)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What deskbridge promises (README.md, Guarantees), each promise under the trouble that would break it.
+"""The guarantees of README.md, each under the failure that could break it.
 
 Crashes under load, refused keys and tokens, several accounts and desks of which one is in trouble, a helpdesk that is
-down, and rotating secrets. What single functions do stands in the other files.
+down, and rotating secrets. Other files test single functions.
 """
 
 import collections
@@ -21,7 +21,7 @@ STARTED = "started conversation in Gladly"
 REOPENED = "reopened conversation in Gladly"
 CLOSED = "closed conversation in Gladly"
 FLAG = "In Gladly Conversation"
-AT_ONCE = max(5, TIMEOUT / 4)  # seconds; far below the minute after which a parked account is asked again
+AT_ONCE = max(5, TIMEOUT / 4)  # seconds; far below the minute after which a parked account is probed
 
 
 def warnings(daemon, word):
@@ -32,7 +32,8 @@ def warnings(daemon, word):
 
 
 class Sender(threading.Thread):
-    """A helpdesk's worker: the webhooks of its conversations one after the other, each until it is answered 200."""
+    """A helpdesk's worker. It sends the webhooks of its conversations one after the other, each until it is answered
+    with 200."""
 
     KINDS = ("opened", "closed", "reopened", "closed")
 
@@ -71,7 +72,7 @@ class Sender(threading.Thread):
                 connection.close()
                 connection = None
             self.repeats += 1
-            time.sleep(0.005)  # as a helpdesk would, though it waits longer
+            time.sleep(0.005)  # as a helpdesk does, which waits longer
 
 
 def crash_five_times(daemon, senders):
@@ -92,7 +93,7 @@ def crash_five_times(daemon, senders):
 
 
 def ledger_order(daemon):
-    """email → unique_ids of its events in the order in which the ledger made them."""
+    """Returns email → unique_ids of its events in the order in which the ledger made them."""
     rows = daemon.ask("queue", "list", "--limit", 100000, "--json").stdout
     order = collections.defaultdict(list)
     for row in sorted(json.loads(rows), key=lambda row: row["id"]):
@@ -101,7 +102,7 @@ def ledger_order(daemon):
 
 
 def test_five_crashes_under_load_lose_double_and_reorder_nothing(stage, gladly):
-    """Four workers, each with conversations of the same people, so that every person has several open at a time."""
+    """Four workers send conversations of the same people, so that every person has several open at a time."""
     sandbox = stage.sandbox(quota=False)
     sandbox.fault("status=503,every=17", "die,every=19", "delay=30ms,every=5")
     people = {f"cust-{n}": [f"jo-{n}@example.com", f"all-{n % 3}@example.com"] for n in range(12)}
@@ -122,7 +123,7 @@ def test_five_crashes_under_load_lose_double_and_reorder_nothing(stage, gladly):
     for event in events:
         received[event["email"]].append(event["unique_id"])
     assert received == ledger_order(daemon)
-    # Each event carries what was true when the ledger took it: replayed, they agree with each other.
+    # Each event holds the state at the time of its decision. Replayed in order, the events agree with each other.
     open_now = collections.defaultdict(set)
     for event in events:
         mine, conversation = open_now[event["email"]], event["properties"]["Conversation ID"]
@@ -140,7 +141,7 @@ def test_a_crash_while_klaviyo_has_read_and_not_answered_records_each_event_once
     daemon = stage.daemon(sandbox, gladly)
     daemon.accepted("gladly", gladly_webhook("opened", "first", "cust-0"))
     sandbox.wait_events(1)
-    sandbox.fault("die")  # takes it, and never says so
+    sandbox.fault("die")  # processes it without an answer
     for n in range(8):
         daemon.accepted("gladly", gladly_webhook("opened", f"conv-{n}", f"cust-{n}"))
     sandbox.wait_events(9)
@@ -172,7 +173,7 @@ def test_a_key_that_klaviyo_refuses_parks_with_one_warning_until_another_is_ther
     daemon.wait_log(f"warn.*parked.*{advice}")
     asked = sandbox.requests()
     assert 1 <= asked <= 5
-    # What comes while it is parked is taken, and asks nobody.
+    # Webhooks that come while the lookups are parked are accepted and cause no lookup.
     for n in range(20, 40):
         daemon.accepted("gladly", gladly_webhook("opened", f"conv-{n}", f"cust-{n}"))
     daemon.wait_metric("deskbridge_queue_events", 40, account="default", state="ready")
@@ -204,7 +205,7 @@ def test_key_and_token_both_wrong_are_told_once_each_and_survive_a_restart(stage
     daemon.wait_log("warn.*the account is parked")
     daemon.wait_log("warn.*lookups are parked")
     assert sandbox.requests() <= 4
-    # Each customer is a probe once; after the restart a few are asked about again.
+    # Each customer is used for a probe once. After the restart a few are looked up again.
     assert all(gladly.asked(f"cust-{n}") <= 2 for n in range(20))
     began = time.monotonic()
     daemon.credential("gladly-api-token", "quite another token")
@@ -216,20 +217,20 @@ def test_key_and_token_both_wrong_are_told_once_each_and_survive_a_restart(stage
 
 
 def test_a_secret_that_changes_again_and_again_is_known_by_its_last_value(daemon, sandbox, gladly):
-    """Keys and passwords written in quick succession, as a secret manager does that rotates many."""
+    """Keys and passwords are written in quick succession, as by a secret manager that rotates many."""
     gladly.customers = {f"cust-{n}": [f"jo-{n}@example.com"] for n in range(100)}
     chance = random.Random(3)
     for n in range(60):
         daemon.credential("gladly-webhook", f"password number {n}")
         daemon.credential("klaviyo-api-key", key_of(f"shop{n}"))
         if chance.random() < 0.7:
-            time.sleep(chance.random() * 0.02)  # anywhere between two looks at the files
+            time.sleep(chance.random() * 0.02)  # at any time between two checks of the files
     taken = ("deskbridge", "password number 59")
     wait_for(lambda: daemon.post("gladly", gladly_webhook("ended"), auth=taken).status == 200)
     assert daemon.post("gladly", gladly_webhook("ended"), auth=("deskbridge", "password number 58")).status == 401
 
     def account_of_the_next_event():
-        """The key is another file than the password, and may be taken a moment later."""
+        """The key is in another file than the password, and may be read a moment later."""
         n = len(sandbox.events())
         daemon.accepted("gladly", gladly_webhook("opened", f"conv-{n}", f"cust-{n}"), auth=taken)
         return sandbox.wait_events(n + 1)[n]["account"]
@@ -282,13 +283,13 @@ def test_an_account_in_trouble_does_not_stop_the_other(stage, gladly, trouble):
         other.fault("status=500")
     elif trouble == "down":
         other.stop()
-    # All of these people have a conversation in both.
+    # All of these people have a conversation in both accounts.
     for n in range(20):
         daemon.accepted("gladly", by_inbox("opened", f"outlet-{n}", f"cust-{n}", "outlet"))
         daemon.accepted("gladly", by_inbox("opened", f"shop-{n}", f"cust-{n}", "shop"))
     sandbox.wait_events(20)
     daemon.wait_metric("deskbridge_queue_events", 20, account="outlet", state="ready")
-    # The last of them have reached Klaviyo before their outcome is in the store, and that before the gauge.
+    # The events reach Klaviyo first, then their outcome is stored, then the gauge changes.
     wait_for(lambda: daemon.metric("deskbridge_queue_events", account="shop", state="ready") == 0)
     assert {event["account"] for event in sandbox.events()} == {"shop"}
     if trouble == "key":
@@ -322,7 +323,7 @@ def test_a_desk_whose_lookups_are_in_trouble_does_not_stop_the_other(stage, sand
         assert ill.asked() <= 4
     assert len(sandbox.events()) == 20
     if trouble == "token":
-        daemon.credential("gladly-api-token", "another token")  # refused by the one that was well: only its lookups park
+        daemon.credential("gladly-api-token", "another token")  # the healthy one refuses it, so only its lookups are parked
         sandbox.wait_events(20, metric="started conversation in Outlet")
 
 
@@ -357,7 +358,7 @@ def test_while_the_helpdesk_is_down_all_is_taken_and_goes_out_later_in_order(sta
     gladly.status.clear()
     gladly.answers = {}
     if trouble == "hanging":
-        gladly.down()  # cuts what hangs; else it would take the lookup's 15 seconds
+        gladly.down()  # cuts the requests that hang, which else last for the lookup's 15 seconds
     gladly.up()
     sandbox.wait_for(lambda s: len(s.events()) == 60, timeout=40)
     for emails in gladly.customers.values():
@@ -372,7 +373,7 @@ def test_while_the_helpdesk_is_down_all_is_taken_and_goes_out_later_in_order(sta
 
 def test_a_helpdesk_that_stays_down_is_told_once_and_its_return_too(daemon, sandbox, gladly):
     gladly.customers = {f"cust-{n}": [f"jo-{n}@example.com"] for n in range(12)}
-    gladly.status["cust-0"] = 500  # a single one is not news
+    gladly.status["cust-0"] = 500  # a single failure is not logged
     daemon.accepted("gladly", gladly_webhook("opened", "conv-0", "cust-0"))
     gladly.wait_asked(2, "cust-0")
     daemon.accepted("gladly", gladly_webhook("opened", "conv-1", "cust-1"))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What a helpdesk asks before it sends anything: challenges, tests, pings, HEAD. None of it may have an effect, none may fail:
-a helpdesk that gets no 200 here keeps no webhook."""
+"""Requests of a helpdesk before it sends webhooks: challenges, tests, pings, HEAD. None may have an effect, and none
+may fail, as a helpdesk that gets no 200 here does not save the webhook."""
 
 import json
 import time

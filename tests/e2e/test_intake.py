@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the listener answers: every row of its table of answers, and clients that do not behave."""
+"""The answers of the listener: every row of its table of answers, and clients that misbehave."""
 
 import base64
 import json
@@ -18,7 +18,7 @@ PROOF = f"Authorization: {basic(WEBHOOK_USER, WEBHOOK_PASSWORD)}\r\n"
 
 
 def raw(daemon, text, end=False):
-    """Sends bytes as they are; returns everything that comes back until the daemon closes."""
+    """Sends bytes; returns everything that comes until the daemon closes the connection."""
     with daemon.connect() as connection:
         answer = b""
         try:
@@ -30,7 +30,7 @@ def raw(daemon, text, end=False):
                 if not piece:
                     break
                 answer += piece
-        except OSError:  # cut off while it sent: what came back until then counts
+        except OSError:  # the daemon cut it off while it sent; the bytes that came until then count
             pass
         return answer.decode("latin-1")
 
@@ -92,7 +92,7 @@ def test_the_same_delivery_again_is_a_duplicate(daemon, sandbox, gladly):
 )
 def test_proven_but_unreadable_is_taken_as_a_dead_letter(daemon, body):
     answer = daemon.post("gladly", body)
-    if answer.json()["status"] == "ignored":  # readable, but says nothing
+    if answer.json()["status"] == "ignored":  # readable, but without a signal
         assert body in (b"[]",)
         return
     assert (answer.status, answer.json()["status"]) == (200, "accepted")
@@ -352,7 +352,7 @@ def test_sigterm_answers_what_is_there_and_ends(stage, sandbox, gladly):
         try:
             assert idle.recv(100) == b""
         except ConnectionResetError:
-            pass  # it was not accepted yet
+            pass  # the connection was not yet accepted
 
 
 SOCKET_ACTIVATION = """

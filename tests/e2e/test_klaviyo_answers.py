@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Events where Klaviyo, or something that answers in its place, says what it does not document.
+"""Undocumented answers of Klaviyo, or of a server in its place, to events.
 
-The whole table, forty kinds of answer over half an hour, is tests/unit/pipeline/test_klaviyo_answers.c; here a handful of its rows
-goes through the real programs.
+tests/unit/pipeline/test_klaviyo_answers.c has the whole table, forty kinds of answer over half an hour. Here some of
+its rows are tested with the real programs.
 """
 
 import json
@@ -44,7 +44,7 @@ def account(daemon):
 
 
 def next_attempts(daemon):
-    """The column NEXT ATTEMPT of the waiting events, as people see it."""
+    """Returns the column NEXT ATTEMPT of the waiting events, as it is printed."""
     title, *rows = daemon.command("queue", "list", "--state", "ready", "--admin", daemon.admin).stdout.splitlines()
     at = title.index("NEXT ATTEMPT")
     return {row[at : at + 20].strip() for row in rows if "example.com" in row}
@@ -69,7 +69,7 @@ def test_an_answer_that_nobody_documents_parks_the_account_and_costs_no_event(mi
     assert answer[:3] in parked
     row = account(mini)
     assert (row["ready"], row["delivered"], row["dead"]) == (30, 0, 0)
-    # The operator mends it and reloads: nothing is lost.
+    # The operator corrects it and reloads: nothing is lost.
     sandbox.clear_faults()
     mini.reload()
     sandbox.wait_for(lambda s: reached(s) == set(PEOPLE))
@@ -97,7 +97,7 @@ def test_an_answer_that_is_not_klaviyos_delivers_nothing_and_parks(mini, sandbox
     assert (row["ready"], row["delivered"], row["dead"]) == (30, 0, 0)
     assert mini.wait_log(rf"warning .*the account is parked.*\({answer[:3]}\)")
     assert next_attempts(mini) == {"parked"}
-    if answer[:3] != "400":  # there it is the key
+    if answer[:3] != "400":  # the key is refused there
         assert mini.wait_log("account is parked.*queued for the former url become dead letters where klaviyo.url changes")
     sandbox.clear_faults()
     mini.reload()

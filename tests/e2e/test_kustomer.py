@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A conversation that is spam, deleted or ended is closed, whatever its status, and opens again where that is taken back."""
+"""A conversation that is spam, deleted or ended is closed with any status, and opens again where that is undone."""
 
 import time
 
@@ -72,7 +72,7 @@ def test_what_is_spam_deleted_or_ended_is_closed_until_that_is_taken_back(bridge
     bridge.wait_idle()
     assert told(sandbox) == [STARTED, CLOSED]
     assert sandbox.profiles()["jo@example.com"][FLAG] is False
-    # Whatever else changes, its status too, leaves it closed.
+    # Any other change, even of its status, leaves it closed.
     post(bridge, webhook("update", "d-1", now + 2, {"tags": change([], ["a"])}, **{attribute: True}))
     post(bridge, webhook("update", "d-1", now + 3, {"status": change("done", "open")}, **{attribute: True}))
     bridge.wait_idle()
@@ -104,7 +104,7 @@ def test_what_ended_or_was_deleted_long_ago_is_backfill(bridge, sandbox):
     post(bridge, webhook("update", "d-3", now, {"tags": change([], ["a"])}, ended=True, endedAt=iso(now - 80 * 86400), **old))
     post(bridge, webhook("update", "d-4", now, {"tags": change([], ["a"])}, deleted=True, deletedAt=iso(now - 80 * 86400), **old))
     post(bridge, webhook("update", "d-5", now, {"ended": change(False, True)}, ended=True, endedAt=iso(now), **old))
-    # An import gives the time at which the conversation began elsewhere.
+    # An import has the time at which the conversation began at another desk.
     post(bridge, webhook("create", "d-6", now, importedAt=iso(now), **old))
     bridge.wait_idle()
     assert {event["properties"]["Conversation ID"]: event["backfill"] for event in sandbox.events()} == {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A desk that dates some of its webhooks and some not: two clocks meet in one conversation, and the flag ends right."""
+"""A desk that dates only some of its webhooks. Two clocks meet in one conversation, and the flag must end right."""
 
 import contextlib
 import pathlib
@@ -13,7 +13,7 @@ from harness import HOUR, iso, wait_for
 STARTED, CLOSED = "started conversation in Lumen", "closed conversation in Lumen"
 FLAG = "In Lumen Conversation"
 STORES = pathlib.Path(__file__).resolve().parent.parent / "data" / "store"
-SCHEMA_2_MADE = 1795983841  # when schema-2.sql was made
+SCHEMA_2_MADE = 1795983841  # the time at which schema-2.sql was made
 DEFINITION = {
     "label": "Lumen",
     "authenticate": {"method": "none"},
@@ -46,7 +46,7 @@ def told(sandbox, n, email="jo@example.com"):
 @pytest.mark.parametrize("restart", [False, True], ids=["at-once", "after-a-restart"])
 def test_a_closing_dated_by_the_desk_ends_what_a_reply_without_a_time_opened(lumen, sandbox, behind, restart):
     say(lumen, "reply")
-    now = int(time.time())  # the reply came before it, so that the closing is at most so far behind
+    now = int(time.time())  # the reply came before, so the closing is at most `behind` older
     sandbox.wait_events(1)
     if restart:
         lumen.restart()
@@ -106,15 +106,15 @@ def test_webhooks_without_a_time_that_came_in_one_request_count_in_their_order(s
 
 def test_an_imported_ticket_fires_no_flow(lumen, sandbox):
     now, years_ago = time.time(), time.time() - 800 * 86400
-    # Created and closed years ago, imported today: the desk dates the import.
+    # The ticket was created and closed years ago and is imported today. The desk dates the import.
     say(lumen, "closed", at=now, created_at=years_ago, closed_at=years_ago + 3600)
     assert told(sandbox, 1) == [(CLOSED, True)]
     say(lumen, "created", "conv-2", "sam@example.com", at=now, created_at=years_ago)
     assert told(sandbox, 1, "sam@example.com") == [(STARTED, True)]
-    # Its closing happens now.
+    # This one is closed now.
     say(lumen, "closed", "conv-2", "sam@example.com", at=now, created_at=years_ago, closed_at=years_ago)
     assert told(sandbox, 2, "sam@example.com") == [(STARTED, True), (CLOSED, False)]
-    # So does all of what is new.
+    # The ticket of conv-3 is new.
     say(lumen, "closed", "conv-3", "al@example.com", at=now, created_at=now - 60, closed_at=now)
     assert told(sandbox, 1, "al@example.com") == [(CLOSED, False)]
 
@@ -128,7 +128,7 @@ def test_one_that_was_closed_when_it_was_created_starts_with_its_first_opening(l
 
 
 def older(stage, sandbox, schema, env=None, **source):
-    """A daemon with a store of that schema, started."""
+    """Starts a daemon with a store of that schema."""
     config = {"sources": {"lumen": {"definition": DEFINITION, "expire_after": "never", **source}}}
     daemon = stage.daemon(sandbox, config=config, env=env, start=False)
     with contextlib.closing(sqlite3.connect(daemon.dir / "deskbridge.db")) as store, store:
@@ -148,9 +148,9 @@ def test_a_store_of_schema_1_goes_on(stage, sandbox):
 def test_what_a_store_of_schema_2_holds_back_goes_on(stage, sandbox, clock):
     clock.set(SCHEMA_2_MADE + 60 - time.time())
     daemon = older(stage, sandbox, 2, env=clock.env, settle={"open": "1h", "close": "1h"})
-    say(daemon, "closed", "held-2", at=clock.now())  # ends both openings, and itself
+    say(daemon, "closed", "held-2", at=clock.now())  # cancels both openings and itself
     daemon.wait_metric("deskbridge_webhook_results_total", 3, source="lumen", result="settled")
-    say(daemon, "created", "open-1", at=clock.now())  # ends the closing, and itself
+    say(daemon, "created", "open-1", at=clock.now())  # cancels the closing and itself
     daemon.wait_metric("deskbridge_webhook_results_total", 5, source="lumen", result="settled")
     assert [row["wait"] for row in daemon.webhooks() if row["state"] == "pending"] == ["settle"]
     clock.jump(3600)

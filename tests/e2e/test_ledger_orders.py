@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The same webhooks in every order of arrival: what each person's profile says in the end, and what was told on the way.
+"""The same webhooks in every order of arrival: each person's profile in the end, and the events on the way.
 
-What is expected comes from a small model of the ledger (desk_life.py), which knows nothing of the daemon. Many
-customers share one daemon, so that many histories cross each other in the queue, the lookups and the delivery.
+The expected events come from a small model of the ledger (desk_life.py), written independently of the daemon. Many
+customers share one daemon, so that many histories are mixed in the queue, the lookups and the delivery.
 """
 
 import collections
@@ -24,7 +24,7 @@ METRICS = {
 
 
 class Customer:
-    """The history of one customer: its signals (kind, conversation, seconds) in their order of arrival."""
+    """The history of one customer: the signals (kind, conversation, seconds) in order of arrival."""
 
     def __init__(self, n, signals):
         self.id, self.signals = f"cust-{n}", signals
@@ -42,12 +42,13 @@ class Customer:
 
 
 def post_side_by_side(daemon, customers, begin):
-    """Each customer's webhooks in order, several customers at a time."""
+    """Posts each customer's webhooks in order, several customers at a time."""
     side_by_side(customers, lambda customer: customer.post_all(daemon, begin))
 
 
 def check(daemon, sandbox, customers):
-    """Every customer's two addresses got what the model says, in its order, and their profiles end as it says."""
+    """Checks that both addresses of every customer got the model's events in order, and that their profiles end as in
+    the model."""
     sandbox.wait_events(sum(2 * len(customer.expected) for customer in customers), timeout=60)
     daemon.wait_idle()
     told = collections.defaultdict(list)
@@ -77,7 +78,7 @@ def test_every_order_of_arrival_ends_with_the_right_flag_for_both_addresses(stag
     customers = [Customer(n, order) for n, order in enumerate(itertools.permutations(signals))]
     assert len(customers) == 24
     gladly.customers = {customer.id: customer.emails for customer in customers}
-    gladly.delay = 0.02  # so that webhooks of a customer arrive while the first one's lookup is under way
+    gladly.delay = 0.02  # webhooks of a customer arrive while the lookup of the first is in flight
     post_side_by_side(daemon, customers, time.time() - 60)
     check(daemon, sandbox, customers)
 
@@ -93,7 +94,7 @@ def test_random_histories_with_repeats_end_as_their_newest_signals_say(stage, gl
         for conversation in range(chance.randint(1, 3)):
             times = chance.sample(range(50), 4)
             signals += [(chance.choice(list(METRICS)), conversation, at) for at in times]
-        signals += chance.sample(signals, 2)  # told twice, as different deliveries
+        signals += chance.sample(signals, 2)  # sent twice, as different deliveries
         chance.shuffle(signals)
         customers.append(Customer(n, signals))
     gladly.customers = {customer.id: customer.emails for customer in customers}
@@ -131,7 +132,7 @@ def test_an_address_that_two_customers_share_stays_flagged_until_both_are_done(d
         ]
     ):
         daemon.accepted("gladly", gladly_webhook(kind, conversation, customer, at=now + n))
-        if n == 1:  # two customers are looked up side by side: let both openings be known before the first closing
+        if n == 1:  # two customers are looked up at the same time: both openings must be decided before the first closing
             sandbox.wait_events(3)
     sandbox.wait_events(6)
     family = sandbox.events(email="family@example.com")
@@ -142,7 +143,7 @@ def test_an_address_that_two_customers_share_stays_flagged_until_both_are_done(d
 
 
 def test_one_conversation_of_a_customer_whose_addresses_change_meanwhile(daemon, sandbox, gladly):
-    """The closing goes to whom the openings reached, not to whom the customer is by then."""
+    """The closing goes to the addresses that the openings reached, not to the customer's current ones."""
     gladly.customers["cust-1"] = ["old@example.com", "both@example.com"]
     daemon.accepted("gladly", gladly_webhook("opened", at=time.time() - 5))
     sandbox.wait_events(2)
@@ -185,7 +186,8 @@ STATE_DESK = {
 
 
 def test_a_desk_that_repeats_states_in_any_order_tells_each_change_once(stage):
-    """open, open, closed, closed of ten conversations, in ten orders: no history, and the newest state stands."""
+    """Ten conversations get open, open, closed, closed in ten orders. No event is history, and the newest state
+    stays."""
     sandbox = stage.sandbox(quota=False)
     daemon = stage.daemon(sandbox, config={"sources": {"desk": {"definition": STATE_DESK}}})
     chance = random.Random(5)
