@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The conversation's URL: a link that people can follow, or none."""
+"""The conversation's URL is a link that people can follow, or is left out."""
 
 import json
 
@@ -8,7 +8,7 @@ import pytest
 from harness import desk_source
 
 LINKS = [
-    # what the desk says, and what the event shows; None: the property is left out
+    # (the desk's value, the event's property); None: the property is left out
     ("https://desk.example.org/our tickets/5?view=\"all\"", "https://desk.example.org/our%20tickets/5?view=%22all%22"),
     ("https://desk.example.org/a%20b?x=1&y=[2]#z", "https://desk.example.org/a%20b?x=1&y=[2]#z"),
     ("https://desk.example.org/100%", "https://desk.example.org/100%25"),
@@ -62,7 +62,7 @@ def test_a_rules_link_is_one_or_left_out(stage, sandbox):
     generic(daemon, "a", channel="x/y z", url="https://desk.example.org/own")
     events = {e["metric"]: e["properties"] for e in sandbox.wait_events(2, email="a@example.org")}
     assert events["linked"]["Conversation URL"] == "https://in.example.org/our%20desk/x%2Fy%20z"
-    # The rule's text is no URL, so the definition's link stays.
+    # The text in the rule is no URL, so the definition's link stays.
     assert events["started conversation in Helpdesk"]["Conversation URL"] == "https://desk.example.org/own"
 
 

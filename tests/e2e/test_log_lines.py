@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Each line of the log is whole by itself: message, source, account, conversation, webhook, event, reason, in this order."""
+"""Each line of the log is complete: message, source, account, conversation, webhook, event, reason, in this order."""
 
 import re
 import time
@@ -20,7 +20,7 @@ MINI = {
 
 
 def line(daemon, message):
-    """The first line with that message, from the message on."""
+    """Returns the first line with that message, from the message on."""
     daemon.wait_log(re.escape(message))
     return next(line[line.index(message) :] for line in daemon.log() if message in line)
 

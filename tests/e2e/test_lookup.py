@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Who a customer is: lookups at the helpdesk, their failures, and what waits meanwhile."""
+"""Lookups of a customer at the helpdesk, their failures, and the webhooks that wait meanwhile."""
 
 import time
 
@@ -50,7 +50,8 @@ def test_an_unknown_customer_ends_without_an_address_and_the_next_webhook_makes_
     assert waiting["asked"] == 1 and "404" in waiting["reason"] and waiting["not_before"]
     daemon.accepted("gladly", gladly_webhook("opened", "conv-3", "cust-2"))
     sandbox.wait_events(2, email="jo@example.com")
-    # Asked three times, as its API may know a customer later than its webhook: again after 10 s and after 30 s.
+    # A customer is looked up three times, again after 10 s and after 30 s, as the API may know a customer later than
+    # the webhook.
     clock.jump(10)
     wait_for(lambda: [w["asked"] for w in daemon.api("/api/webhooks?state=pending").json()] == [2])
     clock.jump(30)
@@ -63,7 +64,8 @@ def test_an_unknown_customer_ends_without_an_address_and_the_next_webhook_makes_
 
 
 def test_no_such_customer_is_not_believed_before_a_lookup_has_worked(stage, sandbox, gladly):
-    """A base_url with a path too many: 404 in JSON for everybody. Mended, all goes out."""
+    """base_url has a path too much, so every customer gets 404 in JSON. When it is corrected, all events are
+    delivered."""
     gladly.customers = {f"cust-{n}": [f"jo-{n}@example.com"] for n in range(5)}
     lookup = {"base_url": gladly.url + "/oops"}
     daemon = stage.daemon(sandbox, gladly, start=False)
@@ -78,7 +80,7 @@ def test_no_such_customer_is_not_believed_before_a_lookup_has_worked(stage, sand
     daemon.configure({"sources": {"gladly": {"lookup": base}}})
     daemon.reload()
     sandbox.wait_for(lambda s: len(s.events()) == 5)
-    # That it has worked is kept: after a restart a customer that is not there is one that is not there.
+    # The store keeps that a lookup has worked: after a restart a 404 means an unknown customer.
     daemon.restart()
     daemon.accepted("gladly", gladly_webhook("opened", "conv-9", "nobody"))
     daemon.wait_log("a webhook waits for its lookup, which is asked again.*404")
@@ -243,7 +245,7 @@ def test_a_wrong_token_parks_lookups_and_the_right_one_lets_all_go(daemon, sandb
     daemon.wait_log("parked")
     assert wait_for(lambda: daemon.metric("deskbridge_webhooks_pending", source="gladly") == 20)
     assert daemon.metric("deskbridge_lookups_parked", source="gladly") == 1
-    # Each customer is a probe once; nobody is asked about twice within the minute.
+    # Each customer is used for a probe once. None is looked up twice within a minute.
     wait_for(lambda: gladly.asked() == 20)
     assert all(gladly.asked(f"cust-{i}") == 1 for i in range(20))
     assert sum("are parked" in line for line in daemon.log()) == 1
@@ -259,7 +261,7 @@ def test_neither_parked_lookups_nor_404_stop_a_closing_of_one_that_was_reached(s
     daemon.accepted("gladly", gladly_webhook("opened", "conv-1", "cust-1"))
     daemon.accepted("gladly", gladly_webhook("opened", "conv-2", "cust-2"))
     sandbox.wait_events(2)
-    # Another definition's cache of 0s: nothing is remembered, so that the closings would have to ask again.
+    # The new definition has a cache of 0s: no answer is kept, so the closings would need a lookup of their own.
     daemon.configure({"sources": {"gladly": {"definition": {"lookup": NO_CACHE}}}})
     daemon.restart()
     del gladly.customers["cust-1"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`lookup.ca`: a self-hosted helpdesk whose certificate no public authority has signed."""
+"""`lookup.ca`: a self-hosted helpdesk whose certificate is not signed by a public authority."""
 
 import os
 import re
@@ -15,7 +15,8 @@ pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="without the
 
 
 class Authority:
-    """An authority of the test's own: `file` is its certificate, server() a context with a certificate for 127.0.0.1."""
+    """An authority of the test's own. `file` is its certificate; server() returns a context with a certificate for
+    127.0.0.1."""
 
     def __init__(self, folder):
         self._folder = folder
@@ -83,7 +84,7 @@ def test_without_it_the_desk_is_not_trusted_and_a_reload_mends_that(stage, sandb
     daemon.accepted("gladly", gladly_webhook("opened", customer="cust-1"))
     wait_for(lambda: "certificate" in (daemon.webhooks()[0].get("reason") or daemon.webhooks()[0].get("wait") or ""))
     assert desk.asked() == 0
-    # The path stays the same, and another certificate stands there: a reload reads it.
+    # The file has another certificate now under the same path: a reload reads it.
     file = daemon.dir / "desk-ca.pem"
     shutil.copy(another.file, file)
     daemon.configure(trusting("desk-ca.pem"))

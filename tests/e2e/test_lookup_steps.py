@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Lookups of several steps: what leads to the next, what is passed over, what may fail, and what is asked again."""
+"""Lookups of several steps: values for the next step, steps that are skipped or may fail, and repeated requests."""
 
 import copy
 import json
@@ -14,8 +14,8 @@ CLOSED = "closed conversation in Hub"
 
 
 class Desk(Gladly):
-    """Any helpdesk: `pages` maps a path to an object, or to (status, headers, body); else 404. `right` is the value of
-    Authorization that is let in."""
+    """Any helpdesk. `pages` maps a path to an object, or to (status, headers, body); other paths get 404. `right` is
+    the valid value of Authorization."""
 
     def __init__(self):
         self.pages, self.right = {}, f"Bearer {GLADLY_TOKEN}"
@@ -33,12 +33,12 @@ class Desk(Gladly):
         return self._told | addresses_in(json.dumps(list(self.pages.values()), default=repr))
 
     def paths(self):
-        """What was asked for, in order."""
+        """Returns the requested paths, in order."""
         with self._lock:
             return [r["path"] for r in self.requests]
 
 
-# A thread or a ticket leads to a contact; the agent's name is wanted where the source says so.
+# A thread or a ticket leads to a contact. The agent's name is looked up where the source demands it.
 HUB = {
     "label": "Hub",
     "authenticate": {"method": "basic"},
@@ -78,7 +78,7 @@ def webhook(says, conversation="7", agent="3", **more):
 
 
 def hub(**changes):
-    """The source, laid over the default configuration, which has Gladly's only."""
+    """The configuration of the source, which replaces Gladly's of the default configuration."""
     source = {
         "definition": copy.deepcopy(HUB),
         "authenticate": {"user": "deskbridge", "password": {"credential": "gladly-webhook"}},
@@ -148,7 +148,7 @@ def test_the_definitions_own_base_url_serves_where_the_source_has_none(stage, sa
     daemon = stage.daemon(sandbox, desk, config=hub(definition=definition))
     daemon.accepted("hub", webhook("opened"))
     sandbox.wait_events(1)
-    # and the source's wins over it
+    # the source's value replaces it
     definition["base_url"] = "http://127.0.0.1:9"
     other = stage.sandbox()
     daemon = started(stage, other, desk, definition=definition)
@@ -178,7 +178,7 @@ def test_another_agent_of_the_same_conversation_is_asked_for(stage, sandbox, des
     daemon.accepted("hub", webhook("closed", agent="4"))
     (event,) = sandbox.wait_events(1, metric=CLOSED)
     assert event["properties"]["Agent"] == "Bob"
-    # What was asked before is not asked again.
+    # Earlier answers are not requested again.
     asked = len(desk.paths())
     daemon.accepted("hub", webhook("opened", agent="3"))
     daemon.accepted("hub", webhook("closed", agent="4"))
@@ -209,7 +209,7 @@ def test_an_optional_step_that_fails_neither_delays_nor_kills(stage, sandbox, de
     (event,) = sandbox.wait_events(1, email="jo@example.com")
     assert "Agent" not in event["properties"]
     assert desk.paths() == ["/one/threads/7", "/contacts/70?fields=email", "/agents/3"]
-    # The next one is not held up by it either: nothing is parked or paused.
+    # The next webhook is not delayed by it, as nothing is parked or paused.
     assert daemon.metric("deskbridge_lookups_parked", source="hub") == 0
     daemon.accepted("hub", webhook("closed"))
     sandbox.wait_events(1, email="jo@example.com", metric=CLOSED)
@@ -266,7 +266,7 @@ def test_a_webhook_that_needs_no_lookup_is_not_stopped_by_parked_ones(stage, san
 
 
 class SandboxOf(Sandbox):
-    """A sandbox that is told a configuration file."""
+    """A sandbox that reads a configuration file."""
 
     def __init__(self, file, *args):
         self._file = file
@@ -313,5 +313,5 @@ def test_the_sandbox_plays_every_shipped_desk_that_is_asked(sandbox):
     status, body = get(known + urllib.parse.quote("c%2F1", safe=""), right)
     assert [(e["normalized"], e["primary"]) for e in body["emails"]] == [("Jo@example.com", True), ("al@example.com", False)]
     assert get("/conversations/v3/conversations/threads/any", "Bearer x")[0] == 200
-    # Klaviyo's own answers are Klaviyo's still.
+    # Requests to Klaviyo still get Klaviyo's answers.
     assert sandbox.klaviyo("GET", "/api/metrics").status == 200

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Memory is short: a webhook is answered 503, or the daemon ends; what it answers 200 is kept, and nothing is told wrongly."""
+"""Memory is short: a webhook gets 503, or the daemon ends. A webhook that got 200 is stored, and no answer is false."""
 
 import contextlib
 import http.client
@@ -20,12 +20,12 @@ KIB = 1024
 
 
 def size_of(process):
-    """The address space that the process has, in bytes."""
+    """Returns the address space of the process in bytes."""
     with open(f"/proc/{process.pid}/status", encoding="ascii") as status:
         return next(int(line.split()[1]) * KIB for line in status if line.startswith("VmSize:"))
 
 
-# 100 KiB of many small values: thousands of allocations.
+# 100 KiB of many small values need thousands of allocations.
 REST = json.dumps([{"name": f"value {n}", "n": n / 7} for n in range(2000)])
 
 
@@ -52,7 +52,7 @@ def kept(daemon):
 
 @pytest.mark.parametrize("spare", [0, 500, 1000, 2000, 4000], ids=lambda spare: f"{spare} KiB")
 def test_where_memory_is_short_nothing_is_answered_200_and_lost(stage, spare):
-    # One arena for all threads: else each has 64 MiB of address space in reserve.
+    # All threads share one arena, else each reserves 64 MiB of address space.
     daemon = stage.daemon(stage.sandbox(quota=False), env={"MALLOC_ARENA_MAX": "1"})
     daemon.accepted("gladly", gladly_webhook("opened", "before"))
     size = size_of(daemon.process) + spare * KIB

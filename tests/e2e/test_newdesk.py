@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A desk that is in no list: what tests/data/newdesk.md promises of its three captured webhooks, by the definition that somebody
-wrote with the manual page alone (tests/data/newdesk.yaml)."""
+"""A desk without a preset. tests/data/newdesk.md says what must come of its three captured webhooks. The definition
+tests/data/newdesk.yaml was written with the manual page alone."""
 
 import os
 import pathlib
@@ -37,7 +37,7 @@ TIMES = {"opened": "2026-11-20T08:45:02Z", "closed": "2026-11-20T09:57:01Z", "re
 
 @pytest.fixture
 def deskbridge(tmp_path):
-    """Runs a command on a configuration with the definition beside it."""
+    """Runs a command on a configuration with the definition next to it."""
     (tmp_path / "helpdesks").mkdir()
     (tmp_path / "helpdesks" / "parlour.yaml").write_bytes((DATA / "newdesk.yaml").read_bytes())
     (tmp_path / "deskbridge.yaml").write_text(CONFIG)

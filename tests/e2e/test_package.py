@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The package's scripts without root: what a purge removes, and what it leaves and names (tests/fault/systemd-boot.sh does it with
-the real package)."""
+"""The package's scripts without root: the files that a purge removes, and those that it leaves and names.
+tests/fault/systemd-boot.sh tests the real package."""
 
 import os
 import pathlib
@@ -14,7 +14,7 @@ POSTRM = TREE / "debian" / "deskbridge.postrm"
 
 
 class Machine:
-    """A root for the package's scripts, with what a configured deskbridge leaves there."""
+    """A root folder for the package's scripts, with the files that a configured deskbridge leaves there."""
 
     def __init__(self, root):
         self.root = root

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Patterns and texts that are made to take long: they may cost their own webhook a moment, and nobody else anything."""
+"""Patterns and texts that are made to match slowly. They may delay their own webhook a little, and no other."""
 
 import random
 import time
@@ -20,5 +20,5 @@ def test_a_pattern_that_explodes_does_not_hold_up_other_sources(stage, gladly):
     began = time.monotonic()
     daemon.accepted("gladly", gladly_webhook("opened"))
     sandbox.wait_events(1, email="jo@example.com")
-    assert time.monotonic() - began < max(10, TIMEOUT / 2)  # it was minutes
+    assert time.monotonic() - began < max(10, TIMEOUT / 2)  # it took minutes once
     sandbox.wait_events(6)

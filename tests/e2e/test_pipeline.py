@@ -35,7 +35,7 @@ def test_opened_reopened_closed_set_the_flag(daemon, sandbox, gladly):
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
 def test_two_conversations_of_a_customer_with_two_addresses_in_every_order_of_arrival(stage, gladly, order):
-    """The flag stays true for both addresses until the second conversation closes, whatever arrives first."""
+    """The flag stays true for both addresses until the second conversation closes, in any order of arrival."""
     sandbox = stage.sandbox()
     daemon = stage.daemon(sandbox, gladly)
     gladly.customers["cust-1"] = ["jo@example.com", "Jo.Private@Example.org"]
@@ -148,7 +148,7 @@ def test_what_is_no_address_gets_no_event(daemon, sandbox, gladly, address):
     daemon.accepted("gladly", gladly_webhook("opened", "conv-1", "bad"))
     daemon.accepted("gladly", gladly_webhook("opened", "conv-2", "good"))
     sandbox.wait_events(1)
-    # The two customers are looked up side by side.
+    # The two customers are looked up at the same time.
     daemon.wait_metric("deskbridge_webhook_results_total", 1, source="gladly", result="no address")
     daemon.wait_idle()
     assert list(sandbox.profiles()) == ["good@example.com"]
@@ -263,7 +263,7 @@ def test_the_account_is_chosen_at_the_opening_and_kept(stage, sandbox, gladly):
 
 
 def test_hold_queues_and_sends_nothing(stage, sandbox, gladly):
-    """What another account sends later shows that there was time to send."""
+    """A later event of another account shows that there was time to send."""
     other = stage.sandbox()
     accounts = {
         "held": {"api_key": {"credential": "klaviyo-api-key"}, "url": sandbox.url, "person_gap": "0s", "hold": True},
@@ -301,7 +301,7 @@ def test_a_throttled_account_waits_as_told(daemon, sandbox, gladly):
     began = time.monotonic()
     daemon.accepted("gladly", gladly_webhook("opened"))
     sandbox.wait_events(1)
-    assert 1.9 < time.monotonic() - began < TIMEOUT / 2  # not a minute, as after a 429 that says nothing
+    assert 1.9 < time.monotonic() - began < TIMEOUT / 2  # not a minute, as after a 429 without Retry-After
     assert sandbox.requests() == 2
 
 

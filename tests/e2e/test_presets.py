@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Every shipped definition: whole, honest, and ready to be used as `presets NAME --config` prints it."""
+"""Every shipped definition is complete, states where its knowledge comes from, and works as `presets NAME --config`
+prints it."""
 
 import json
 import pathlib
@@ -14,11 +15,11 @@ yaml = pytest.importorskip("yaml")
 
 
 def load(text):
-    """YAML as deskbridge reads it: all is text."""
+    """Reads YAML as deskbridge does: all values are text."""
     return yaml.load(text, Loader=yaml.BaseLoader)
 
 
-# From the files, so that the tests have their names before there is a program (scripts/test -k).
+# The names come from the files, so that the tests are named without a built program (scripts/test -k).
 FILES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(pathlib.Path(PRESETS).glob("*.yaml"))}
 NAMES = list(FILES)
 TREES = {name: load(text) for name, text in FILES.items()}
@@ -29,17 +30,17 @@ every = pytest.mark.parametrize("name", NAMES)
 
 
 def says(name):
-    """The transitions that a definition has a matcher for."""
+    """Returns the transitions for which a definition has a matcher."""
     return [transition for transition in TRANSITIONS if transition in TREES[name]]
 
 
 def filled(text):
-    """With what only the operator knows."""
+    """Fills in the values that only the operator knows."""
     return text.replace("YOU@example.com", "bot@acme.com").replace("YOUR-", "acme-")
 
 
 def configured(stage, name):
-    """A daemon that is not started, with what --config printed, filled in, and the secrets that it asks for."""
+    """Returns a daemon that is not started, with the output of --config, filled in, and the secrets that it needs."""
     daemon = stage.daemon(start=False)
     text = daemon.command("presets", name, "--config").stdout
     for file in (daemon.dir / "credentials").iterdir():
@@ -79,7 +80,7 @@ def test_a_definition_is_whole(name):
 
 @every
 def test_each_sample_says_where_its_shape_comes_from(name):
-    """Of a definition that ships: see SAMPLES in deskbridge-helpdesks(5) for what counts where a sample mixes."""
+    """SAMPLES in deskbridge-helpdesks(5) says what counts where a sample has several origins."""
     silent = [place for place, _, sample in samples_of(TREES[name]) if shape_in_words(sample) == "not said"]
     assert not silent, "shape_from: capture, vendor-code, vendor-documents, third-party or nobody"
 
@@ -132,7 +133,7 @@ def test_a_body_for_each_transition_is_asked_for_by_name(stage):
 
 
 def unwrapped(comments):
-    """The words of YAML comments, as if they stood on one line."""
+    """Returns the words of YAML comments, joined into one line."""
     return " ".join(comments.replace("\n#", " ").split())
 
 
@@ -169,7 +170,7 @@ def shape_in_words(sample):
 
 
 def samples_of(tree):
-    """(place, what is shown of it, the sample) of each, as they stand in the file."""
+    """Returns (place, its title, the sample) of each sample, in the order of the file."""
     samples = tree["samples"]
     yield from ((name, name, samples[name]) for name in TRANSITIONS if name in samples)
     yield from ((f"also[{i}]", sample["says"], sample) for i, sample in enumerate(samples.get("also", [])))
@@ -209,7 +210,7 @@ def test_the_list_counts_what_nobody_confirms():
         assert row[at:].split("  ")[0].split(" /")[0] == said, row
 
 
-# ---- what --config prints
+# ---- the output of --config
 
 
 @every
@@ -287,7 +288,7 @@ def test_parameters_are_shown_with_what_can_be_chosen(stage):
 
 
 def test_a_lookup_that_can_be_left_out_is_whole_once_it_is_uncommented(stage):
-    """Without its base_url nobody would ever be asked, and nothing would say so."""
+    """Without its base_url there would be no lookup, and no error."""
     for name in NAMES:
         text = run("presets", name, "--config").stdout
         if "# Can be left out" not in text:
@@ -297,18 +298,18 @@ def test_a_lookup_that_can_be_left_out_is_whole_once_it_is_uncommented(stage):
         assert "token" in source["lookup"] or {"user", "password"} <= set(source["lookup"]), name
 
 
-# ---- what sample makes
+# ---- the webhooks of `sample`
 
 
 def test_every_sample_is_proven_and_accepted(stage, sandbox):
-    """One daemon for all: each transition of each desk, from `sample --post`."""
+    """One daemon gets each transition of each desk from `sample --post`."""
     sources, credentials = {}, set()
     for name in NAMES:
         text = filled(run("presets", name, "--config").stdout)
         sources[name] = load(text)["sources"][name]
         credentials |= set(re.findall(r"^#   credentials/(\S+)$", text, re.M)) - {"klaviyo-api-key"}
         if "lookup" in sources[name]:
-            sources[name]["lookup"]["base_url"] = "http://127.0.0.1:9"  # nobody: what is accepted is committed first
+            sources[name]["lookup"]["base_url"] = "http://127.0.0.1:9"  # no server: accepted webhooks are committed first
     daemon = stage.daemon(sandbox, config={"sources": {"gladly": None, **sources}}, start=False)
     for credential in credentials:
         daemon.credential(credential, SECRET)

@@ -80,7 +80,7 @@ def digest(key, *parts):
 
 
 def sign(name, body, now=None, key=None):
-    """The headers that the helpdesk of that method would send."""
+    """Returns the headers that a helpdesk with that method sends."""
     now = time.time() if now is None else now
     key = (key or SECRETS.get(name, KEY)).encode()
     seconds, ms = str(int(now)).encode(), str(int(now * 1000)).encode()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`deskbridge queue list` and `deskbridge status`: what the running daemon says of its events and of people."""
+"""`deskbridge queue list` and `deskbridge status`: the running daemon's events and paused people."""
 
 import http.server
 import json
@@ -25,7 +25,7 @@ DIRECT = {
     "time": "/at",
     "emails": "/email",
 }
-MANY = {**DIRECT, "label": "Many", "emails": "/email/*"}  # one webhook, many addresses
+MANY = {**DIRECT, "label": "Many", "emails": "/email/*"}  # one webhook with many addresses
 
 
 def ask(daemon, *words):
@@ -33,7 +33,7 @@ def ask(daemon, *words):
 
 
 def queue(daemon, *words):
-    """The rows that `queue list --json` prints."""
+    """Returns the rows that `queue list --json` prints."""
     ended = ask(daemon, "queue", "list", "--json", *words)
     assert ended.returncode == 0, ended.stderr
     return json.loads(ended.stdout)
@@ -51,7 +51,7 @@ def wait_queue(daemon, n, *words):
 
 @pytest.fixture
 def mini(stage, sandbox):
-    """A daemon with the sources `mini` and `many`, whose webhooks hold their addresses: mini(config) starts it."""
+    """mini(config) starts a daemon with the sources `mini` and `many`, whose webhooks hold their addresses."""
 
     def start(config=None, to=sandbox, **kwargs):
         sources = {"mini": {"definition": DIRECT}, "many": {"definition": MANY}}
@@ -156,7 +156,7 @@ def test_the_default_limit_is_50(mini):
 
 
 def _post_many(daemon, n):
-    """n events by few webhooks."""
+    """Posts few webhooks that give n events."""
     for start in range(0, n, 30):
         emails = [f"p{i:04}@example.com" for i in range(start, min(start + 30, n))]
         daemon.accepted("many", {"kind": "opened", "id": f"c-{start}", "email": emails, "at": time.time()})
@@ -201,7 +201,7 @@ def test_dead_webhooks_stand_below_the_events(with_dead):
 
 
 def test_dead_webhooks_are_rows_of_json_too(with_dead):
-    """So that a program that looks at dead letters sees all of them; what only events have is null."""
+    """A program that reads dead letters gets all of them. Members that only events have are null."""
     daemon, ids = with_dead
     rows = queue(daemon, "--state", "dead")
     assert rows == queue(daemon) and [row["id"] for row in rows] == ids[::-1]
@@ -229,7 +229,7 @@ def test_dead_events_and_webhooks_stand_in_one_array_the_newest_first(mini, sand
 
 
 def _next_second():
-    """Times are told in whole seconds."""
+    """Waits for the next second, as times are shown in whole seconds."""
     now = int(time.time())
     wait_for(lambda: int(time.time()) > now)
 
@@ -316,7 +316,7 @@ def test_a_list_of_the_paused_is_a_page_and_the_total_says_so(mini):
 
 
 def test_who_is_paused_but_refused_by_klaviyo_is_marked(mini, sandbox):
-    """The ledger says paused, Klaviyo never heard of it: such a person goes on getting mail."""
+    """The ledger says paused, but Klaviyo never got the event, so the person still gets mail."""
     sandbox.fault("status=400,email=bad@example.com")
     daemon = mini()
     post(daemon, "opened", "c-1", "bad@example.com", time.time() - 90)
@@ -330,7 +330,7 @@ def test_who_is_paused_but_refused_by_klaviyo_is_marked(mini, sandbox):
     assert "bad@example.com" in lines[2] and "good@example.com" in lines[4]
     assert lines[3] == f"    ! not paused in Klaviyo, the opening is a dead letter: {dead['reason']}"
     sandbox.clear_faults()
-    post(daemon, "opened", "c-3", "bad@example.com")  # now Klaviyo hears of it
+    post(daemon, "opened", "c-3", "bad@example.com")  # now Klaviyo gets the event
     wait_queue(daemon, 2, "--state", "delivered")
     assert all(person["refused"] is None for person in status(daemon)["paused"])
     assert "refused" not in ask(daemon, "status").stdout
@@ -431,7 +431,7 @@ def test_status_has_its_members_before_anything_happened(daemon):
 
 
 def test_status_tells_what_came_in_since_the_start_by_source(mini, sandbox):
-    """Also what is kept nowhere: ignored, refused, to no source."""
+    """This includes webhooks that are not stored: ignored, refused, to no source."""
     daemon = mini()
     for n in range(3):
         post(daemon, "opened", f"c-{n}", "jo@example.com")
@@ -554,7 +554,7 @@ def test_a_broken_configuration_does_not_keep_the_daemon_from_being_asked(daemon
     for words in (["status"], ["queue", "list"]):
         ended = ask(daemon, *words, "--token-file", daemon.token_file)
         assert ended.returncode == 0 and ended.stdout and ended.stderr == "", "it needs nothing of the configuration"
-        if not listens("127.0.0.1:8086"):  # else a daemon of this machine would be asked
+        if not listens("127.0.0.1:8086"):  # else another daemon of this machine would be asked
             assert daemon.command(*words).returncode == 78, "nobody answers at the default address"
     daemon.write(f"admin: {daemon.admin}\nstore: sqlite:{daemon.dir}/deskbridge.db\nversion: [")
     for words in (["status"], ["queue", "list"]):

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Requests byte by byte, as no library sends them: what is answered on both listeners, and that nothing of them stays.
+"""Requests byte by byte, as no library sends them: the answers of both listeners, and that the requests leave no memory
+behind.
 
-A row that says REFUSED stands for 400, or for a connection that is closed without an answer: libmicrohttpd's versions differ
-in how they refuse what they cannot read.
+REFUSED in a row means 400, or a connection that is closed without an answer. The versions of libmicrohttpd refuse
+malformed requests in different ways.
 """
 
 import contextlib
@@ -21,7 +22,7 @@ REFUSED = (b"", b"HTTP/1.1 400")
 
 
 def said(address, request):
-    """All that comes back for these bytes until the daemon closes or resets the connection."""
+    """Sends these bytes; returns all bytes that come until the daemon closes or resets the connection."""
     host, port = address.rsplit(":", 1)
     answer = b""
     with socket.create_connection((host, int(port)), timeout=TIMEOUT) as connection:
@@ -37,19 +38,20 @@ def body_of(answer):
 
 
 def post(body=None, target=b"/webhooks/gladly", headers=PROOF, host=b"Host: h\r\n"):
-    """A webhook as bytes; the connection ends behind its answer."""
+    """Returns a webhook as bytes. The connection ends after its answer."""
     body = json.dumps(gladly_webhook("opened")).encode() if body is None else body
     length = b"Content-Length: %d\r\n" % len(body)
     return b"POST " + target + b" HTTP/1.1\r\n" + host + headers + length + b"Connection: close\r\n\r\n" + body
 
 
 def resident(daemon):
-    """The memory that the daemon has, in bytes."""
+    """Returns the daemon's resident memory in bytes."""
     status = pathlib.Path(f"/proc/{daemon.process.pid}/status").read_text(encoding="ascii")
     return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS:"))
 
 
-# libmicrohttpd keeps each parameter in the connection's 32 KiB: these do not fit, and the request ends before its handler.
+# libmicrohttpd stores each parameter in the connection's 32 KiB. These do not fit, so the request ends before its
+# handler.
 @pytest.mark.parametrize("listener", LISTENERS)
 def test_thousands_of_parameters_leave_no_memory_behind(daemon, listener):
     if daemon.is_sanitized():
@@ -67,7 +69,7 @@ def test_thousands_of_parameters_leave_no_memory_behind(daemon, listener):
 # ---- the request line
 
 TARGETS = [
-    # The absolute form: scheme and authority count for nothing.
+    # In the absolute form, scheme and authority are ignored.
     (b"http://hooks.example.com/webhooks/gladly", b"200"),
     (b"http://hooks.example.com:8085/webhooks/gladly?x=http://h/", b"200"),
     (b"HTTPS://[2001:db8::1]/webhooks/gladly", b"200"),
@@ -80,7 +82,7 @@ TARGETS = [
     (b"webhooks/gladly", b"400"),
     (b"*", b"400"),
     (b"hooks.example.com:443", b"400"),
-    # What is encoded stays encoded: no path and no parameter is cut by it.
+    # Encoded characters stay encoded, and separate no path and no parameter.
     (b"/webhooks/gladly%00", b"404"),
     (b"/webhooks/gladly%00y", b"404"),
     (b"/webhooks/gl%61dly", b"404"),

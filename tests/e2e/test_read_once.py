@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""How often the daemon parses JSON, by deskbridge_json_reads_total: the body of a webhook once when it comes, once more at most
-where it waited and its tree was not kept, once more after a restart; and nothing for an event, but for two profiles that are
-compared where one follows the other within person_gap. Answers of helpdesks are parsed once a question, and the customer as
-the store keeps it once for each webhook that needs it."""
+"""How often the daemon parses JSON, by deskbridge_json_reads_total:
+
+- A webhook's body once when it comes, once more at most where it waited and its tree was not kept, and once more after a
+  restart.
+- An event's JSON never, except two profiles that are compared where one event follows the other within person_gap.
+- A helpdesk's answer once for each request, and a customer in the store once for each webhook that needs it.
+"""
 
 import json
 import time
@@ -21,7 +24,7 @@ MINI = {
     "emails": "/email",
     "time": "/at",
 }
-# A raw reference looks at the webhook when the rules run; a literal is no text to be parsed.
+# A raw reference reads the webhook when the rules run; a literal is not parsed.
 RULES = [
     {"on": "opened", "send": "Seen", "properties": {"Colour": "{/colour}", "Weight": 2.5}},
     {"on": "closed", "send": "Gone"},
@@ -29,7 +32,7 @@ RULES = [
 
 
 class Count:
-    """What has been parsed since. Nothing is asked of /api meanwhile, which parses too."""
+    """Counts the parses since its creation. Requests to /api would parse, too, so a test makes none meanwhile."""
 
     def __init__(self, daemon):
         self.daemon = daemon
@@ -79,7 +82,7 @@ def test_a_lookup_costs_its_answer_and_the_customer_that_is_kept(daemon, sandbox
 
 
 def test_a_merged_customers_webhook_is_parsed_again(daemon, sandbox, gladly):
-    """The new id was put into its tree; the pass after that sees what the helpdesk sent."""
+    """The new id was put into its tree, so the next pass must parse the helpdesk's body again."""
     gladly.merged["cust-1"] = "cust-2"
     gladly.customers["cust-2"] = ["jo@example.com"]
     count = Count(daemon)
@@ -139,7 +142,8 @@ def test_a_request_of_several_items_is_parsed_as_a_whole_too(stage, sandbox):
 
 
 def test_one_that_ended_while_its_lookup_was_out_takes_the_place_of_none(stage, sandbox, gladly):
-    """Settle ends it by its closing; the answer brings its tree back, which nobody takes. Such ones could fill the place of others."""
+    """Its closing cancels it by `settle`. The lookup's answer returns its tree, which no pass takes. Such trees could
+    take the space of others."""
     daemon = stage.daemon(sandbox, gladly, config={"sources": {"gladly": {"settle": {"open": "1s", "close": "1s"}}}})
 
     def reads_of_one_that_is_held(name):
@@ -151,7 +155,7 @@ def test_one_that_ended_while_its_lookup_was_out_takes_the_place_of_none(stage, 
         return count.reads()
 
     assert reads_of_one_that_is_held("before") == 1 + 1 + 1
-    # By their lists they fill the place to the last bit.
+    # Their lists fill the cache to its last byte.
     for batch, lists in enumerate(((4300, 4300, 90, 10), (8, 8, 8, 8), (4, 4, 1, 1), (0, 0, 0, 0))):
         names, at, asked = [f"x{batch}{n}" for n in range(4)], time.time(), gladly.asked()
         gladly.delay = 300

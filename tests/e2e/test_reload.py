@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Another configuration and other secrets while it runs; what is no longer configured waits."""
+"""A new configuration and new secrets while the daemon runs. Work for accounts and sources that are no longer
+configured waits."""
 
 import pathlib
 import re
@@ -96,7 +97,8 @@ def test_secrets_are_watched_on_in_a_folder_that_takes_the_place_of_another(daem
             folder.rename(daemon.dir / others)
         elif others == "gone":
             shutil.rmtree(folder)
-            daemon.wait_log("gladly-webhook is not there", since=mark)  # read in vain: by now it is seen that the folder is gone
+            # The line shows that the daemon has noticed that the folder is gone.
+            daemon.wait_log("gladly-webhook is not there", since=mark)
         if others != "kept":
             shutil.copytree(daemon.dir / "before", folder)
         daemon.credential("gladly-webhook", password)
@@ -104,11 +106,11 @@ def test_secrets_are_watched_on_in_a_folder_that_takes_the_place_of_another(daem
         shutil.copytree(folder, daemon.dir / "before", dirs_exist_ok=True)
 
 
-# ---- secrets behind links: the file in credentials/ is a link, and what it leads to changes
+# ---- secrets behind links: the file in credentials/ is a link, and its target changes
 
 
 def link(target, place):
-    """A link that takes the place of what is there at once."""
+    """Creates a link, which replaces an existing file atomically."""
     new = place.with_name(place.name + ".new")
     new.symlink_to(target)
     new.rename(place)
@@ -127,7 +129,7 @@ def is_taken(daemon, password):
 
 @pytest.fixture
 def place(daemon):
-    """Where the webhook's password is looked for."""
+    """The path of the webhook's password."""
     return daemon.dir / "credentials" / "gladly-webhook"
 
 
@@ -144,7 +146,7 @@ def test_a_changed_file_behind_a_link_is_taken(daemon, place):
 
 
 def test_a_volume_that_is_swapped_by_its_inner_link_is_taken(daemon, place):
-    volume = daemon.dir / "volume"  # as Kubernetes lays secrets out
+    volume = daemon.dir / "volume"  # the layout of secrets in Kubernetes
     for n, password in enumerate(("number one", "number two", "number three")):
         secret_file(volume, "") if n == 0 else None
         secret_file(volume / f"..v{n}", password)
@@ -177,7 +179,7 @@ def test_a_chain_that_changed_without_its_secret_is_watched_as_it_is_now(daemon,
     link(one, place)
     is_taken(daemon, "the same")
     link(two, place)
-    # Nothing tells when the new chain is watched, so the file behind it is written until that is seen.
+    # Nothing shows when the new chain is watched, so the file behind it is written until the daemon notices.
     daemon._secrets.add("another one")
     wait_for(
         lambda: two.write_text("another one")
@@ -273,7 +275,7 @@ def test_events_of_an_account_that_is_gone_wait_for_it(stage, sandbox, gladly):
     daemon.restart()
     sandbox.clear_faults()
     wait_for(lambda: daemon.metric("deskbridge_account_parked", account="shop", reason="not configured") == 1)
-    # Its closing goes to whom its opening reached, and waits there too.
+    # Its closing goes to the address that its opening reached, and waits, too.
     daemon.accepted("gladly", gladly_webhook("closed"))
     daemon.wait_metric("deskbridge_queue_events", 2, account="shop", state="ready")
     assert sandbox.events() == []
@@ -328,7 +330,7 @@ def test_signals_in_a_burst_end_well(daemon):
 
 
 class Notified:
-    """What systemd would hear from the daemon, message by message."""
+    """The messages that systemd would get from the daemon."""
 
     def __init__(self, path):
         self.path = str(path)
@@ -369,11 +371,11 @@ def test_a_daemon_that_has_nothing_to_do_sleeps(daemon, sandbox, gladly):
         for task in (proc / "task").iterdir():
             status = (task / "status").read_text()
             if int(task.name) != daemon.process.pid and f"Name:\t{main}\n" in status:
-                unnamed += 1  # the thread sanitizer's own, which never rests: all of ours have names
+                unnamed += 1  # the thread sanitizer's own, which is never idle: all of the daemon's threads have names
                 continue
             total += int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", status, re.M).group(1))
         assert unnamed == tsan
         return total
 
-    # What was started by the event (a checkpoint, the gauges) is over when two looks a while apart agree.
+    # Work that the event started (a checkpoint, the gauges) is done when two readings a while apart are equal.
     wait_for(lambda: (before := switches(), time.sleep(1.5)) and switches() - before < 5, 15, "rest")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`deskbridge reload`: the running daemon takes the configuration or not, and the command says which."""
+"""`deskbridge reload`: the running daemon applies the configuration or refuses it, and the command says which."""
 
 import json
 import os
@@ -18,7 +18,7 @@ BROKEN = {"sources": {"gladly": {"lable": "Support", "settle": "3 parsecs"}}, "k
 
 
 def reachable(user):
-    """Whether another user can run the program that is tested."""
+    """True where another user can run the program under test."""
     program = pathlib.Path(shutil.which(PROGRAM)).resolve()
     return os.geteuid() == 0 and shutil.which("setpriv") and all(p.stat().st_mode & 0o001 for p in (program, *program.parents))
 
@@ -79,7 +79,7 @@ def test_facts_that_nobody_confirms_are_a_notice_once(daemon):
 
 
 def test_problems_are_not_repeated_into_the_journal_that_the_daemon_writes(daemon, tmp_path):
-    """systemctl reload: stderr of the command is the journal, and so is the daemon's log."""
+    """With systemctl reload both the command's stderr and the daemon's log go to the journal."""
     for configuration, status, text in (
         ({"klaviyo": {"lane": "auto"}}, 0, "auto is taken as single"),
         (BROKEN, 78, "unknown key; did you mean label?"),
@@ -240,7 +240,7 @@ def test_a_named_pipe_in_the_place_of_a_file_holds_nobody(daemon, place):
 
 
 def test_what_is_not_the_daemons_verdict_is_none(daemon):
-    """Another program at that address, and one that says something else with the status than with the text."""
+    """Another program at that address, or one whose status and text contradict each other."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer():

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""A webhook that a helpdesk sends again after the conversation was closed, byte for byte, must not open it again: at desks
-whose webhooks have neither an id nor a time the definition tells what makes a body unique (`delivery`). And what may be
-true twice in the same words is never taken for a repeat."""
+"""A webhook that a helpdesk repeats byte for byte after the conversation was closed must not open it again. Where a
+desk's webhooks have neither an id nor a time, the definition says what makes a body unique (`delivery`). A body that
+may be sent twice about two changes is never taken for a repeat."""
 
 import json
 import time
@@ -52,7 +52,7 @@ def freshdesk(transition, stamp):
 
 
 def plain(transition, stamp):
-    """LiveAgent, generic: the body to paste."""
+    """The body that is pasted at LiveAgent and for generic."""
     body = {"conversation": "c-1", "email": EMAIL}
     return body | ({"changed": stamp} if stamp else {}), f"transition={transition}", {}
 
@@ -61,7 +61,7 @@ def form(transition, _):
     return urlencode({"ticket_id": 70551}), f"transition={transition}", {}
 
 
-# preset: what opens, what closes, and the opening or reply that comes again.
+# preset: a webhook that opens, one that closes, and the opening or reply that is repeated.
 CHANGED = ["2026-11-20 09:15:00", "2026-11-20 10:45:30", "2026-11-20 11:02:41"]
 HISTORIES = {
     "helpscout-created": ("helpscout", lambda: [
@@ -96,7 +96,7 @@ FLAGS = {preset: f"In {label} Conversation" for preset, label in {
 
 
 class Told:
-    """What one source was posted: the very bytes, with the proof of the first time."""
+    """The webhooks posted to one source, which repeats the same bytes with the first proof."""
 
     def __init__(self, daemon, preset):
         self.daemon, self.preset, self.at = daemon, preset, time.time()
@@ -143,7 +143,7 @@ def test_a_second_closing_in_missive_counts_though_nobody_wrote_between(desk):
 
 @pytest.mark.parametrize("stamp", [None, "", "{{ticket.modified_on}}", "20 Nov, 2026 at 10:45 AM", "2026-11-20"])
 def test_a_body_without_the_second_of_its_change_counts_each_time(desk, stamp):
-    """Bodies that were pasted before there was a place for it, and desks that do not fill it in."""
+    """Such are bodies that were pasted before they held the time, and desks that do not fill it in."""
     _, daemon = desk("freshdesk")
     told = Told(daemon, "freshdesk")
     told.accepted(freshdesk("opened", stamp), paused=True)

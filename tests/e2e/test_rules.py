@@ -56,7 +56,7 @@ def test_two_rules_with_one_metric_make_one_event(stage, gladly):
     ]
     daemon = stage.daemon(sandbox, gladly, config={"rules": rules})
     gladly.customers["cust-1"] = ["jo@example.com"]
-    now = time.time() - 3 * 86400  # a closing so old is backfill, but where a rule says never
+    now = time.time() - 3 * 86400  # a closing of this age is backfill unless a rule says never
     daemon.accepted("gladly", gladly_webhook("opened", "conv-1", at=now))
     daemon.accepted("gladly", gladly_webhook("closed", "conv-1", at=now + 2))
     daemon.accepted("gladly", gladly_webhook("opened", "conv-2", at=time.time() - 1))
@@ -92,7 +92,7 @@ def test_the_rules_that_intercoms_setup_shows_keep_an_agents_messages_out(stage)
     setup = yaml.safe_load(pathlib.Path(PRESETS, "intercom.yaml").read_text(encoding="utf-8"))["setup"]
     rules = textwrap.dedent(re.search(r"^( *)rules:\n(?:\1 .*\n)+", setup, re.MULTILINE).group(0))
     rules = yaml.safe_load(rules.replace("{on:", '{"on":'))  # YAML 1.1 reads a bare `on` as true
-    source = desk_source("intercom", "http://127.0.0.1:9", **rules)  # the webhooks hold the address: nothing is asked
+    source = desk_source("intercom", "http://127.0.0.1:9", **rules)  # the webhooks hold the address: there is no lookup
     daemon = stage.daemon(sandbox, config={"sources": {"intercom": source}})
     now = int(time.time()) - 600
 

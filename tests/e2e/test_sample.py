@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`deskbridge sample`: a webhook as the helpdesk would send it, rightly proven, as a shell command or posted."""
+"""`deskbridge sample`: a webhook as the helpdesk would send it, with a valid proof, as a shell command or posted."""
 
 import json
 import re
@@ -33,14 +33,14 @@ def sample(daemon, *words, url=True, source="gladly"):
 
 
 def shell(command):
-    """What a person does with it: paste it."""
+    """Runs the printed command in a shell, as a person who pastes it."""
     ended = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=HANG)
     assert ended.returncode == 0 and ended.stderr == "", ended
     return json.loads(ended.stdout)
 
 
 def parts(command):
-    """(URL, headers, body) of a printed command, as the shell would split it."""
+    """Returns (URL, headers, body) of a printed command, split as by a shell."""
     words = shlex.split(command)
     assert words[:2] == ["curl", "-sS"]
     headers = [words[i + 1] for i, word in enumerate(words) if word == "-H"]

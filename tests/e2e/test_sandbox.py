@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The sandbox against Klaviyo's documented behaviour: what it takes, what it refuses and how, what it keeps."""
+"""The sandbox against Klaviyo's documented behaviour: accepted and refused requests, and stored events."""
 
 import http.client
 import json
@@ -20,7 +20,7 @@ STARTED = "started conversation in Gladly"
 
 
 def event(email="jo@example.com", metric=STARTED, unique_id="u-1", profile=None, **attributes):
-    """The body of a single event; profile: its properties."""
+    """Returns the body of a single event. profile: the properties of its profile."""
     who = {"email": email}
     if profile is not None:
         who["properties"] = profile
@@ -35,7 +35,7 @@ def event(email="jo@example.com", metric=STARTED, unique_id="u-1", profile=None,
 
 
 def bulk(*items):
-    """The body of a bulk request: each item is (email, [events as event() makes them])."""
+    """Returns the body of a bulk request. Each item is (email, [events as event() makes them])."""
     data = []
     for email, events in items:
         inner = []
@@ -48,7 +48,7 @@ def bulk(*items):
 
 
 def the_error(answer, status):
-    """The one error of an answer, whose form is checked."""
+    """Returns the only error of an answer, and checks its form."""
     assert answer.status == status, answer
     assert answer.headers["content-type"] == "application/vnd.api+json"
     errors = answer.json()["errors"]
@@ -231,7 +231,7 @@ def test_line_break_in_the_key_is_a_400_in_html(sandbox):
         answer = b""
         while b"</html>" not in answer and (piece := raw.recv(65536)):
             answer += piece
-    # libmicrohttpd 1.0 refuses the bare line feed by itself, with a page of its own that has no type.
+    # libmicrohttpd 1.0 itself refuses the bare line feed, with a page that has no type.
     assert answer.startswith(b"HTTP/1.1 400") and b"</html>" in answer
     assert sandbox.all_events() == []
 
@@ -390,13 +390,13 @@ def test_quota_headers_count_the_steady_window(sandbox):
         answer = sandbox.klaviyo("POST", EVENTS, event(unique_id=str(number)))
         assert answer.headers["ratelimit-limit"] == "3500" and 1 <= int(answer.headers["ratelimit-reset"]) <= 60
         remaining.append(int(answer.headers["ratelimit-remaining"]))
-    assert remaining in ([3499, 3498], [3499, 3499])  # the second where a minute began between them
+    assert remaining in ([3499, 3498], [3499, 3499])  # a second one where a minute began between them
     bad = sandbox.klaviyo("POST", EVENTS, {"data": {}})
     assert bad.status == 400 and bad.headers["ratelimit-limit"] == "3500"
 
 
 def test_burst_beyond_the_quota_is_429(sandbox):
-    # One a second: of three that begin in the same second at least one is throttled; a new second lets one through.
+    # The limit is one per second: of three in the same second at least one is throttled. A new second permits one.
     def throttled():
         answers = [sandbox.klaviyo("GET", "/api/accounts") for _ in range(3)]
         return [a for a in answers if a.status == 429]
@@ -552,7 +552,7 @@ def test_die_processes_and_does_not_answer(sandbox):
 
 def test_hundreds_of_delays_wait_side_by_side(stage):
     sandbox = stage.sandbox(quota=False)
-    seconds = max(1.5, TIMEOUT / 20)  # in which all of them begin
+    seconds = max(1.5, TIMEOUT / 20)  # all of them begin within this time
     sandbox.fault(f"delay={int(seconds * 1000)}ms")
     statuses, began = [], time.monotonic()
     threads = [
@@ -563,7 +563,7 @@ def test_hundreds_of_delays_wait_side_by_side(stage):
     ]
     for thread in threads:
         thread.start()
-    # Recorded at once, answered later.
+    # The event is recorded at once and answered later.
     sandbox.wait_for(lambda s: s.stats()["recorded"] == 200)
     for thread in threads:
         thread.join()
@@ -649,7 +649,7 @@ def test_a_feed_that_nobody_reads_stops_nobody():
     try:
         address = process.stdout.readline().decode().removeprefix("sandbox on http://").strip()
         headers = {"Authorization": f"Klaviyo-API-Key {KEY}", "revision": "2026-07-15"}
-        for number in range(3):  # far more than a pipe holds
+        for number in range(3):  # far more than a pipe's buffer holds
             events = [event(unique_id=f"{number}-{i}", metric="m" * 100) for i in range(1000)]
             answer = request(address, "POST", BULK, bulk(("jo@example.com", events)), headers)
             assert answer.status == 202, answer

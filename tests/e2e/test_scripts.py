@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""scripts/test and scripts/quickstart for somebody who has just cloned the repository: what they say of wrong options, of tools and
-packages that are missing, of ports that are taken, and how far they are."""
+"""scripts/test and scripts/quickstart after a fresh clone: their output about wrong options, missing tools and
+packages, ports in use, and progress."""
 
 import contextlib
 import os
@@ -26,7 +26,8 @@ pytestmark = pytest.mark.skipif(not SCRIPTS.is_dir(), reason="needs the scripts 
 
 @pytest.fixture
 def machine(tmp_path):
-    """Runs a script on a machine that has the usual tools and what the test adds: nothing is installed here."""
+    """Runs a script on a simulated machine with the usual tools and those that the test adds. Nothing is installed on
+    the real machine."""
     folder = tmp_path / "bin"
     folder.mkdir()
     for tool in TOOLS:
@@ -64,7 +65,8 @@ def debian(machine):
 
 @pytest.fixture
 def clone(debian, tmp_path):
-    """A small clone that makes nothing: its scripts are this tree's, `make` is what the test says (makes), and it has two tests."""
+    """A small clone in which nothing is built. It has this tree's scripts, two tests, and the `make` that makes()
+    writes."""
     folder = tmp_path / "clone"
     shutil.copytree(SCRIPTS, folder / "scripts")
     for name, text in (
@@ -82,7 +84,8 @@ def clone(debian, tmp_path):
 
     class Clone:
         def makes(self, built=0, checked=0, cases="", log=None):
-            """What `make` ends with, and for `make check` what it prints and what pytest has written."""
+            """Writes a `make` with this exit status; for `make check` also with this output and the output of
+            pytest."""
             (folder / "cases").write_text(cases)
             written = ":" if log is None else "cat log >build-test/tests/e2e/run.log"
             (folder / "log").write_text(log or "")
@@ -110,7 +113,7 @@ def test_a_word_finds_a_folder_a_file_a_case_and_a_check(clone, word, found):
 
 
 def test_the_word_that_stands_for_none_is_in_no_test_here():
-    """`scripts/test -k nosuch` finds nothing in the tree itself. Status 5 of pytest: no test was collected."""
+    """`scripts/test -k nosuch` finds no test in this tree. Status 5 of pytest means that no test was collected."""
     listed = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", "-q", "--collect-only", "-k", "nosuch", TREE / "tests/e2e"]
     ended = subprocess.run(listed, cwd=TREE, capture_output=True, text=True, timeout=HANG, check=False)
     assert ended.returncode == 5, ended.stdout + ended.stderr
@@ -193,7 +196,7 @@ def test_a_program_that_is_not_there_is_told(machine):
 
 
 def listener(port):
-    """A socket that listens on the port, or None where somebody else does."""
+    """Returns a socket that listens on the port, or None where another process does."""
     made = socket.socket()
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -207,7 +210,8 @@ def listener(port):
 
 @contextlib.contextmanager
 def all_taken(ports, port):
-    """Takes that one of the ports; gives those that quickstart may find taken, as a deskbridge of the developer's may hold others."""
+    """Listens on one of the ports. Yields the ports that quickstart may find in use, as a developer's own deskbridge
+    may use others."""
     probes = {one: listener(one) for one in ports}
     for one in ports:
         if one != port and probes[one]:
@@ -220,7 +224,7 @@ TAKEN = re.compile(r"==> taken by another program: ports? ([\d and]+)\. .*listen
 
 
 def told(said, taken):
-    """The ports that quickstart took instead."""
+    """Returns the port that quickstart used instead for webhooks."""
     line = TAKEN.search(said)
     assert line, said
     assert line[1].split(" and ")[0] in taken
@@ -230,7 +234,7 @@ def told(said, taken):
 
 @pytest.mark.parametrize("port", [8085, 8086], ids=["webhooks", "admin"])
 def test_quickstart_says_which_port_is_taken_and_which_it_takes_instead(usual_ports, port, tmp_path):
-    """As far as its first command; then it is told to end, and leaves nothing."""
+    """quickstart runs to its first command. Then it gets a signal, and must leave nothing behind."""
     with all_taken(usual_ports, port) as taken, subprocess.Popen(
         [SCRIPTS / "quickstart"],
         env={**os.environ, "DESKBRIDGE": shutil.which(PROGRAM), "TMPDIR": str(tmp_path)},
@@ -291,7 +295,7 @@ def test_a_terminal_sees_how_far_it_is_in_one_line_that_is_wiped(tmp_path):
     while True:
         try:
             more = os.read(ours, 4096)
-        except OSError:  # the terminal's other end is closed
+        except OSError:  # the other end of the terminal is closed
             break
         if not more:
             break
@@ -400,12 +404,13 @@ def test_each_reason_for_a_skip_is_told_once_with_the_number_and_the_files(tmp_p
     ]
 
 
-# ---- the roots of other systems (scripts/roots)
+# ---- roots of other systems (scripts/roots)
 
 
 @pytest.fixture
 def roots(tmp_path):
-    """roots(SCRIPT): runs it with the functions of scripts/roots, and a root in ./bare, in a mount namespace of its own."""
+    """roots(SCRIPT): runs SCRIPT with the functions of scripts/roots and a root in ./bare, in its own mount
+    namespace."""
     apart = ["unshare", "--mount", "--propagation", "private"]
     if os.geteuid() != 0 or subprocess.run([*apart, "mount", "-t", "tmpfs", "none", tmp_path], capture_output=True).returncode != 0:
         pytest.skip("mounts file systems, which needs root")

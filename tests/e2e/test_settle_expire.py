@@ -36,7 +36,7 @@ def test_a_shorter_settle_counts_for_what_is_held_already(stage, sandbox, gladly
 
 
 def test_a_reload_that_reads_another_conversation_leaves_nobody_behind(stage, sandbox, gladly):
-    """A webhook waits for others by the conversation that it was stored with, and so they let it go."""
+    """A webhook waits for others by the conversation that was stored with it, so they wake it."""
     daemon = settled(stage, sandbox, gladly, open="1h")
 
     def read_anew(changes):
@@ -55,7 +55,7 @@ def test_a_reload_that_reads_another_conversation_leaves_nobody_behind(stage, sa
     read_anew({"definition": {"conversation": ["/content/thread", "/content/conversationId"]}})
     held(2, "conv-1", "thread-2")
     read_anew({"definition": None})
-    held(3, "conv-3", "thread-3")  # the second is read as one of conv-1 by now
+    held(3, "conv-3", "thread-3")  # the second is read as a webhook of conv-1 now
     read_anew({"settle": None})
     daemon.wait_idle()
     assert {event["email"] for event in sandbox.events()} >= {"jo-1@example.com", "jo-3@example.com"}
@@ -64,7 +64,7 @@ def test_a_reload_that_reads_another_conversation_leaves_nobody_behind(stage, sa
 def test_a_reopening_that_is_closed_at_once_is_nothing(stage, sandbox, gladly):
     daemon = settled(stage, sandbox, gladly, open="1h")
     now = time.time()
-    # Long past its settle time: counts at once, and its closing has none.
+    # The opening is older than its settle time, so it counts at once, as does its closing.
     daemon.accepted("gladly", gladly_webhook("opened", "conv-1", "cust-1", at=now - 9000))
     daemon.accepted("gladly", gladly_webhook("closed", "conv-1", "cust-1", at=now - 100))
     daemon.accepted("gladly", gladly_webhook("reopened", "conv-1", "cust-1", at=now - 50))
@@ -82,7 +82,7 @@ def test_a_conversation_that_is_closed_at_once_is_nothing(stage, sandbox, gladly
     now = time.time()
     daemon.accepted("gladly", gladly_webhook("opened", "conv-1", "cust-1", at=now - 60))
     daemon.accepted("gladly", gladly_webhook("closed", "conv-1", "cust-1", at=now - 30))
-    # What lasts, and a closing of which no opening is known, go out.
+    # An opening that lasts, and a closing without a known opening, give events.
     daemon.accepted("gladly", gladly_webhook("opened", "conv-2", "cust-2", at=now - 4000))
     daemon.accepted("gladly", gladly_webhook("closed", "conv-3", "cust-3", at=now - 10))
     sandbox.wait_events(1, email="jo-2@example.com")
@@ -140,7 +140,7 @@ def test_a_conversation_open_too_long_expires(stage, sandbox, gladly):
     assert events[1]["properties"]["Reason"] == "expired"
     assert events[1]["backfill"] is True
     assert events[1]["profile_properties"][FLAG] is False
-    # What comes after is news.
+    # A later webhook gives an event again.
     daemon.accepted("gladly", gladly_webhook("reopened"))
     assert sandbox.wait_events(3)[2]["metric"] == REOPENED
 

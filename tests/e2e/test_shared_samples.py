@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Webhooks as helpdesks sent them, and small inputs that failed once: every file of two folders that stand beside some
-checkouts, each posted with a right proof to a daemon on a fresh store. What must come of it stands in the tables below, by
-the contract and by what is known of the desks. The folders are no part of the tarball: a row whose folder is missing is
-skipped.
+"""Webhooks as helpdesks sent them, and small inputs that failed once. They are the files of two folders that exist next
+to some checkouts. Each file is posted with a valid proof to a daemon with a new store. The tables below hold the
+expected results. The folders are not in the tarball: a row whose folder is missing is skipped.
 
-With `-s` a table of what came of each is printed, in Markdown.
+`-s` prints the results as a table in Markdown.
 """
 
 import json
@@ -21,16 +20,22 @@ HERE = pathlib.Path(os.environ.get("TEST_SRCDIR", pathlib.Path(__file__).resolve
 SHARED = HERE.parents[1] / "shared"
 SAMPLES, CASES = SHARED / "helpdesks" / "samples", SHARED / "cases"
 MISSING = "needs the examples in ../shared, which are no part of this repository"
-SECOND = " · "  # in a row's name, before what tells it from the file's first row
+SECOND = " · "  # in a row's name, before the words that distinguish it from the file's first row
 
 
 class Case:
-    """One file: how it is posted, and what must come of it. says: transition of each webhook that is kept, and where in the
-    file its conversation stands (a pointer, or the id itself). dead: a part of the dead letter's reason. metrics: of the
-    events that come of it, and where the address stands (a pointer into the file, or into another one: "FILE#POINTER").
-    answers: of the helpdesk's API, by path, in which {} is the customer's id. paused: what the flag is in the end; None where
-    nobody has one. properties: what the event holds; None: holds not. before: a file that is posted first. wrapped: makes the
-    webhook in which the file's object stands. rules: of the source."""
+    """One file: how it is posted, and the expected result.
+
+    says        (transition, conversation) of each stored webhook; the conversation as a pointer into the file, or its id
+    dead        a part of the dead letter's reason
+    metrics     (metric, address) of the events; the address as a pointer into the file, or another one: "FILE#POINTER"
+    answers     of the helpdesk's API, by path, in which {} is the customer's id
+    paused      the flag in the end; None where no profile has it
+    properties  of the event; None: it has no such property
+    before      a file that is posted first
+    wrapped     returns the webhook that holds the file's object
+    rules       of the source
+    """
 
     def __init__(
         self, preset, answer, *says, headers=None, query="", dead=None, result=None, metrics=(), answers=None, customer=None,
@@ -47,7 +52,7 @@ def event(name):
 
 
 def path_of(name):
-    """Of a file of either folder; None where it is not there."""
+    """Returns the path of a file of either folder; None where it does not exist."""
     name = name.partition(SECOND)[0]
     return next((folder / name for folder in (SAMPLES, CASES) if (folder / name).exists()), None)
 
@@ -57,7 +62,8 @@ def file(name):
 
 
 def value(name, pointer):
-    """What stands there, as text; an address at the end of a URL as the address. What is no pointer stands for itself."""
+    """Returns the value of a pointer as text; of a URL that ends with an address, the address. A text that is no
+    pointer is returned as it is."""
     other, _, pointer = pointer.rpartition("#")
     if not pointer.startswith("/"):
         return pointer
@@ -257,7 +263,7 @@ ROWS = {
         paused=True,
         properties={"Initiated By": "agent", "Agent": "Eeshan Garg"},
     ),
-    "kustomer-created.json": Case(  # its collector put one more `data` around it
+    "kustomer-created.json": Case(  # the person who collected it put one more `data` around it
         "kustomer", "accepted", ("opened", "/data/data/id"), result="no address"
     ),
     "kustomer-created.json · as on the wire": Case(
@@ -300,7 +306,7 @@ ROWS = {
         properties={"Conversation URL": "{base}/agent/tickets/5158"},
     ),
     "zendesk-trigger-template.json": Case("zendesktrigger", "accepted", dead="/updatedAt"),
-    # ---- answers of a helpdesk's API: the daemon reads them where they come
+    # ---- answers of a helpdesk's API, which the daemon gets from a lookup
     "gladly-customer-merged.json": Case(
         "gladly",
         "accepted",
@@ -313,7 +319,7 @@ ROWS = {
         metrics=[("started conversation in Gladly", GLADLY_ADDRESS)],
         paused=True,
     ),
-    "intercom-conversation.json": Case(  # as webhooks carry it now: its contact by id only
+    "intercom-conversation.json": Case(  # today's webhooks hold a contact by its id only
         "intercom",
         "accepted",
         ("closed", "/id"),
@@ -344,7 +350,7 @@ ROWS = {
                 "properties": {"Parcel": "{/custom_attributes/tracking_number}"},
             },
         ],
-        properties={"Parcel": "9400111899223334445556"},  # as it was written
+        properties={"Parcel": "9400111899223334445556"},  # the digits as written
     ),
     "bom.generic.json": Case(
         "generic",
@@ -353,7 +359,7 @@ ROWS = {
         metrics=[("started conversation in Helpdesk", "/email")],
         paused=True,
     ),
-    "born-closed.intercom.json": Case(  # pauses nobody
+    "born-closed.intercom.json": Case(  # it pauses no person
         "intercom",
         "accepted",
         ("closed", "/data/item/id"),
@@ -379,7 +385,7 @@ ROWS = {
         "accepted",
         ("reopened", "/id"),
         before="reopened-status-changed.chatwoot.json",
-        metrics=[("reopened conversation in Chatwoot", "/meta/sender/email")],  # the first one's
+        metrics=[("reopened conversation in Chatwoot", "/meta/sender/email")],  # of the first webhook
         result="duplicate",
         paused=True,
     ),
@@ -412,8 +418,8 @@ ROWS = {
 
 
 class Raw:
-    """A request byte by byte: what it is answered with, by a daemon with these sources; what is kept and sent; what neither
-    the log nor the metrics may hold."""
+    """A request byte by byte to a daemon with these sources: the expected answer, webhooks and events. hidden: texts
+    that neither the log nor the metrics may hold."""
 
     def __init__(self, status, answer, sources, says=(), metrics=(), hidden=(), paused=None):
         self.status, self.answer, self.sources, self.says = status, answer, sources, says
@@ -455,7 +461,7 @@ TOLD = []
 
 @pytest.fixture(scope="module", autouse=True)
 def table():
-    """What came of each, for who reads the output."""
+    """Prints the table of results when the tests are done."""
     yield
     heads = ("file", "answer", "transition", "conversation", "result", "event", "paused", "properties")
     print("\n| " + " | ".join(heads) + " |\n|" + "---|" * len(heads))
@@ -476,7 +482,7 @@ def test_every_file_has_a_row(folder):
 
 
 def body_of_file(name):
-    """The bytes of a file; skips the test where it is not there."""
+    """Returns the bytes of a file; skips the test where it does not exist."""
     path = path_of(name)
     if not path:
         pytest.skip(MISSING)
@@ -484,7 +490,7 @@ def body_of_file(name):
 
 
 def answers_of(name, case):
-    """By path, the ids in it filled in."""
+    """Returns the answers by path, with the ids filled in."""
     def filled(path):
         return re.sub(r"{([^}]*)}", lambda at: value(name, at[1] or case.customer), path)
 
@@ -501,14 +507,14 @@ def address(name, place):
 
 
 def flag_of(sandbox):
-    """What the one flag of all profiles is; None where there is none."""
+    """Returns the flag, which must be equal in all profiles; None where there is none."""
     flags = {flag for profile in sandbox.profiles().values() for flag in profile.values()}
     assert len(flags) <= 1, flags
     return next(iter(flags), None)
 
 
 def tell(name, answer, rows, sandbox):
-    """Rows of the table: one for each webhook that was kept, the first of them with the events."""
+    """Adds rows to the table: one for each stored webhook, the first of them with the events."""
     events = [f"{event['metric']} → {event['email']}" + (" (late)" if event["backfill"] else "") for event in sandbox.events()]
     shown = [f"{key}: {event['properties'][key]}" for event in sandbox.events() for key in SHOWN if key in event["properties"]]
     came = [", ".join(events) or "–", str(flag_of(sandbox)).lower().replace("none", "–"), ", ".join(shown) or "–"]
@@ -556,7 +562,7 @@ def test_what_a_helpdesk_sent_gives_what_its_name_says(stage, name):
     if case.result:
         assert [row["reason"].split(":")[0] for row in rows] == [case.result]
     check_events(name, sandbox, case.metrics, case.paused, case.properties, helpdesk.url)
-    # Nothing of it without a proof.
+    # Without a proof nothing of it is read.
     refused = daemon.post("desk", body, headers=case.headers, auth=None, query=case.query)
     assert refused.status == 401
 
@@ -579,4 +585,4 @@ def test_a_request_byte_by_byte_gives_what_its_name_says(stage, name):
     metrics = daemon.api("/metrics").text
     for text in (metrics, *daemon.log()):
         assert not any(hidden in text for hidden in case.hidden)
-        assert not re.search(r"[a-z0-9]@[a-z]", text)  # no address that can be read
+        assert not re.search(r"[a-z0-9]@[a-z]", text)  # without a readable address

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A store whose disk is small or nearly full, whose files are deleted or replaced, or that has two names: what was acknowledged is
-delivered, and what cannot be kept is refused."""
+"""A store whose disk is small or nearly full, whose files are deleted or replaced, or that has two names. Acknowledged
+webhooks are delivered, and webhooks that cannot be stored are refused."""
 
 import contextlib
 import os
@@ -24,7 +24,7 @@ def store_of(daemon):
 
 @pytest.fixture
 def mounted():
-    """mounted(size): a tmpfs of that size, gone after the test; skips where none can be mounted."""
+    """mounted(size): mounts a tmpfs of that size until the test ends; skips where none can be mounted."""
     places = []
 
     def mount(*arguments):
@@ -54,8 +54,8 @@ def large(n, size=20000):
 
 
 def fill(daemon, first, size=20000, most=4000):
-    """Posts webhooks of that size until the store has no room, and makes none; returns the number behind the last one that
-    was taken."""
+    """Posts webhooks of that size until the store is full and stays full. Returns the number after the last accepted
+    one."""
     n, refused = first, 0
     while n < first + most:
         answer = daemon.post("gladly", large(n, size))
@@ -64,14 +64,14 @@ def fill(daemon, first, size=20000, most=4000):
             continue
         assert answer.status == 503 and int(answer.headers["retry-after"]) > 0
         refused = refused or time.monotonic()
-        if time.monotonic() - refused > 3:  # it looks for room every second
+        if time.monotonic() - refused > 3:  # the daemon checks the free space every second
             return n
     raise AssertionError(f"{most} webhooks were taken, and none was refused")
 
 
 def hog(place, leave):
     path = os.path.join(place, "hog")
-    with open(path, "wb", buffering=0) as file, contextlib.suppress(OSError):  # the daemon writes meanwhile
+    with open(path, "wb", buffering=0) as file, contextlib.suppress(OSError):  # the daemon may write meanwhile
         while free(place) > leave:
             file.write(b"x" * 4096)
     return path
@@ -84,7 +84,7 @@ def takes_again(daemon):
 @needs_root
 @pytest.mark.parametrize("size, each", [("6m", 20000), ("16m", 50000)])
 def test_a_small_disk_that_is_full_works_off_what_it_took_and_takes_again(stage, sandbox, gladly, mounted, size, each):
-    """Nobody makes room: done work goes, and its place is taken by new work. Twice over."""
+    """No space is freed from outside: finished work is removed, and new work takes its space. This happens twice."""
     place = mounted("-t", "tmpfs", "-o", f"size={size}", "tmpfs")
     gladly.customers = {f"cust-{n}": [f"jo-{n}@example.com"] for n in range(3000)}
     daemon = stage.daemon(sandbox, gladly, start=False)
@@ -97,7 +97,7 @@ def test_a_small_disk_that_is_full_works_off_what_it_took_and_takes_again(stage,
         assert taken - before > 30
         wait_for(lambda: daemon.api("/readyz").status == 503)
         gladly.up()
-        daemon.reload()  # asks again at once, where the waits for the helpdesk have grown
+        daemon.reload()  # starts lookups at once, as their waits have grown
         sandbox.wait_for(lambda s, n=taken: len(s.events()) == n, timeout=60)
         takes_again(daemon)
     wait_for(lambda: daemon.post("gladly", gladly_webhook("closed", "conv-1", "cust-1")).status == 200)
@@ -133,7 +133,7 @@ def test_a_disk_that_others_fill_and_empty_again_needs_no_restart(stage, sandbox
     if leave:
         gladly.delay = 3600
     else:
-        gladly.down()  # refused lookups are written down, too; but then nobody asks again before a pause is over
+        gladly.down()  # refused lookups are stored, too, but then none is repeated before a pause has ended
     daemon = stage.daemon(sandbox, gladly, start=False)
     daemon.configure({"store": f"sqlite:{place}/deskbridge.db"})
     daemon.start()
@@ -196,7 +196,7 @@ def test_a_store_file_that_is_deleted_makes_the_daemon_unready(stage, sandbox, g
         assert answer.status == 503 and "was deleted or replaced" in answer.body.decode()
     answer = daemon.post("gladly", gladly_webhook("opened", "conv-1", "cust-1"))
     assert answer.status == 503 and int(answer.headers["retry-after"]) > 0
-    # No restart is needed once it is put back.
+    # No restart is needed once the file is put back.
     os.rename(f"{file}.away", file)
     takes_again(daemon)
     wait_for(lambda: daemon.post("gladly", gladly_webhook("opened", "conv-2", "cust-2")).status == 200)
@@ -285,7 +285,7 @@ def test_a_hard_link_admits_no_second_daemon(stage, daemon, sandbox, gladly):
         os.link(store_of(daemon), link)
         is_refused(stage, sandbox, gladly, link)
         assert not os.path.exists(f"{link}-wal")
-    # Readers are let in, and SQLite's own locks are held as before.
+    # Readers have access, and SQLite's own locks are held as before.
     assert daemon.ask("status").returncode == 0
     with contextlib.closing(sqlite3.connect(store_of(daemon), timeout=0)) as store:
         assert store.execute("SELECT count(*) FROM webhooks").fetchall() == [(1,)]

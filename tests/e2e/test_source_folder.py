@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Where the source can be built, and what configure and the scripts say where it cannot."""
+"""Folders in which the source can be built, and the errors of configure and the scripts in others."""
 
 import os
 import pathlib
@@ -13,7 +13,7 @@ TREE = pathlib.Path(os.environ.get("TEST_SRCDIR", pathlib.Path(__file__).resolve
 
 @pytest.fixture
 def clone(tmp_path):
-    """Makes a folder of this name that looks like a clone: links to this tree's files."""
+    """Creates a folder of this name that looks like a clone, with links to this tree's files."""
 
     def make(name):
         folder = tmp_path / name
@@ -21,7 +21,7 @@ def clone(tmp_path):
         for entry in ("configure", "build-aux", "src", "scripts", "Makefile.in", "config.h.in"):
             if not (TREE / entry).exists():
                 pytest.skip("needs a source tree in which autoreconf was run")
-            # scripts look for the tree where they stand: a copy.
+            # Scripts look for the tree in their own folder, so they are copied.
             (shutil.copytree if entry == "scripts" else os.symlink)(TREE / entry, folder / entry)
         return folder
 
@@ -29,7 +29,8 @@ def clone(tmp_path):
 
 
 def run(folder, *command, **environment):
-    """Without the words that `make check` hands down to a make of its own: they would change what that prints."""
+    """Runs a command without the variables that `make check` passes to another make, as they would change its
+    output."""
     handed_down = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "GNUMAKEFLAGS")
     ours = {name: value for name, value in os.environ.items() if name not in handed_down}
     return subprocess.run(
@@ -45,7 +46,7 @@ def run(folder, *command, **environment):
 
 
 def test_a_folder_with_blanks_can_be_configured(clone):
-    """As far as configure looks at folders; scripts/test-release builds and tests in such a one."""
+    """This tests configure's check of folders; scripts/test-release builds and tests in such a folder."""
     with subprocess.Popen(
         ["../configure", "--no-create"], cwd=clone("a desk bridge") / "build", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as started:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A store that cannot be opened, cannot grow, or holds what nobody wrote: what is said, what goes on, what is not lost."""
+"""A store that cannot be opened, cannot grow, or holds foreign values: the errors, the work that continues, and that
+nothing is lost."""
 
 import contextlib
 import json
@@ -31,7 +32,7 @@ def sql(daemon, *statements):
 
 
 def fails_to_start(daemon, *words):
-    """Starts it, which must end with 1 at once, and say all of these words."""
+    """Starts the daemon, which must end with 1 at once and log all of these words."""
     daemon.start(ready=False)
     assert daemon.wait_exit() == 1
     daemon.process.killed = True
@@ -43,7 +44,7 @@ def fails_to_start(daemon, *words):
 
 @pytest.fixture
 def mounted():
-    """mounted("size=2m"): a tmpfs of that kind, gone after the test; skips where none can be mounted."""
+    """mounted("size=2m"): mounts a tmpfs with that option until the test ends; skips where none can be mounted."""
     places = []
 
     def mount(options):
@@ -65,7 +66,7 @@ def remount(place, options):
     subprocess.run(["mount", "-o", f"remount,{options}", place], check=True)
 
 
-# ---- what it cannot start with
+# ---- stores with which it cannot start
 
 
 def text_file(path):
@@ -161,11 +162,11 @@ def test_a_second_daemon_is_told_whom_to_stop_and_the_first_goes_on(stage, daemo
     sandbox.wait_events(1)
 
 
-# ---- what happens to it while it is in use
+# ---- trouble while it is in use
 
 
 def fill(daemon, n, size=20000):
-    """Posts webhooks of that size until one is refused; returns how many were taken, and the refusal."""
+    """Posts webhooks of that size until one is refused. Returns the number of accepted ones and the refusal."""
     for taken in range(n):
         body = gladly_webhook("opened", f"conv-{taken}", f"cust-{taken}")
         body["content"]["note"] = "x" * size
@@ -187,7 +188,7 @@ def refused_well(daemon, answer):
 def test_a_full_disk_refuses_with_503_and_loses_nothing(stage, sandbox, gladly, mounted):
     place = mounted("size=2m")
     gladly.customers = {f"cust-{n}": [f"jo-{n}@example.com"] for n in range(200)}
-    gladly.down()  # so that all stays undone
+    gladly.down()  # so that all webhooks stay pending
     daemon = stage.daemon(sandbox, gladly, start=False)
     daemon.configure({"store": f"sqlite:{place}/deskbridge.db"})
     daemon.start()
@@ -242,7 +243,7 @@ def test_a_disk_that_others_fill_to_the_last_byte_stops_and_lets_go(stage, sandb
     with open(hog, "wb", buffering=0) as file, contextlib.suppress(OSError):
         while file.write(b"x" * 4096):
             pass
-    taken = []  # what still fitted into the files as they are
+    taken = []  # the writes that still fitted into the existing files
 
     def refusal():
         n = len(taken) + 2
@@ -261,7 +262,7 @@ def test_a_disk_that_others_fill_to_the_last_byte_stops_and_lets_go(stage, sandb
 
 
 def limit_files(daemon, size):
-    """No file of the daemon may grow beyond size bytes: what it writes there fails as on a full disk."""
+    """Limits the files of the daemon to `size` bytes: writes beyond that fail as on a full disk."""
     hard = resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE)[1]
     resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (size, hard))
 
@@ -277,7 +278,7 @@ def test_files_that_may_not_grow_refuse_with_503_and_lose_nothing(stage, sandbox
     sandbox.wait_events(1)
     limit_files(daemon, wal_size(daemon) + 100000)
     taken, _ = fill(daemon, 190)
-    limit_files(daemon, 4096)  # what is smaller might still fit
+    limit_files(daemon, 4096)  # a smaller write might still fit
     refused_well(daemon, daemon.post("gladly", gladly_webhook("opened", "refused", "cust-199")))
     daemon.wait_log(r"err.*the store cannot commit.*make room there")
     limit_files(daemon, resource.RLIM_INFINITY)
@@ -285,7 +286,7 @@ def test_files_that_may_not_grow_refuse_with_503_and_lose_nothing(stage, sandbox
     daemon.wait_log("the store commits again")
     daemon.accepted("gladly", gladly_webhook("closed", "first", "cust-199"))
     sandbox.wait_for(lambda s: len(s.events()) == taken + 2, timeout=40)
-    # While outcomes could not be kept nothing new was sent, and none was sent twice.
+    # While outcomes could not be stored no new event was sent, and none was sent twice.
     assert len(sandbox.all_events()) == taken + 2
 
 
@@ -299,12 +300,12 @@ def test_outcomes_that_cannot_be_kept_are_kept_later_and_sent_once(stage, sandbo
         daemon.accepted("gladly", gladly_webhook("closed" if n == 0 else "opened", f"conv-{n}", f"cust-{n}"))
     wait_for(lambda: sandbox.stats()["concurrent"] > 0)
     daemon.wait_decided()
-    limit_files(daemon, 4096)  # the answers come, and there is nowhere to write them
+    limit_files(daemon, 4096)  # the answers come and cannot be stored
     sandbox.wait_events(2)
     daemon.wait_log("err.*the store cannot commit")
     sent = sandbox.stats()["received"]
     assert daemon.post("gladly", gladly_webhook("opened", "refused", "cust-1")).status == 503
-    assert sandbox.stats()["received"] - sent <= 16  # what was under way
+    assert sandbox.stats()["received"] - sent <= 16  # those in flight
     sandbox.clear_faults()
     limit_files(daemon, resource.RLIM_INFINITY)
     sandbox.wait_for(lambda s: len(s.events()) == 41, timeout=40)
@@ -313,7 +314,7 @@ def test_outcomes_that_cannot_be_kept_are_kept_later_and_sent_once(stage, sandbo
 
 
 def test_nothing_new_is_sent_while_outcomes_cannot_be_kept(stage, sandbox, gladly):
-    people = 90  # more than go out before the store fails, however busy the machine is
+    people = 90  # more than are sent before the store fails, even on a busy machine
     gladly.customers = {f"cust-{n}": [f"jo-{n}@example.com"] for n in range(people)}
     slow = {"quota": {"single": {"second": 6, "minute": 1000}}, "quota_share": 1}
     daemon = stage.daemon(sandbox, gladly, config={"klaviyo": {**slow, "hold": True}})
@@ -327,7 +328,7 @@ def test_nothing_new_is_sent_while_outcomes_cannot_be_kept(stage, sandbox, gladl
     daemon.wait_log("err.*the store cannot commit")
     sent, began = sandbox.stats()["received"], time.monotonic()
     assert sent <= people - 12
-    # Long enough for at least twelve more, at six a second; one burst may have been on its way.
+    # Long enough for at least twelve more at six a second. One burst may have been in flight.
     wait_for(lambda: daemon.api("/readyz").status == 503 and time.monotonic() > began + 2.5)
     assert sandbox.stats()["received"] <= sent + 6
     limit_files(daemon, resource.RLIM_INFINITY)
@@ -356,7 +357,7 @@ def test_a_stop_while_the_store_fails_ends_in_time_and_repeats_what_it_could_not
     assert len(sandbox.events()) == 11
 
 
-# ---- what stands in it
+# ---- its content
 
 
 def test_a_row_that_does_not_read_is_set_aside_and_the_others_go_on(stage, sandbox, gladly):
@@ -366,7 +367,7 @@ def test_a_row_that_does_not_read_is_set_aside_and_the_others_go_on(stage, sandb
     for n in range(6):
         daemon.accepted("gladly", gladly_webhook("opened", f"conv-{n}", f"cust-{n}"))
     assert daemon.stop() == 0
-    # By hand, as a broken disk or a curious person would.
+    # The row is damaged by hand, as by a broken disk or a person.
     sql(
         daemon,
         "UPDATE webhook_bodies SET headers = x'61' WHERE id = 1",
@@ -378,7 +379,7 @@ def test_a_row_that_does_not_read_is_set_aside_and_the_others_go_on(stage, sandb
     sandbox.wait_for(lambda s: len(s.events()) == 3, timeout=40)
     for n in (1, 2, 3):
         whose = f"source=gladly conversation=conv-{n - 1} webhook={n:016x} reason="
-        daemon.wait_log("a webhook became a dead letter " + whose)  # also of a row that does not read
+        daemon.wait_log("a webhook became a dead letter " + whose)  # also of a row with unreadable values
     assert sorted(sandbox.profiles()) == ["jo-3@example.com", "jo-4@example.com", "jo-5@example.com"]
     daemon.accepted("gladly", gladly_webhook("closed", "conv-5", "cust-5"))
     sandbox.wait_events(1, metric=CLOSED)
@@ -399,12 +400,12 @@ def test_an_event_that_does_not_read_is_set_aside_and_the_others_go_on(stage, sa
     wait_for(lambda: daemon.metric("deskbridge_queue_events", account="default", state="dead") == 1)
     (dead,) = json.loads(daemon.ask("queue", "list", "--state", "dead", "--json").stdout)
     assert dead["reason"]
-    # Its person's next one went out all the same.
+    # The next event of its person was sent nevertheless.
     assert len(sandbox.events(metric=CLOSED)) == 6
 
 
 def test_a_copy_of_a_store_that_ran_is_a_store(stage, sandbox, gladly):
-    """A restore: the same webhooks make the same events, which Klaviyo knows already."""
+    """After a restore, the same webhooks make the same events, which Klaviyo knows already."""
     gladly.customers = {f"cust-{n}": [f"jo-{n}@example.com"] for n in range(5)}
     daemon = stage.daemon(sandbox, gladly, config={"klaviyo": {"hold": True}})
     for n in range(5):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""tests/circles on a tree of two files, and tests/check-tree.sh on a copy of the source with two planted files: which circles are
-reported, and how."""
+"""tests/circles on a tree of two files, and tests/check-tree.sh on a copy of the source with two added files: the
+circles that they report."""
 
 import os
 import pathlib
@@ -108,7 +108,7 @@ def test_headers_that_include_each_other_are_a_circle(tree):
         1,
         "circle of includes: a/one.h, a/two.h\n    a/one.h includes a/two.h\n    a/two.h includes a/one.h\n",
     )
-    # A source that includes both is in none, nor is its header.
+    # A source that includes both is in no circle, nor is its header.
     tree.file("a/two.h", "")
     tree.file("a/two.c", '#include "a/one.h"\n#include "a/two.h"\n' + LEAF)
     assert tree.circles() == (0, "")
@@ -149,7 +149,7 @@ def test_a_function_that_no_other_file_uses_is_reported_unless_its_header_says_w
     ):
         tree.file("a/one.h", header)
         assert tree.circles("--unused") == (0, "")
-    # What is said of another function says nothing of this one.
+    # A remark about another function does not count for this one.
     for header in (
         "/* For tests. */\nint two(void);\n/* The number. */\nint one(void);\n",
         "/* For tests. */\nint two(void);\n\nint one(void);\n",
@@ -175,8 +175,8 @@ def test_a_header_that_says_no_caller_yet_is_reported_when_there_is_one(tree):
 
 @pytest.fixture
 def check_tree(tree):
-    """check_tree(one=…, two=…, behind={file: text}): the exit status of tests/check-tree.sh and what it says of a copy of the
-    source in which src/base/one.c and two.c are planted, and a text stands at the end of a file."""
+    """check_tree(one=…, two=…, behind={file: text}): runs tests/check-tree.sh on a copy of the source in which
+    src/base/one.c and two.c are added, and texts at the end of files. Returns its exit status and output."""
     shutil.copytree(TESTS.parent / "src", tree.src)
     shutil.copytree(TESTS.parent / "man", tree.root / "man")
     (tree.root / "tests").mkdir()

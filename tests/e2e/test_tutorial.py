@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The tutorial of deskbridge-helpdesks(5) and the README's rehearsal: their commands do, as they stand there, what the text says.
-They leave a deskbridge alone that runs on this machine with the usual ports and store, and the tutorial needs no installed
-definitions."""
+"""The tutorial of deskbridge-helpdesks(5) and the README's rehearsal: their commands, as printed, do what the text
+says. They do not touch a deskbridge that runs on this machine with the default ports and store, and the tutorial needs
+no installed presets."""
 
 import json
 import os
@@ -26,7 +26,7 @@ pytestmark = [
 
 
 def commands():
-    """The tutorial's blocks, as the page shows them."""
+    """Returns the tutorial's blocks, as the page shows them."""
     page = PAGE.read_text(encoding="utf-8")
     tutorial = page[page.index(".SH TUTORIAL\n") :]
     tutorial = tutorial[: tutorial.index("\n.SH ", 1)]
@@ -37,7 +37,7 @@ def commands():
 
 
 def rehearsal():
-    """The blocks of the README's section, as they are shown."""
+    """Returns the blocks of the README's section, as they are shown."""
     section = README.read_text(encoding="utf-8")
     section = section[section.index("### Rehearse without production\n") :]
     section = section[: section.index("\n### ", 1)]
@@ -62,7 +62,7 @@ def answers(port):
 
 
 class Reader:
-    """Somebody who types the blocks one after the other. The text's ports are replaced, as other tests may hold them."""
+    """A reader who types the blocks one after the other. The text's ports are replaced, as other tests may use them."""
 
     def __init__(self, folder):
         self.folder, self.jobs = folder, []
@@ -91,7 +91,7 @@ class Reader:
         return ended
 
     def pastes(self, *blocks):
-        """All lines at once, into a shell that has jobs. Returns what the shell and its jobs say."""
+        """Pastes all lines at once into a shell with jobs. Returns the output of the shell and its jobs."""
         ended = subprocess.run(
             ["bash", "-c", self.here("\n".join(blocks))],
             cwd=self.at,

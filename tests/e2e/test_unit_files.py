@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The units for systemd: what they promise stands in them, systemd reads them, and the daemon keeps its part."""
+"""The units for systemd: their settings, systemd's own check of them, and the daemon's part."""
 
 import ctypes
 import os
@@ -23,7 +23,7 @@ needs_analyze = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="
 
 
 def unit(name):
-    """The text of a unit: as the build made it, else made here from the tree's."""
+    """Returns the text of a unit, as built, or else made from the tree's template."""
     built = pathlib.Path(shutil.which(PROGRAM)).resolve().parent / "systemd" / name
     if built.exists():
         return built.read_text(encoding="utf-8")
@@ -35,7 +35,7 @@ def unit(name):
 
 
 def keys(name):
-    """[(section, key, value)] as systemd reads them."""
+    """Returns [(section, key, value)] as systemd reads them."""
     found, section = [], None
     for line in unit(name).splitlines():
         if line.startswith("["):
@@ -121,7 +121,7 @@ def test_the_user_is_made_by_sysusers():
 
 @pytest.fixture
 def units(tmp_path):
-    """Both units in a folder, with the program that was built in the place of the installed one."""
+    """Both units in a folder, with the built program in place of the installed one."""
     for name in ("deskbridge.service", "deskbridge.socket"):
         program = pathlib.Path(shutil.which(PROGRAM)).resolve()
         (tmp_path / name).write_text(re.sub(r"^(Exec\w+)=\S+", rf'\1="{program}"', unit(name), flags=re.M))
@@ -153,11 +153,11 @@ def test_the_service_exposes_little(units):
     assert float(found[1]) < 2.0
 
 
-# ---- what the daemon does for them
+# ---- the daemon's part
 
 
 class Manager:
-    """What the service manager's end of the notification socket hears."""
+    """The service manager's end of the notification socket."""
 
     def __init__(self, path):
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -166,23 +166,23 @@ class Manager:
         self.env = {"NOTIFY_SOCKET": str(path)}
 
     def next(self):
-        """The lines of the next message."""
+        """Returns the lines of the next message."""
         return self._socket.recv(65536).decode().splitlines()
 
     def wait(self, line):
-        """The lines of the next message that has this one."""
+        """Waits for a message with this line, and returns its lines."""
         while True:
             lines = self.next()
             if line in lines:
                 return lines
 
     def forget(self):
-        """What was told before now."""
+        """Discards the messages that have come so far."""
         while select.select([self._socket], [], [], 0)[0]:
             self._socket.recv(65536)
 
     def quiet_for(self, seconds, but):
-        """Fails where more messages come within these seconds than `but`."""
+        """Fails where more than `but` messages come within these seconds."""
         end, heard = time.monotonic() + seconds, []
         while (left := end - time.monotonic()) > 0:
             if select.select([self._socket], [], [], left)[0]:
@@ -265,7 +265,7 @@ def test_the_watchdog_is_fed_while_both_loops_answer(stage, sandbox, manager):
 
 
 class Frozen:
-    """One thread of a process, held by ptrace(2): what it was doing it does no more; all others go on."""
+    """One thread of a process, stopped by ptrace(2). All other threads continue."""
 
     SEIZE, INTERRUPT, DETACH, WALL = 0x4206, 0x4207, 17, 0x40000000
 
@@ -294,8 +294,9 @@ def test_the_watchdog_is_not_fed_while_one_loop_hangs(stage, sandbox, manager, l
     daemon = stage.daemon(sandbox, env={**manager.env, "WATCHDOG_USEC": "400000"})
     manager.wait("WATCHDOG=1")
     with Frozen(daemon.process.pid, loop):
-        # A slow test may have left so many unheard that the socket is full: then one waits in the call that sends it and one
-        # behind that. One more answer may be under way. Then systemd's time, thrice over, passes without another.
+        # A slow test may have left so many unread messages that the socket is full. Then one waits in the call that
+        # sends it and one behind that, and one more may be in flight. After that three times systemd's limit passes
+        # without another.
         manager.forget()
         manager.quiet_for(0.8, but=3)
         manager.quiet_for(1.2, but=0)
@@ -314,7 +315,7 @@ os.execv(sys.argv[3], sys.argv[3:])
 
 
 def activated(daemon, sockets, names):
-    """The daemon as systemd would start it, with these listening sockets under these names."""
+    """Starts the daemon as systemd would, with these listening sockets under these names."""
     fds = [passed.fileno() for passed in sockets]
     words = [sys.executable, "-c", ACTIVATE, ",".join(map(str, fds)), ":".join(names)]
     return subprocess.Popen(
@@ -335,7 +336,7 @@ def test_both_addresses_may_come_from_systemd(stage, sandbox):
     with listening() as listen, listening() as admin:
         process = activated(daemon, [admin, listen], ["admin", "listen"])
         try:
-            # The kernel has the connections already, whether the daemon is there yet or not.
+            # The kernel accepts the connections even before the daemon runs.
             assert request("127.0.0.1:%d" % admin.getsockname()[1], "GET", "/healthz").status == 200
             assert request("127.0.0.1:%d" % listen.getsockname()[1], "HEAD", "/webhooks/gladly").status == 200
         finally:
@@ -345,7 +346,7 @@ def test_both_addresses_may_come_from_systemd(stage, sandbox):
 
 
 def test_several_sockets_from_systemd_serve_the_same(stage, sandbox, gladly):
-    """A socket unit may say ListenStream= twice, for IPv4 and IPv6; limits are for all of them together."""
+    """A socket unit may have ListenStream= twice, for IPv4 and IPv6. Limits count for all sockets together."""
     daemon = stage.daemon(sandbox, gladly, config={"listen": "127.0.0.1:9", "admin": "127.0.0.1:10"}, start=False)
     families = [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
     listeners = [socket.create_server((host, 0), family=family, backlog=16) for family, host in families]
@@ -365,7 +366,7 @@ def test_several_sockets_from_systemd_serve_the_same(stage, sandbox, gladly):
         _, log = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 0, log
     assert f"listening on 127.0.0.1:{ports[0]} and [::1]:{ports[1]}" in log
-    # systemd's copies live on.
+    # systemd's copies stay open.
     for passed in (*listeners, *admins):
         socket.create_connection(passed.getsockname()[:2], TIMEOUT).close()
         passed.close()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A state that a definition does not know: one warning that says where to map it, and a line that maps it."""
+"""A state that a definition does not know gives one warning, which says where to map it and shows a line that maps
+it."""
 
 import json
 import re
@@ -13,7 +14,7 @@ COUNTER = "deskbridge_unknown_states_total"
 
 
 def ticket(state, number=1, **more):
-    """A ticket of Zammad's, as it is now."""
+    """Returns a ticket of Zammad with its current state."""
     customer = {"id": 8, "email": f"jo{number}@example.com"}
     times = {"created_at": iso(time.time() - 60), "updated_at": iso(time.time())}
     return json.dumps({"ticket": {"id": number, "state": state, "customer": customer, **times, **more}}).encode()
@@ -35,7 +36,7 @@ def warnings(daemon):
 
 
 def wait_warnings(daemon, n):
-    """That many, and no more. A line is written by a thread of its own, later than what it says is counted."""
+    """Waits for exactly n warnings. A thread of its own writes a line, after the metric has changed."""
     wait_for(lambda: len(warnings(daemon)) >= n, what=f"{n} warnings")
     said = warnings(daemon)
     assert len(said) == n, said
@@ -106,7 +107,7 @@ def test_a_state_on_which_nothing_hangs_is_not_told(stage, sandbox):
     send(daemon, "erledigt", 1, query="transition=closed")
     sandbox.wait_events(1, metric=CLOSED)
     assert warnings(daemon) == [] and daemon.metric(COUNTER, source="zammad") == 0
-    # But what the URL says itself is known, or told.
+    # A state that the URL itself names is known, or gives a warning.
     assert send(daemon, "open", 1, query="transition=colsed") == "ignored"
     daemon.wait_log('the state "colsed" at query:transition .*the webhook is ignored')
 
@@ -130,7 +131,7 @@ def test_what_a_state_says_is_cleaned_like_all_text_from_outside(stage, sandbox)
         send(daemon, state, number)
     daemon.wait_metric(COUNTER, 4, source="zammad")
     said = "\n".join(wait_warnings(daemon, 4))
-    assert said.count('the state "a text with an at sign"') == 2  # of which the log masks nothing
+    assert said.count('the state "a text with an at sign"') == 2  # in which the log masks nothing
     assert "jo.doe" not in said and "\x1b" not in said and "\u202e" not in said
     assert max(len(line) for line in warnings(daemon)) < 600
 

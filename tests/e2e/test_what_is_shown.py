@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What others say leaves the daemon and the commands without secrets, without addresses, and without what a terminal obeys."""
+"""Text from outside leaves the daemon and the commands without secrets, addresses and control characters of
+terminals."""
 
 import base64
 import contextlib
@@ -40,14 +41,14 @@ def opened(daemon, conversation="c-1", email="jo.doe@example.com", **more):
 
 
 def raw(daemon, target):
-    """The status of a POST whose request target nobody normalises."""
+    """Returns the status of a POST whose request target is sent as it is."""
     with daemon.connect() as connection:
         connection.sendall(f"POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{{}}".encode())
         return int(connection.makefile("rb").readline().split()[1])
 
 
 def everything(daemon):
-    """All that the daemon shows to anybody."""
+    """Returns all that the daemon shows: the log, metrics, and answers."""
     parts = ["\n".join(daemon.log())]
     parts += [daemon.api(path).text for path in ("/metrics", "/api/status", "/api/events", "/api/webhooks", "/readyz")]
     for words in (["status"], ["status", "--json"], ["queue", "list"], ["queue", "list", "--json"]):
@@ -57,12 +58,12 @@ def everything(daemon):
 
 
 def seen(text):
-    """As it is, and as a person reads it who undoes an encoding."""
+    """Returns the text as it is, and with its encodings undone."""
     return "\n".join([text, urllib.parse.unquote(text), urllib.parse.unquote(urllib.parse.unquote(text))])
 
 
 class Klaviyo:
-    """Something that answers in Klaviyo's place, with the words that the test sets."""
+    """A server in Klaviyo's place, which answers with the words that the test sets."""
 
     def __init__(self):
         outer = self
