@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The floor: a libmicrohttpd server that reads a body and answers 200, and does nothing else. What deskbridge's intake
- * is measured beside, in the same run. Usage: bare PORT; ends with its standard input.
+ * The floor for deskbridge's intake, measured in the same run: a libmicrohttpd server that reads a body and answers
+ * 200, and does nothing else. Usage: bare PORT. It ends with its standard input.
  */
 #include <config.h>
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How long it takes to read one webhook: JSON parse, matchers, pointer walks, beside the parse alone in the same loop.
+ * Measures the time to read one webhook (JSON parse, matchers, pointer walks), and that of the parse alone in the same
+ * loop.
  *
- *   bench/reading FOLDER [ROUNDS]     FOLDER: the definitions; their own samples are read, each filled up to 1.5 KiB
+ *   bench/reading FOLDER [ROUNDS]     FOLDER: the definitions, whose own samples are read, each filled up to 1.5 KiB
  *
  * Rounds of parsing and reading alternate, so that the machine's noise is in both; the medians are printed.
  */
@@ -21,7 +22,7 @@
 
 #define RECEIVED_MS INT64_C(1795176000000)
 #define BYTES 1536
-#define TIMES 500 /* webhooks a round */
+#define TIMES 500 /* webhooks per round */
 #define ROUNDS_MAX 1001
 
 static int compare(const void *a, const void *b)
@@ -31,7 +32,7 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* One more member of no interest, as webhooks have many, so that the body is BYTES long. */
+/* Adds a member that is not read, so that the body is BYTES long, as webhooks have many such members. */
 static char *filled_up(const char *body)
 {
 	size_t len = strlen(body);

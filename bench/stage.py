@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What the benches stand on: a daemon and a sandbox as processes, a configuration with one source, and waiting with a bound."""
+"""The pieces of the benches: a daemon and a sandbox as processes, a configuration with one source, and bounded
+waiting."""
 import re
 import socket
 import subprocess
@@ -60,7 +61,7 @@ def wait_for(what, seconds=30):
 
 
 def program(build):
-    """The daemon of a build tree."""
+    """Returns the daemon of a build tree."""
     file = build.resolve() / "deskbridge"
     if not file.exists():
         sys.exit(f"bench: {file} is not there: mkdir build-bench && cd build-bench && ../configure && make")
@@ -102,7 +103,8 @@ class Sandbox(Process):
 
 
 class Daemon(Process):
-    """more: lines behind CONFIG, of the definition (six blanks) or of the source (four). under: words that start the program."""
+    """A daemon. more: lines after CONFIG, of the definition (six blanks) or of the source (four). under: a command that
+    starts the program."""
 
     def __init__(self, program, home, klaviyo, hold, more="", under=()):
         file = Path(home) / "bench.yaml"

@@ -1,9 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Every setting of the table stands in man/deskbridge.yaml.5 with its default, and in etc/deskbridge.yaml, set or as
-# "#key: value" with its default; and neither names one that is not in the table. Every key of the language of definitions
-# and every body to paste stands in man/deskbridge-helpdesks.5, and the limits there are the source's. Every metric stands in
-# man/deskbridge.8 with its labels, every thread in doc/threads.md. Exits 1 where something is missing.
+# Compares the documentation with the source. Exits 1 where something is missing.
+# - Every setting of the table is in man/deskbridge.yaml.5 with its default, and in etc/deskbridge.yaml, set or as
+#   "#key: value" with its default. Neither names a setting that is not in the table.
+# - Every key of the language of definitions and every body to paste is in man/deskbridge-helpdesks.5, and the limits
+#   there are the source's.
+# - Every metric is in man/deskbridge.8 with its labels, and every thread in doc/threads.md.
 set -u
 source_dir=${TEST_SRCDIR:?run by make check}/..
 list=./tests/unit/conf/list_settings
@@ -23,11 +25,11 @@ offence() {
 [ -s "$work/table" ] || exit 99
 tab=$(printf '\t')
 
-# A comment that is a setting has no blank behind its #.
+# A setting in a comment has no blank after its #.
 sed 's/^\( *\)#\([a-z]\)/\1\2/' "$sample" >"$work/full.yaml"
 "$list" "$work/full.yaml" >"$work/used" || offence "etc/deskbridge.yaml does not read with all its settings"
 
-# The page's entries, as plain text: "name" and what follows it in the same line.
+# Prints the page's entries as plain text: "name" and the rest of its line.
 sed -n 's/^\.SETTING *//p' "$man" | sed 's/\\-/-/g; s/\\&//g; s/\\(aq/'"'"'/g; s/\\(dq/"/g' >"$work/man"
 
 while IFS=$tab read -r name type rest; do
@@ -39,7 +41,7 @@ while IFS=$tab read -r name type rest; do
 			offence "$name: man/deskbridge.yaml.5 does not give its default, $fallback"
 	fi
 
-	# Instead of one account, so both cannot be set in one file.
+	# Several accounts replace the single one, so both cannot be set in one file.
 	if [ "$name" = klaviyo.accounts ]; then
 		grep -q '^#.*klaviyo: {accounts:' "$sample" || offence "$name is missing in etc/deskbridge.yaml"
 		continue
@@ -62,7 +64,7 @@ done <"$work/man"
 page=$source_dir/man/deskbridge-helpdesks.5
 sed 's/\\-/-/g; s/\\&//g; s/\\(aq/'"'"'/g; s/\\(dq/"/g; s/\\e/\\/g' "$page" >"$work/page"
 
-# keys_of FILE TABLE: the words of a NULL-ended table of texts in the source.
+# keys_of FILE TABLE: prints the words of a NULL-terminated table of texts in the source.
 keys_of() {
 	sed -n "/$2\\[\\] = {/,/};/p" "$source_dir/src/helpdesk/$1" | grep -oE '"[a-z_]+"' | tr -d '"'
 }
@@ -76,7 +78,7 @@ done
 
 # ---- metrics --------------------------------------------------------------------------------------------------------------
 
-# NAME{LABEL, LABEL}, of each row of the table and of each entry of the page.
+# Prints NAME{LABEL, LABEL} of each row of the table and of each entry of the page.
 awk '/^\} specs\[METRIC_MAX_\] = \{/,/^\};/' "$source_dir/src/base/metrics.c" | tr '\n\t' '  ' | sed 's/\[METRIC_/\n/g' |
 	sed -nE 's/.*"(deskbridge_[a-z_]+)".*\{("[a-z]+"(, "[a-z]+")*)\}.*/\1{\2}/p; t; s/.*"(deskbridge_[a-z_]+)".*/\1/p' |
 	tr -d '"' | sort >"$work/metrics"
@@ -101,7 +103,7 @@ done
 
 # ---- limits ---------------------------------------------------------------------------------------------------------------
 
-# number FILE MACRO: the value of a #define of plain arithmetic.
+# number FILE MACRO: prints the value of a #define of plain arithmetic.
 number() {
 	text=$(sed -n "s/^#define $2 //p" "$source_dir/src/$1" | sed 's:/\*.*::; s/(size_t)//g')
 	# shellcheck disable=SC2004
@@ -111,7 +113,7 @@ number() {
 	esac
 }
 
-# in_words NUMBER: as the page writes it, with thousands apart, or as whole MiB.
+# in_words NUMBER: prints the number as the page writes it, with a comma between thousands, or as whole MiB.
 in_words() {
 	if [ "$1" -ge 1048576 ] && [ $(($1 % 1048576)) = 0 ]; then
 		echo "$(($1 / 1048576)) MiB"
@@ -120,7 +122,7 @@ in_words() {
 	fi
 }
 
-# FILE, MACRO, and the text behind .B two lines further on.
+# Prints FILE, MACRO, and the text after .B two lines further down.
 awk '/^\.\\" LIMIT [a-z]/ { file = $3; macro = $4; line = NR } line && NR == line + 2 { print file, macro, substr($0, 4) }' "$page" >"$work/limits"
 for macro in PROPERTY_TEXT_MAX PROPERTY_LIST_MAX PROPERTY_NAME_MAX ID_MAX ADDRESSES_MAX EMAIL_MAX EMAIL_TEXT_MAX LINK_MAX VALUES_MAX STEPS_MAX SAMPLES_ALSO_MAX; do
 	grep -q " $macro " "$work/limits" || offence "man/deskbridge-helpdesks.5, LIMITS: $macro is missing"

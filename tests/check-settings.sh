@@ -1,12 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Every setting is obeyed: code outside src/conf, and outside the commands that only print, reads the member that the
-# setting fills. The same for helpdesk definitions and rules: some function that does not compile or free reads each member.
+# Checks that every setting has an effect: code outside src/conf, and outside the commands that only print, reads the
+# member that the setting fills. Members of helpdesk definitions and rules must be read by a function that does not
+# compile or free them.
 #
-# The compiler finds the readers, so that two members of one name are two: in copies of the headers each member is marked
-# as deprecated, and the compiler then warns of each use with the line of the declaration. A member that nobody may read is
-# planted in the copies; the check fails where it does not find that one. Exits 1 where a setting is obeyed by nobody, 77
-# where the compiler tells too little.
+# The compiler finds the readers, so that two members of the same name are distinguished. In copies of the headers each
+# member is marked as deprecated, and the compiler warns of each use with the line of the declaration. A member that no
+# code reads is added to the copies, and the check fails where it does not find that one. Exits 1 where a setting has no
+# reader, 77 where the compiler's warnings are not sufficient.
 set -u
 LC_ALL=C
 export LC_ALL
@@ -18,7 +19,7 @@ compiler=${CHECK_CC:-cc}
 
 work=$(mktemp -d) || exit 99
 trap 'rm -rf "$work"' EXIT
-# By this link the compiler gets the tree by a name without blanks, which the lists of words below need.
+# This link gives the tree a name without blanks, which the lists of words below need.
 ln -s "$(cd "$top" && pwd)" "$work/tree" || exit 99
 top=$work/tree
 failed=0
@@ -29,7 +30,8 @@ offence() {
 
 # ---- marked headers -------------------------------------------------------------------------------------------------------
 
-# mark HEADER STRUCT…: a copy of the header in which each member of these structs is marked, and one is planted in each.
+# mark HEADER STRUCT…: writes a copy of the header in which each member of these structs is marked, and an unread one is
+# added to each.
 mark() {
 	header=$1
 	shift
@@ -61,7 +63,7 @@ mark helpdesk/proof/proof_internal.h proof hmac
 mark helpdesk/definition/step.h step
 mark decision/rules_internal.h rule
 
-# compile FILE…: one use a line: FILE, FUNCTION, and HEADER:LINE of the member's declaration.
+# compile FILE…: prints one use per line: FILE, FUNCTION, and HEADER:LINE of the member's declaration.
 compile() {
 	# shellcheck disable=SC2086 # the flags are words; make's are written for the build's folder
 	(cd "$build" && $compiler $flags -fsyntax-only -Wdeprecated-declarations "$@") 2>"$work/said" || {
@@ -91,7 +93,7 @@ compile $(find "$top/src" -name '*.c') >"$work/uses" || exit 99
 
 # ---- settings -------------------------------------------------------------------------------------------------------------
 
-# What a setting becomes where src/conf reads it by code of its own, or makes something else of it.
+# The members of settings that src/conf reads by code of its own, or converts.
 becomes() {
 	case $1 in
 	store.url) echo config.store.path ;;
@@ -124,7 +126,7 @@ while IFS=$tab read -r name member; do
 	fi
 done <"$work/members"
 
-# A line for each setting that reads its member: the declarations that the compiler names there are the member's.
+# Writes a line for each setting that reads its member: the compiler names the member's declaration there.
 {
 	cat <<-'C'
 		#include "conf/conf.h"
@@ -138,7 +140,8 @@ done <"$work/members"
 } >"$work/probe.c"
 compile "$work/probe.c" >"$work/probe" || exit 99
 
-# Readers that count: not what reads the file, and of the commands only the daemon, as the others only print.
+# Prints the readers that count: not the code that reads the file, and of the commands only the daemon, as the others
+# only print.
 awk '$1 !~ /^src\/conf\// && ($1 !~ /^src\/command\// || $1 ~ /^src\/command\/(cmd_serve|serve_[a-z]+)\.c$/) { print $3 }' "$work/uses" |
 	sort -u >"$work/obeyed"
 
@@ -161,7 +164,7 @@ done <"$work/probed"
 
 # ---- definitions and rules ------------------------------------------------------------------------------------------------
 
-# Only a compiler that names the functions can tell compiling from obeying.
+# Functions that compile and functions that use a member are told apart by name, so the compiler must name them.
 if grep -q ': In function ' "$work/said"; then
 	awk '$2 !~ /compile|_done$|_free$|^read_|^reader_|^check_/ { print $3 }' "$work/uses" | sort -u >"$work/obeyed"
 	for header in helpdesk/definition/definition_internal.h helpdesk/definition/definition.h helpdesk/proof/proof_internal.h helpdesk/definition/step.h decision/rules_internal.h; do

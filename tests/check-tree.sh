@@ -1,10 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Holds the rules of the tree (HACKING.md): which library may be known where, which folders are pure, who may include
-# whom, that no files know each other in a circle, that nothing stays that nobody uses, and that no file grows into a monster.
-# Prints every offence; exits 1 where there was one.
+# Checks the rules of the tree (HACKING.md). Prints every offence; exits 1 where there was one. The rules say:
+# - which files may use a library, which folders are pure, and which folders a folder may include
+# - no circle of files that include or call each other, no unused function, no very long file
+#
 #   tests/check-tree.sh [OBJECTS]
-# OBJECTS: src of a build tree, by default the one of $DESKBRIDGE. Without objects calls are not looked at.
+# OBJECTS: src of a build tree, by default that of $DESKBRIDGE. Without objects calls are not checked.
 set -u
 objects=${1:-${DESKBRIDGE:+${DESKBRIDGE%/*}/src}}
 [ -z "$objects" ] || objects=$(cd "$objects" && pwd) || exit 99
@@ -15,10 +16,11 @@ offence() {
 	failed=1
 }
 
-# Lower folders are known by higher ones, never the other way; nor is a room of src/helpdesk known by those before it.
+# Folders from the lowest layer to the highest. A folder includes only itself and lower ones; the rooms of src/helpdesk
+# are layers, too.
 layers='base http helpdesk/expr helpdesk/proof helpdesk/definition helpdesk/plan helpdesk/parse decision klaviyo conf store courier pipeline intake admin command sandbox'
 
-# rank FILE: below src/; 0: its folder is not in the list.
+# rank FILE: prints the layer of a file below src/; 0 where its folder is not in the list.
 rank() {
 	n=0
 	for layer in $layers; do
@@ -33,7 +35,7 @@ rank() {
 	echo 0
 }
 
-# only HEADER FOLDER_OR_FILE…: the header is included nowhere else under src.
+# only HEADER FOLDER_OR_FILE…: checks that no other file under src includes the header.
 only() {
 	header=$1
 	shift
@@ -51,7 +53,7 @@ only sqlite3.h src/store/ src/main.c
 only 'systemd/' src/base/log_out.c src/command/
 only gnutls/ src/base/digest.c src/base/idn.c src/conf/authority.c src/main.c
 
-# Each parse is counted there: test_read_once.py reads how many there were.
+# base/json counts each parse, which test_read_once.py reads.
 for file in $(grep -lE 'json_tokener_(new|parse)|json_object_from_f' -r src --include='*.[ch]'); do
 	[ "$file" = src/base/json.c ] || offence "$file parses JSON, which only json_read() of src/base/json.c does"
 done
@@ -74,13 +76,13 @@ for file in $(find src -mindepth 2 -name '*.[ch]' | sort); do
 	done
 done
 
-# Nothing that is explained is taken from the pipeline: a command has no turn and no store to write.
+# Commands do not call the pipeline: a command has no turn and no store to write.
 for file in src/command/*explain*.[ch]; do
 	found=$(grep -n '^#include "pipeline/' "$file") && offence "$file explains decisions and includes the pipeline: $found"
 done
 
-# Files that call or include each other in a circle are one file in several pieces; calls go downwards, too; and what only its
-# own file uses is static, or its header says why it is not.
+# Files that call or include each other in a circle are one file in several pieces. Calls go to the same or a lower
+# folder, too. A function that only its own file uses is static, or its header says why it is not.
 if found=$("${PYTHON3:-/usr/bin/python3}" tests/circles --unused --layers "$layers" src ${objects:+"$objects"} 2>&1); then
 	[ -z "$found" ] || printf '%s\n' "$found"
 else
@@ -88,7 +90,7 @@ else
 fi
 [ -n "$objects" ] || echo "check-tree: no objects are named: calls were not looked at"
 
-# Pure code: everything by parameter. No clock, no I/O, no thread, no log, no environment, no chance.
+# Pure code gets everything by parameter: no clock, no I/O, no thread, no log, no environment, no random numbers.
 pure="src/helpdesk src/decision src/klaviyo src/courier/pace.c src/courier/pace.h src/courier/upstream.c src/courier/upstream.h"
 banned='\b(known_secrets_[a-z]+|fopen|open|read|write|socket|time|gettimeofday|clock_gettime|clock_now_ms|clock_mono_ms|clock_mono_us|clock_both_ms|getenv|rand|random|digest_random|digest_random_below|pthread_[a-z_]+|log_(write|error|warning|notice|info|debug)|metrics_(add|set|observe)|sleep|usleep|nanosleep|fork|system)\('
 for place in $pure; do
@@ -106,11 +108,11 @@ for file in $(find src -name '*.[ch]' | sort); do
 	esac
 	grep -nE '(^|[^:])//' "$file" | grep -vE '"[^"]*//|/\*.*//|^[0-9]+:[[:space:]]*\*' | head -1 | grep -q . && offence "$file: a // comment"
 done
-# What is printed goes through base/out, which escapes it and strikes secrets out of it.
+# All output goes through base/out, which escapes it and redacts secrets.
 found=$(grep -rnE '\b(printf|fprintf|vprintf|vfprintf|dprintf|puts|fputs|putchar|putchar_unlocked|fputc|putc|fwrite|perror)\(' src --include='*.[ch]' | grep -vE '^src/base/out\.[ch]:|:[[:space:]]*(\*|/\*)')
 [ -z "$found" ] || offence "printed without base/out: $found"
 
-# Locks know their holder, so that it can be insisted on.
+# Locks are those of base/lock, which know their holder, so that code can insist on it.
 found=$(grep -rnE '\bpthread_(mutex|cond|rwlock)_' src --include='*.[ch]' | grep -v '^src/base/lock\.[ch]:')
 [ -z "$found" ] || offence "a lock that is not base/lock: $found"
 
@@ -119,8 +121,8 @@ for word in strcpy strcat sprintf vsprintf gets atoi atol strtok; do
 	[ -z "$found" ] || offence "banned function $word: $found"
 done
 
-# SQL says the numbers of enums by their names (store/numbers.h); a released step of the schema is never changed. Literals
-# that stand one after another are one text: they are joined first.
+# SQL names the numbers of enums by macros (store/numbers.h), except in released steps of the schema, which never
+# change. Adjacent literals are one text, so they are joined first.
 found=$(for file in src/store/*.c; do
 	[ "$file" = src/store/schema.c ] || awk '
 		{ sub(/^[ \t]+/, ""); gsub(/"[ \t]+"/, "") }
@@ -137,14 +139,14 @@ for file in $(find src -mindepth 2 -name '*.[ch]'); do
 	list=src/${folder%%/*}/module.am
 	grep -qF "$file" "$list" || offence "$file is not in $list"
 done
-# Each file that HACKING.md, a page in doc/ or a comment names is there. NAME stands for any name.
+# Each file that HACKING.md, a page in doc/ or a comment names exists. NAME stands for any name.
 files=$(find ./src ./tests ./bench ./scripts -type f)
 for file in $(grep -ohE '`[A-Za-z0-9_./-]+\.(c|h|py|sh)`' HACKING.md $(ls doc/*.md 2>/dev/null) | tr -d '`' | grep -v '[A-Z]' | sort -u) \
 	$(grep -rhE '^[[:space:]]*\*|/\*' src --include='*.[ch]' | grep -oE '\b([a-z_]+/)*[a-z_0-9]+\.[ch]\b' | grep -v '^openssl/' | sort -u); do
 	printf '%s\n' "$files" | grep -qF "/$file" || offence "HACKING.md, doc/ or a comment names $file, which is not there"
 done
 
-# Each file of our own says its licence in its first two lines; for data and documents LICENSE does.
+# Each file names its licence in its first two lines. LICENSE is enough for data and documents.
 for file in $(find src tests bench scripts man systemd -type f 2>/dev/null |
 	grep -E '\.([ch]|py|sh|am|lua|[58]|in|conf)$|/[^./]*$' | grep -vE '/data/|/corpus|/__pycache__/'); do
 	head -n 2 "$file" | grep -qF 'SPDX-License-Identifier: MIT' || ! grep -Iq . "$file" ||
@@ -157,8 +159,8 @@ for folder in src tests bench; do
 	[ -z "$found" ] || offence "a banner of more than one line: $found"
 done
 
-# A comment names a document only where a reader of the tree can open it: *.md and man/* by their path, and a section by
-# its number in an RFC only. A name in quotes is no comment's.
+# A comment names only documents that a reader of the tree can open: *.md and man/* by their path, and a section by
+# number in an RFC only. A name in quotes is not in a comment.
 named() {
 	grep -rI --exclude-dir=data --exclude-dir='corpus*' "$@" src tests bench scripts
 }

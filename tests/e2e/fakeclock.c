@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For LD_PRELOAD: the wall clock of a program, set by a test (harness/preload.py, Clock). $FAKECLOCK names a file of eight
- * bytes: by how many milliseconds the clock is ahead, in the machine's byte order. A write into it is the clock being
- * set: it counts at once, and timers that wait to be cancelled by that (TFD_TIMER_CANCEL_ON_SET) are. The monotonic
- * clock stays.
+ * A library for LD_PRELOAD: the wall clock of a program, which a test sets (harness/preload.py, Clock). $FAKECLOCK
+ * names a file of eight bytes: the milliseconds by which the clock is ahead, in the machine's byte order. A write into
+ * the file sets the clock: it counts at once, and cancels timers with TFD_TIMER_CANCEL_ON_SET. The monotonic clock does
+ * not change.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -20,12 +20,12 @@
 #include <unistd.h>
 
 /*
- * All by system calls: a sanitizer's runtime reads the clock while it starts, when neither libc's functions nor those
- * that it puts in their place may be called yet.
+ * These functions use system calls. A sanitizer's runtime reads the clock while it starts, when neither libc's
+ * functions nor its replacements of them may be called yet.
  */
 
-static const int64_t *ahead_at; /* where the number stands; NULL: not looked for yet */
-static int timer = -1;          /* the one that stands for the wall clock's */
+static const int64_t *ahead_at; /* the number in the file; NULL: not yet mapped */
+static int timer = -1;          /* the timer of the wall clock */
 
 static int64_t ahead_ms(void)
 {
@@ -96,8 +96,8 @@ int timerfd_create(int id, int flags)
 }
 
 /*
- * Arming it anew is what a program does once it has seen it cancelled. The kernel arms it, and fails with ECANCELED,
- * where the clock was set once more since the program's read(); here that is always so, as no read() takes events away.
+ * A program that has seen its timer cancelled arms it again. The kernel arms it, and fails with ECANCELED where the
+ * clock was set once more since the program's read(). Here that always fails, as no read() consumes the events.
  */
 int timerfd_settime(int fd, int flags, const struct itimerspec *new, struct itimerspec *old)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Another allocator than the C library's, for LD_PRELOAD: it gives memory of its own, and ends the process where it
- * gets back memory that is not. It frees nothing, so for short runs only.
+ * A library for LD_PRELOAD: an allocator in place of the C library's. It ends the process where it gets back memory
+ * that it did not allocate. It frees nothing, so it is for short runs only.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -52,7 +52,8 @@ void *calloc(size_t n, size_t size)
 {
 	size_t bytes;
 
-	return __builtin_mul_overflow(n, size, &bytes) ? NULL : malloc(bytes); /* nothing is given twice: all is 0 */
+	return __builtin_mul_overflow(n, size, &bytes) ? NULL
+						       : malloc(bytes); /* no memory is used twice, so all of it is 0 */
 }
 
 void free(void *p)

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The black-box tests as one test of `make check`: pytest against the program in $DESKBRIDGE. Arguments go to pytest.
+# Runs the black-box tests as one test of `make check`: pytest against the program in $DESKBRIDGE. Arguments are passed
+# to pytest.
 set -u
 : "${DESKBRIDGE:?the built program}" "${TEST_SRCDIR:?the folder tests of the source tree}"
 python=${PYTHON3:-/usr/bin/python3}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For LD_PRELOAD: a disk that is slow, as a test says while the program runs (harness/preload.py, SlowDisk). $SLOWDISK names a
- * file of two numbers of eight bytes in the machine's byte order: how many milliseconds each fsync and fdatasync takes
- * beside its own time, and how many of them wait just now, which this writes.
+ * A library for LD_PRELOAD: a slow disk, whose delay a test sets while the program runs (harness/preload.py, SlowDisk).
+ * $SLOWDISK names a file of two numbers of eight bytes in the machine's byte order: the milliseconds that each fsync
+ * and fdatasync takes in addition to its own time, and the number of them that wait now, which this library writes.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

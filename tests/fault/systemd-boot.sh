@@ -1,23 +1,25 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The installed package under a real systemd: boots a Debian in a container, and there starts, reloads, kills, upgrades,
-# stops, removes, reinstalls and purges the service, with the sandbox for Klaviyo and for the helpdesk. What a unit file and
-# the package's scripts promise shows only here.
+# Tests the installed package under a real systemd. Boots a Debian in a container, and there starts, reloads, kills,
+# upgrades, stops, removes, reinstalls and purges the service, with the sandbox for Klaviyo and for the helpdesk. Only
+# this script tests the effect of the unit files and the package's scripts.
 #
 #   dpkg-buildpackage -b -us -uc
 #   tests/fault/systemd-boot.sh ../deskbridge_0.1.0_amd64.deb [ROOT]
 #
 # The package must have been built for the release that is booted: DEBIAN_RELEASE (bookworm, trixie), or this machine's.
-# Needs root, debootstrap, systemd-nspawn (package systemd-container), two minutes, and a Debian mirror (DEBIAN_MIRROR, or
-# debootstrap's own) to make the bare system from; so it is no part of `make check`; scripts/test-release runs it. ROOT is
-# a folder in which the bare system is kept for the next run; without it the system is made anew and thrown away. FORMER in
-# the environment is an earlier package, from which the upgrade is tested; without it one is made of PACKAGE, with the
-# program in sbin as it was. Prints a line for each check (TAP); ends with 0 where all are good.
+# The script needs root, debootstrap, systemd-nspawn (package systemd-container), two minutes, and a Debian mirror
+# (DEBIAN_MIRROR, or debootstrap's own) for the bare system. So it is not in `make check`; scripts/test-release runs it.
+# ROOT is a folder that keeps the bare system for the next run; without it the system is created for this run and
+# removed. FORMER in the environment is an earlier package, from which the upgrade is tested; without it one is made
+# from PACKAGE, with the program in sbin as in former versions. Prints a line for each check (TAP); ends with 0 where
+# all pass.
 set -eu
 
 # ---- outside: the container ------------------------------------------------------------------------------------------
 
-# make_former PACKAGE FOLDER: FOLDER.deb, which has the program and what the unit starts in /usr/sbin, and no program beside it.
+# make_former PACKAGE FOLDER: makes FOLDER.deb, which has the program in /usr/sbin, where the unit starts it, and no
+# sandbox program.
 make_former() {
 	dpkg-deb -R "$1" "$2"
 	rm "$2/usr/bin/deskbridge-sandbox"
@@ -31,7 +33,7 @@ make_former() {
 outside() {
 	case ${1:-} in
 	'' | -*)
-		sed -n '2,15s/^# \{0,1\}//p' "$0" >&2
+		sed -n '3,17s/^# \{0,1\}//p' "$0" >&2
 		exit 2
 		;;
 	esac
@@ -84,7 +86,7 @@ UNIT
 # ---- inside: the checks ----------------------------------------------------------------------------------------------
 
 n=0
-# check TEXT COMMAND…: one line of the result.
+# check TEXT COMMAND…: runs COMMAND and prints one line of the result.
 check() {
 	text=$1
 	shift
@@ -115,18 +117,18 @@ since() { journalctl -q -u deskbridge -o cat --after-cursor="$cursor"; }
 told() { since | grep -q "$1"; }
 told_soon() { soon told "$1"; }
 mark() { cursor=$(journalctl -q -n 1 --show-cursor | sed -n 's/^-- cursor: //p'); }
-# status_of SOURCE PASSWORD: the answer's HTTP status for a webhook that says nothing of interest.
+# status_of SOURCE PASSWORD: prints the HTTP status for a webhook that is ignored.
 status_of() {
 	curl -s -o /dev/null -w '%{http_code}' -u "deskbridge:$2" -H 'Content-Type: application/json' \
 		-d '{"type":"SOMETHING/ELSE"}' "http://127.0.0.1:8085/webhooks/$1" || true
 }
 status_is() { is "$(status_of "$1" "$2")" "$3"; }
 status_is_soon() { soon status_is "$1" "$2" "$3"; }
-# delivered CONVERSATION: how many events of it the sandbox holds.
+# delivered CONVERSATION: prints the number of its events in the sandbox.
 delivered() { curl -s http://127.0.0.1:9090/sandbox/events | grep -o "\"Conversation ID\": *\"$1\"" | wc -l; }
 delivered_is() { is "$(delivered "$1")" "$2"; }
 delivered_soon() { soon delivered_is "$1" "$2"; }
-# post CONVERSATION: an opening for the customer with one address; true where it was accepted.
+# post CONVERSATION: posts an opening for the customer with one address; true where it was accepted.
 post() { deskbridge sample gladly opened --conversation "$1" --customer cust-1 --post 2>/dev/null | grep -q accepted; }
 
 secret() {
@@ -136,7 +138,7 @@ secret() {
 	mv "/etc/deskbridge/credentials/$1.new" "/etc/deskbridge/credentials/$1"
 }
 
-# configure [LINE…]: the configuration, and what else it shall hold.
+# configure [LINE…]: writes the configuration with these additional lines.
 configure() {
 	{
 		cat <<'YAML'
@@ -155,7 +157,8 @@ YAML
 	} >/etc/deskbridge/deskbridge.yaml
 }
 
-# configured PASSWORD: the configuration and its secrets, where there are none; PASSWORD is the webhooks'.
+# configured PASSWORD: writes the configuration and its secrets where there are none. PASSWORD is the webhooks'
+# password.
 configured() {
 	mkdir -p /etc/deskbridge/credentials
 	configure
@@ -244,7 +247,7 @@ reloads() {
 	check 'the new one is taken' status_is gladly another-one 200
 }
 
-# refused FILE: the reload fails, and check by root says which command mends it.
+# refused FILE: checks that the reload fails, and that check by root prints the command that repairs it.
 refused() {
 	check "$1: the reload fails where the daemon may not read it" is "$(systemctl reload deskbridge 2>/dev/null && echo taken)" ''
 	check "$1: the journal says why" told_soon "$1.*Permission denied.*chgrp deskbridge"
@@ -257,7 +260,7 @@ refused() {
 	check "$1: and check" deskbridge check
 }
 
-# closed: what only root can read.
+# closed: checks files that only root can read.
 closed() {
 	for file in /etc/deskbridge/credentials/gladly-webhook /etc/deskbridge/deskbridge.yaml; do
 		mark
@@ -310,7 +313,7 @@ dies() {
 	check 'each was delivered once' is "$(cat /root/wrong)" ''
 }
 
-# watched: with two seconds for the watchdog instead of a minute.
+# watched: tests the watchdog with two seconds instead of a minute.
 watched() {
 	mkdir -p /run/systemd/system/deskbridge.service.d
 	printf '[Service]\nWatchdogSec=2s\nTimeoutAbortSec=3s\n' >/run/systemd/system/deskbridge.service.d/watchdog.conf
@@ -339,7 +342,8 @@ misconfigured() {
 	check 'mended, it starts' systemctl restart deskbridge
 }
 
-# hammer FILE: webhooks one after the other until the file /root/hammering is gone; each one's answer goes to FILE.
+# hammer FILE: posts webhooks one after the other until the file /root/hammering is gone, and writes each answer to
+# FILE.
 hammer() {
 	touch /root/hammering
 	while [ -e /root/hammering ]; do
@@ -348,17 +352,17 @@ hammer() {
 	done >"$1"
 }
 
-# put NAME: installs /root/NAME.deb; what dpkg and the package's scripts say goes to /root/put.
+# put NAME: installs /root/NAME.deb, with the output of dpkg and the package's scripts in /root/put.
 put() { dpkg -i "/root/$1.deb" >/root/put 2>&1 </dev/null; }
 # take: removes the package.
 take() { dpkg -r deskbridge >/root/taken 2>&1 </dev/null; }
-# both_run: the socket listens and is enabled, and the service runs.
+# both_run: true where the socket listens and is enabled, and the service runs.
 both_run() {
 	is "$(systemctl is-active deskbridge.socket) $(systemctl is-enabled deskbridge.socket) $(systemctl is-active deskbridge.service)" \
 		'active enabled active'
 }
 
-# through TEXT COMMAND…: no webhook that is posted while COMMAND runs is refused.
+# through TEXT COMMAND…: checks that no webhook that is posted while COMMAND runs is refused.
 through() {
 	text=$1
 	shift
@@ -388,10 +392,11 @@ activated() {
 	misconfigured_behind_the_socket
 }
 
-# tried_again: the daemon has told the mistake three times since mark.
+# tried_again: true where the daemon has logged the mistake three times since mark.
 tried_again() { [ "$(since | grep -c 'presett: unknown key')" -ge 3 ]; }
 
-# misconfigured_behind_the_socket: a mistake in the configuration while webhooks come in must not cost the socket.
+# misconfigured_behind_the_socket: checks that a mistake in the configuration, while webhooks come in, does not stop the
+# socket.
 misconfigured_behind_the_socket() {
 	mark
 	configure '  second:' '    presett: gladly'
@@ -415,7 +420,7 @@ misconfigured_behind_the_socket() {
 	check 'and starts with it' both_run
 }
 
-# reinstalled: removed and installed again while systemd holds the socket.
+# reinstalled: removes and installs the package again while systemd holds the socket.
 reinstalled() {
 	through 'apt-get install --reinstall goes well' apt-get install -y --reinstall /root/deskbridge.deb </dev/null
 	check 'and leaves socket and service as they were' both_run
@@ -450,7 +455,7 @@ reinstalled() {
 	systemctl restart deskbridge
 }
 
-# by_credentials: secrets that only root can read, passed by systemd.
+# by_credentials: tests secrets that only root can read, which systemd passes.
 by_credentials() {
 	mkdir -p /etc/systemd/system/deskbridge.service.d
 	{
@@ -484,13 +489,14 @@ removed() {
 		-f /etc/deskbridge/credentials/klaviyo-api-key -a -f /var/lib/deskbridge/deskbridge.db
 }
 
-# left: what bears the name deskbridge where packages, administrators and systemd put things.
+# left: prints the files named deskbridge in the folders of packages, administrators and systemd.
 left() {
 	find /etc /usr /var /run /srv -xdev \( -path /run/systemd -o -path /var/log \) -prune -o -name '*deskbridge*' -print | sort
 	find /etc/systemd -lname '*deskbridge*'
 }
 
-# purged: after removed. A store elsewhere, links that lead outside, and a drop-in of the administrator's stay.
+# purged: checks the purge, after removed. A store elsewhere, targets of links outside, and a drop-in of the
+# administrator stay.
 purged() {
 	mkdir -p /root/outside /srv/kept
 	touch /root/outside/file /srv/kept/store.db
@@ -508,7 +514,7 @@ purged() {
 	systemctl daemon-reload
 }
 
-# from_former: an upgrade from a package that has the program in /usr/sbin, which a drop-in names, under load.
+# from_former: tests an upgrade under load from a package that has the program in /usr/sbin, which a drop-in names.
 from_former() {
 	check 'the former package can be installed' put former
 	configured another-one
@@ -530,7 +536,8 @@ from_former() {
 	check 'the enabled units have links to units that are there' is "$(find /etc/systemd/system -xtype l)" ''
 }
 
-# purged_with_mounts: the folder of the store is a link, and something is mounted below the configuration.
+# purged_with_mounts: tests a purge where the folder of the store is a link, and something is mounted below the
+# configuration.
 purged_with_mounts() {
 	systemctl stop deskbridge.socket deskbridge.service
 	mv /var/lib/deskbridge /srv/moved
@@ -556,7 +563,7 @@ inside() {
 	printf '1..%d\n' $n
 }
 
-# The daemon's journal, for whoever has to see why.
+# Prints the daemon's journal, to show the reason of a failure.
 keep_journal() {
 	journalctl -q -u deskbridge -o short-precise >/root/journal
 }

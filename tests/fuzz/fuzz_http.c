@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libFuzzer on raw HTTP: what a client sends to the listeners (http_script.h says how an input stands for that).
+ * libFuzzer on raw HTTP: clients' requests to the listeners. http_script.h describes the form of an input.
  *
- * Beyond not crashing: each answer is well-formed HTTP with a status that http_client.c names; no webhook comes in
- * whose proof the client did not send; no secret is in an answer or in the log; afterwards no connection and no
- * exchange is left.
+ * In addition to crashes, the fuzzer finds:
+ *
+ * - an answer that is no well-formed HTTP, or has a status that http_client.c does not list
+ * - a webhook that is accepted without a proof from the client
+ * - a secret in an answer or in the log
+ * - a connection or an exchange that is left afterwards
  */
 #include <config.h>
 

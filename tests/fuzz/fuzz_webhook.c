@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libFuzzer on what strangers may send: definition × query and headers × body × what the helpdesk's API answers.
+ * libFuzzer on input from outside: definition × query and headers × body × answers of the helpdesk's API.
  *
  * An input is text in sections, each ended by a line "--":
  *
- *   NAME of a shipped definition, or NAME and below it what is laid over it (YAML), or a definition itself (YAML)
+ *   NAME of a shipped definition, or NAME and below it an overlay (YAML), or a definition itself (YAML)
  *   QUERY, then a header a line, "Name: value"
  *   BODY
- *   ANSWER … (at most three), to be read as it comes; one that does not begin like JSON comes with another status
+ *   ANSWER … (at most three), with status 200 where it begins like JSON, else with another status
  *
- * Beyond not crashing: a signature is never right by chance, a right one is always accepted; a webhook that was split
- * does not split again; a marked webhook reads the same again; what is read is flat and clean. DESKBRIDGE_PRESETS says
- * where the definitions are.
+ * In addition to crashes, the fuzzer finds:
+ *
+ * - a signature that is valid by chance, or a valid one that is refused
+ * - an item of a batch that splits again
+ * - a webhook that reads differently a second time
+ * - values that are nested or hold control characters
+ *
+ * DESKBRIDGE_PRESETS names the folder of the definitions.
  */
 #include <config.h>
 
@@ -31,7 +36,7 @@
 #define RECEIVED_MS INT64_C(1795176000000)
 #define SECTIONS_MAX 6
 #define PRESETS_MAX 64
-#define ITEMS_MAX 8 /* of a batch, looked at */
+#define ITEMS_MAX 8 /* of a batch that are read */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -76,7 +81,7 @@ static size_t sections_cut(const char *text, size_t len, struct section *to)
 	return n;
 }
 
-/* preset: NULL, or what it is laid over. */
+/* preset: the definition below the overlay, or NULL. */
 static struct definition *compile(const char *file, const char *text, size_t len, const struct node *preset,
 				  struct node **ret_tree)
 {
@@ -99,7 +104,7 @@ static struct definition *compile(const char *file, const char *text, size_t len
 	return d;
 }
 
-/* A shipped definition is compiled once; NULL: there is none of that name. */
+/* Returns a shipped definition, which is compiled once; NULL where there is none of that name. */
 static const struct preset *preset_get(const char *name, size_t name_len)
 {
 	const char *folder = getenv("DESKBRIDGE_PRESETS");
@@ -123,7 +128,8 @@ static const struct preset *preset_get(const char *name, size_t name_len)
 	return p;
 }
 
-/* NULL: it does not compile, or there is none. own: of this input alone, the caller's with its tree. */
+/* Returns the definition of an input; NULL where there is none or it does not compile. *ret_own: it is of this input
+ * alone, and the caller owns it with its tree. */
 static struct definition *definition_of(const struct section *s, bool *ret_own, struct node **ret_tree)
 {
 	const char *end = memchr(s->text, '\n', s->len);
@@ -152,7 +158,7 @@ static void see_sample(void *ctx, const char *name, const char *shows, enum samp
 	HOLDS(name && shows && sample_shape_text(shape));
 }
 
-/* What the commands ask of a definition. */
+/* Calls the functions by which commands read a definition. */
 static void try_definition(const struct definition *d)
 {
 	const struct sample_values values = {
@@ -171,7 +177,7 @@ static void try_definition(const struct definition *d)
 	}
 }
 
-/* The first line is the query. */
+/* Reads the section of the query, its first line, and of the headers. */
 static void read_headers(const struct section *s, struct pairs *headers, char **query)
 {
 	CLEANUP(mem_freep) char *all = mem_strn(s->text, s->len);
@@ -190,7 +196,7 @@ static void read_headers(const struct section *s, struct pairs *headers, char **
 
 /* ---- proof ------------------------------------------------------------------------------------------------------- */
 
-/* One secret that the method can have. */
+/* Returns a secret of the form that the method needs. */
 static const char *secret_for(const struct proof *p)
 {
 	static const char *const some[] = {"c2VjcmV0LW9mLWEtd2ViaG9vay0x", "736563726574206f66206120776562686f6f6b",
@@ -207,7 +213,7 @@ static bool is_signature(const struct proof *p)
 	return text_is(proof_about(p)->method, "hmac") || text_is(proof_about(p)->method, "standard-webhooks");
 }
 
-/* What is not good is told, one line or more. */
+/* Checks that an invalid proof is explained in one line or more. */
 static void check_telling(const struct proof *p, const struct proof_secrets *secrets,
 			  const struct proof_request *request)
 {
@@ -219,7 +225,7 @@ static void check_telling(const struct proof *p, const struct proof_secrets *sec
 	buf_done(&lines);
 }
 
-/* sound: of a shipped definition, whose proof does not stand in its own way as an invented one may. */
+/* sound: the proof is of a shipped definition. An invented one may contradict itself. */
 static void try_proof(const struct proof *p, bool sound, const struct pairs *headers, const char *query,
 		      const struct section *body)
 {
@@ -255,7 +261,7 @@ static void try_proof(const struct proof *p, bool sound, const struct pairs *hea
 	verdict = proof_check(p, &secrets, &request);
 	if (shown.n > 0 || shown_query)
 		HOLDS(verdict != PROOF_MISSING);
-	/* Where the time of signing stands in the body, it is the body's own. */
+	/* Where the body holds the time of signing, proof_make() cannot change it. */
 	if (sound && !proof_about(p)->body_timestamp)
 		HOLDS(verdict == PROOF_GOOD);
 	pairs_done(&shown);
@@ -284,7 +290,7 @@ static void check_flat(struct json_object *attributes)
 	}
 }
 
-/* A URL that stays as it is when it is made one once more. */
+/* Checks that a URL does not change when it is made a URL again. */
 static void check_link(const char *link)
 {
 	CLEANUP(mem_freep) char *again = NULL;
@@ -306,7 +312,7 @@ static void check_signal(const struct signal *s)
 		check_link(s->conversation_url);
 }
 
-/* An answer that begins like JSON is one that is read. */
+/* True where an answer begins like JSON: such an answer is read. */
 static unsigned status_of(const struct section *answer)
 {
 	static const unsigned statuses[] = {200, 301, 404, 429};
@@ -316,7 +322,7 @@ static unsigned status_of(const struct section *answer)
 	return statuses[(unsigned char)answer->text[0] % 4];
 }
 
-/* Walks the lookup over the given answers; each may be the whole truth or nonsense. */
+/* Runs the lookup with the input's answers, which may be valid or nonsense. */
 static void ask(const struct definition *d, const struct webhook *w, const struct section *answers, size_t n)
 {
 	static const struct lookup_plan_secrets secrets = {.user = "u", .password = "p", .token = "t"};
@@ -412,7 +418,7 @@ static void check_split_once(const struct definition *d, const char *type, const
 static void read_body(const struct definition *d, const struct pairs *headers, char *query, const struct section *s,
 		      const struct section *answers, size_t n)
 {
-	char *whole = mem_dup(s->text, s->len); /* on its own, so that reading past its end is seen */
+	char *whole = mem_dup(s->text, s->len); /* a copy, so that a read past its end is detected */
 	struct parsed_webhook *explained;
 	struct batch *b = NULL;
 	struct buf lines;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Heap in use after very many unproven requests: plays the kept inputs of fuzz_http that prove nothing, and mutations
- * of them, against the listeners (http_stage.h), and reads malloc_info() after a warm-up and at the end. A request that
- * leaves something behind is seen as growth. Sanitizers' allocators know no malloc_info().
+ * Measures the heap in use after very many unproven requests. It plays the stored inputs of fuzz_http that prove
+ * nothing, and mutations of them, against the listeners (http_stage.h), and reads malloc_info() after a warm-up and at
+ * the end. A request that leaks memory shows as growth. Sanitizers' allocators have no malloc_info().
  *
- * Without arguments it is a test of `make check`: every kept input once, and a short measurement.
+ * Without arguments it is a test of `make check`: every stored input once, and a short measurement.
  */
 #include <config.h>
 
@@ -56,7 +56,7 @@ static bool proves(const uint8_t *bytes, size_t len)
 	return is;
 }
 
-/* all: those that prove something, too. */
+/* all: reads also the inputs that prove something. */
 static void read_file(const char *folder, const char *name, bool all)
 {
 	CLEANUP(mem_freep) char *path = mem_fmt("%s/%s", folder, name);
@@ -99,7 +99,7 @@ static void read_folder(const char *folder, bool all)
 	qsort(inputs, inputs_n, sizeof(*inputs), by_name);
 }
 
-/* A few bytes changed, left out, said twice, or taken from another input. */
+/* Mutates an input: some bytes are changed, left out, repeated, or taken from another input. */
 static size_t mutate(const struct input *in, uint8_t to[INPUT_MAX])
 {
 	size_t len = in->len;
@@ -131,7 +131,7 @@ static size_t mutate(const struct input *in, uint8_t to[INPUT_MAX])
 	return len;
 }
 
-/* Every input as it is, then mutations of it. */
+/* Plays every input unchanged, then mutations. */
 static void play_one(uint64_t n)
 {
 	static uint8_t changed[INPUT_MAX];
@@ -154,14 +154,14 @@ static uint64_t size_behind(const char *xml, const char *element)
 {
 	const char *last = NULL;
 
-	/* The last one of a kind is the sum over all arenas. */
+	/* The last value of each kind is the sum over all arenas. */
 	for (const char *at = xml; (at = strstr(at, element)); at++)
 		last = at;
 	last = last ? strstr(last, "size=\"") : NULL;
 	return last ? strtoull(last + 6, NULL, 10) : 0;
 }
 
-/* Bytes in use: what the arenas hold less what is free in them, and what is mapped by itself. */
+/* Returns the bytes in use: the size of the arenas without their free space, and separately mapped blocks. */
 static uint64_t heap_in_use(void)
 {
 	char *xml = NULL;
@@ -186,7 +186,7 @@ static uint64_t play_some(uint64_t from, uint64_t n)
 	return heap_in_use();
 }
 
-/* What each input is answered, and which one it is that leaves something behind. */
+/* Prints the answer to each input, and the inputs that leak memory. */
 static int measure_each(uint64_t times)
 {
 	for (size_t i = 0; i < inputs_n; i++) {
@@ -208,7 +208,7 @@ static int measure_each(uint64_t times)
 	return 0;
 }
 
-/* TAP. Enough requests for a leak of 1 KiB in one input of a hundred. */
+/* Prints TAP. The requests are enough to show a leak of 1 KiB in one input of a hundred. */
 static int check(const char *tests)
 {
 	CLEANUP(mem_freep) char *folder = mem_fmt("%s/fuzz/corpus-http", tests);
@@ -220,7 +220,7 @@ static int check(const char *tests)
 	for (size_t i = 0; i < inputs_n; i++) {
 		struct script s;
 
-		printf("# %s\n", inputs[i].name); /* the last one is the one that aborts */
+		printf("# %s\n", inputs[i].name); /* the last name printed is that of an input that aborts */
 		(void)fflush(stdout);
 		script_make(inputs[i].bytes, inputs[i].len, &s);
 		(void)stage_play(&s);
@@ -228,7 +228,7 @@ static int check(const char *tests)
 	}
 	printf("1..%d\n", mem_guards_libraries ? 2 : 1);
 	printf("ok 1 - every kept input is answered as HTTP, takes no webhook without proof and shows no secret\n");
-	if (!mem_guards_libraries) { /* a sanitizer's allocator */
+	if (!mem_guards_libraries) { /* the allocator is a sanitizer's */
 		stage_stop();
 		return 0;
 	}
@@ -241,7 +241,7 @@ static int check(const char *tests)
 	return 0;
 }
 
-/* What stands in the caches of threads is in use for malloc_info(): such a process has none. */
+/* malloc_info() counts the threads' caches as in use, so the measuring process has none. */
 static void without_caches(char **argv)
 {
 	if (getenv("GLIBC_TUNABLES"))

@@ -23,21 +23,21 @@
 #include "base/clock.h"
 
 #define ANSWERS_MAX (4 * 1024 * 1024)
-#define YIELDS_MAX 500 /* that a client waits for a server that has nothing to do */
+#define YIELDS_MAX 500 /* for which a client waits for a server without work */
 
 static char heard[ANSWERS_MAX];
 static size_t heard_len;
-static bool was_reset; /* the last connection, by the server */
+static bool was_reset; /* the server reset the last connection */
 
 struct client_side {
 	int fd;
-	bool ended; /* nothing more comes */
-	bool reset; /* … because the server had not read all */
+	bool ended; /* no more bytes come */
+	bool reset; /* it ended as the server had not read everything */
 };
 
 static int dial(const struct target *at)
 {
-	const struct linger at_once = {.l_onoff = 1}; /* no port waits for its next use */
+	const struct linger at_once = {.l_onoff = 1}; /* no port stays in TIME_WAIT */
 	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	struct sockaddr_un un = {.sun_family = AF_UNIX};
 	const int on = 1;
@@ -58,7 +58,7 @@ static int dial(const struct target *at)
 	return fd;
 }
 
-/* All that is there now. */
+/* Reads all bytes that have come. */
 static void hear(struct client_side *c)
 {
 	ssize_t n;
@@ -75,7 +75,7 @@ static void hear(struct client_side *c)
 	}
 }
 
-/* Reads meanwhile, so that neither side waits for the other. A server that has closed ends it. */
+/* Sends bytes and reads meanwhile, so that neither side waits for the other. Stops where the server has closed. */
 static void say(struct client_side *c, const char *bytes, size_t n)
 {
 	const int64_t until = clock_mono_ms() + CLIENT_END_MS;
@@ -91,7 +91,7 @@ static void say(struct client_side *c, const char *bytes, size_t n)
 
 			HOLDS(clock_mono_ms() < until);
 			(void)poll(&p, 1, CLIENT_END_MS);
-		} else { /* what was answered before is still there to be read */
+		} else { /* earlier answers can still be read */
 			hear(c);
 			c->ended = c->reset = true;
 		}
@@ -99,8 +99,8 @@ static void say(struct client_side *c, const char *bytes, size_t n)
 	}
 }
 
-/* Until the server has read all that was sent, and has answered where it is asked for that. A body that lacks its end
- * keeps it busy: the patience has an end. */
+/* Waits until the server has read all bytes, and, with `answered`, has answered. The wait is bounded, as a body without
+ * its end keeps the server busy. */
 static void wait_until_read(struct client_side *c, const struct target *at, bool answered)
 {
 	for (int i = 0; i < YIELDS_MAX && !c->ended; i++) {
@@ -166,8 +166,8 @@ const char *client_heard(size_t *ret_len)
 /* ---- answers ----------------------------------------------------------------------------------------------------- */
 
 /*
- * What the listeners answer (intake/answer.c, admin/api.c), and 100. 414, 501 and 505 are libmicrohttpd's, for broken
- * HTTP. So is 500 in 0.9.75, for a chunk's extension that fills its memory: nothing of ours is asked.
+ * The statuses of the listeners (intake/answer.c, admin/api.c), and 100. libmicrohttpd answers 414, 501 and 505 to
+ * malformed HTTP, and 0.9.75 also 500 to a chunk's extension that fills its memory, without calling a handler.
  */
 static bool is_known(unsigned status, bool admin)
 {
@@ -189,7 +189,7 @@ struct answer_head {
 	bool has_length, closes;
 };
 
-/* A line without its end; NULL: there is no whole line. */
+/* Returns the next line without its end; NULL where there is no complete line. */
 static const char *line_of(const char **at, const char *end, size_t *ret_len)
 {
 	const char *line = *at, *nl = memmem(line, (size_t)(end - line), "\r\n", 2);
@@ -225,7 +225,7 @@ static void read_field(const char *line, size_t len, struct answer_head *head)
 		head->closes |= memmem(line, len, "close", 5) != NULL;
 }
 
-/* false: it is cut off. */
+/* Parses the head of an answer. False where it is cut off. */
 static bool read_head(const char **at, const char *end, bool admin, struct answer_head *head)
 {
 	size_t len;
@@ -249,7 +249,8 @@ static bool begins_answer(const char *at, const char *end)
 	return at == end || (end - at >= 7 && memcmp(at, "HTTP/1.", 7) == 0);
 }
 
-/* libmicrohttpd 0.9.75 sends the head of its own errors about headers twice. The status is right, and it closes. */
+/* libmicrohttpd 0.9.75 sends the head of its own errors about headers twice. The status is right, and it closes the
+ * connection. */
 static void skip_second_head(const char **at, const char *end, struct answer_head *head, bool admin)
 {
 	struct answer_head again;
@@ -261,7 +262,7 @@ static void skip_second_head(const char **at, const char *end, struct answer_hea
 		*at = first;
 }
 
-/* An answer to HEAD has no body, whatever its length says. */
+/* An answer to HEAD has no body, even with a Content-Length. */
 static void check_answers(const struct script *s, struct played *played)
 {
 	const char *at = heard, *end = heard + heard_len;
@@ -289,7 +290,7 @@ static void check_answers(const struct script *s, struct played *played)
 		}
 		played->answers++;
 		played->status = head.status;
-		/* Of intake every 4xx closes. */
+		/* Intake closes the connection after every 4xx. */
 		if (head.closes || (head.status / 100 == 4 && !(s->flags & STAGE_ADMIN)))
 			HOLDS(at == end);
 	}

@@ -20,11 +20,11 @@ static const char *const secrets[] = {BEARER_SECRET, BASIC_SECRET,  HEADER_SECRE
 				      HMAC_SECRET,   SEALED_SECRET, ADMIN_TOKEN,   API_KEY};
 #define SECRETS_N (sizeof(secrets) / sizeof(*secrets))
 
-/* What the client must have sent before a source's webhook may come in. */
+/* The proof that the client must send for a webhook of a source. */
 enum needed {
 	NEEDED_NOTHING,
 	NEEDED_WORD,
-	NEEDED_BASIC, /* the word in base64 */
+	NEEDED_BASIC, /* the word, encoded in base64 */
 	NEEDED_HMAC256,
 	NEEDED_HMAC1,
 	NEEDED_NEVER,
@@ -56,7 +56,7 @@ static void add(struct script *s, const void *bytes, size_t n)
 	s->len += n;
 }
 
-/* "{N*text}" at the beginning of at: how long it is, 0: it is none. */
+/* Returns the length of the "{N*text}" at the beginning of at; 0 where there is none. */
 static size_t repeat(struct script *s, const char *at, size_t size)
 {
 	size_t i = 1, times = 0, start;
@@ -97,7 +97,7 @@ static char *hmac_text(enum digest_algorithm a, const char *body, size_t len)
 	return mem_str(hex);
 }
 
-/* Where its body begins. */
+/* Returns the offset of the request's body. */
 static size_t head_end(const char *request, size_t len)
 {
 	const char *end = memmem(request, len, "\r\n\r\n", 4);
@@ -108,7 +108,7 @@ static size_t head_end(const char *request, size_t len)
 	return end ? (size_t)(end - request) + 2 : len;
 }
 
-/* One request: what stands for its body's length and signature is put in. */
+/* Adds one request, with the length and signature of its body in place of their forms. */
 static void add_request(struct script *s, const char *request, size_t len)
 {
 	size_t head = head_end(request, len), body_len = 0;
@@ -142,7 +142,7 @@ static void add_request(struct script *s, const char *request, size_t len)
 	add(s, request + head, len - head);
 }
 
-/* Takes the marks out. */
+/* Removes the marks. */
 static void find_cuts(struct script *s)
 {
 	size_t to = 0;
@@ -201,7 +201,7 @@ void script_make(const uint8_t *input, size_t size, struct script *ret)
 			add(&whole, text + i, 1);
 	}
 	find_cuts(ret);
-	ret->bytes = mem_dup(ret->bytes, ret->len); /* on its own */
+	ret->bytes = mem_dup(ret->bytes, ret->len); /* a copy, so that a read past its end is detected */
 	ret->decoded = percent_decoded(ret);
 }
 
@@ -250,7 +250,7 @@ bool script_sends_in_any_case(const struct script *s, const char *word)
 	return false;
 }
 
-/* Hexadecimal digits may be of either case. The last letters of base64 have bits that mean nothing. */
+/* Hexadecimal digits may have either case. The last letters of base64 have unused bits. */
 static bool signature_was_sent(const struct script *s, enum digest_algorithm a, const struct webhook *w)
 {
 	CLEANUP(mem_freep) char *text = hmac_text(a, w->body, w->body_len);

@@ -59,7 +59,7 @@ static struct {
 	pthread_t pipeline;
 	struct mailbox *mails;
 
-	pthread_mutex_t lock; /* over all below */
+	pthread_mutex_t lock; /* guards all below */
 	pthread_cond_t less;
 	unsigned connections, exchanges;
 	uint64_t arrived;   /* connections, ever */
@@ -71,7 +71,7 @@ static struct {
 	unsigned servers_n;
 	struct budget *budgets[3]; /* of bodies' memory */
 	unsigned budgets_n;
-	uint64_t dialled;             /* the client's own */
+	uint64_t dialled;             /* connections that the client opened */
 	const struct script *playing; /* NULL between scripts */
 } stage = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -112,7 +112,7 @@ static void release(void)
 
 /* ---- the pipeline ------------------------------------------------------------------------------------------------ */
 
-/* A conversation says what becomes of it. */
+/* Answers a submission. The conversation's id says how. */
 static void settle(struct submission *s)
 {
 	hold();
@@ -161,7 +161,7 @@ void pipeline_submit(struct pipeline *p, struct submission *s)
 	mailbox_post(stage.mails, &s->message);
 }
 
-/* Trees take the most memory. */
+/* Always true, as trees take the most memory. */
 bool pipeline_caches_parsed(const struct pipeline *p)
 {
 	(void)p;
@@ -300,7 +300,7 @@ struct budget *__wrap_budget_new(size_t max_bytes)
 	return b;
 }
 
-/* Nothing of it is taken: all that one may ever have is to be had. */
+/* True where the budget is unused: its whole size can be reserved. */
 static bool is_free(struct budget *b)
 {
 	struct reservation all = {0};
@@ -331,7 +331,7 @@ void __wrap_http_on_connection(void *cls, struct MHD_Connection *connection, voi
 	release();
 }
 
-/* Of "HOST" and "HOST:PORT", by other means than the server's. */
+/* Returns the host of "HOST" and "HOST:PORT", by other code than the server's. */
 static bool is_this_machine(const char *host)
 {
 	char name[64];
@@ -359,8 +359,8 @@ static bool is_this_machine(const char *host)
 	return strcasecmp(name, "localhost") == 0;
 }
 
-/* The API answers those who show the token, and no page of another machine. The host in an absolute target would count
- * before Host. */
+/* Checks that the API may answer: the request has the token and is not from a page of another machine. The host of an
+ * absolute target counts before Host. */
 static void check_api_answer(struct http_exchange *x)
 {
 	const char *host = http_header(x, "Host"), *origin = http_header(x, "Origin");
@@ -394,7 +394,7 @@ void __wrap_http_resume(struct http_exchange *x, const struct http_answer *a)
 	__real_http_resume(x, a);
 }
 
-/* The log. */
+/* Checks the lines of the log: no control characters and no secret. */
 ssize_t __real_write(int fd, const void *bytes, size_t n);
 ssize_t __wrap_write(int fd, const void *bytes, size_t n);
 ssize_t __wrap_write(int fd, const void *bytes, size_t n)
@@ -518,7 +518,7 @@ static bool is_busy(void)
 	return busy;
 }
 
-/* Nothing of it is left in the server. */
+/* Waits until nothing of the connection is left in the server. */
 static void wait_until_forgotten(void)
 {
 	struct timespec until;
@@ -560,9 +560,9 @@ struct played stage_play(const struct script *s)
 	hold();
 	played.submitted = stage.submitted;
 	client_check(s, &played);
-	/* One answer for each request, and one of the library's for what is no request. */
+	/* Each request has one answer, and malformed input one of the library. */
 	HOLDS(played.answers <= stage.begun + 1);
-	/* A client that has only shut its sending side hears what handlers answer. */
+	/* A client that has only shut its sending side gets the handlers' answers. */
 	HOLDS(played.is_cut_off || played.answers >= stage.answered);
 	heard = client_heard(&len);
 	HOLDS(stage.submitted > 0 || !holds_word(heard, len, "{\"status\":\"accepted\""));
