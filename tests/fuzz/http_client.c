@@ -59,7 +59,7 @@ static int dial(const struct target *at)
 }
 
 /* Reads all bytes that have come. */
-static void hear(struct client_side *c)
+static void receive(struct client_side *c)
 {
 	ssize_t n;
 
@@ -76,7 +76,7 @@ static void hear(struct client_side *c)
 }
 
 /* Sends bytes and reads meanwhile, so that neither side waits for the other. Stops where the server has closed. */
-static void say(struct client_side *c, const char *bytes, size_t n)
+static void send_all(struct client_side *c, const char *bytes, size_t n)
 {
 	const int64_t until = clock_mono_ms() + CLIENT_END_MS;
 
@@ -92,10 +92,10 @@ static void say(struct client_side *c, const char *bytes, size_t n)
 			HOLDS(clock_mono_ms() < until);
 			(void)poll(&p, 1, CLIENT_END_MS);
 		} else { /* earlier answers can still be read */
-			hear(c);
+			receive(c);
 			c->ended = c->reset = true;
 		}
-		hear(c);
+		receive(c);
 	}
 }
 
@@ -109,7 +109,7 @@ static void wait_until_read(struct client_side *c, const struct target *at, bool
 		if (ioctl(c->fd, SIOCOUTQ, &unread) == 0 && unread == 0 && !(answered && at->is_busy()) && i > 3)
 			break;
 		(void)sched_yield();
-		hear(c);
+		receive(c);
 	}
 }
 
@@ -117,13 +117,13 @@ static void wait_for_end(struct client_side *c)
 {
 	const int64_t until = clock_mono_ms() + CLIENT_END_MS;
 
-	hear(c);
+	receive(c);
 	while (!c->ended) {
 		struct pollfd p = {.fd = c->fd, .events = POLLIN};
 
 		HOLDS(clock_mono_ms() < until && "the server ends the connection");
 		(void)poll(&p, 1, CLIENT_END_MS);
-		hear(c);
+		receive(c);
 	}
 }
 
@@ -132,11 +132,11 @@ static void play(const struct script *s, const struct target *at, struct client_
 	size_t from = 0;
 
 	for (size_t i = 0; i < s->cuts_n; i++) {
-		say(c, s->bytes + from, s->cuts[i] - from);
+		send_all(c, s->bytes + from, s->cuts[i] - from);
 		from = s->cuts[i];
 		wait_until_read(c, at, false);
 	}
-	say(c, s->bytes + from, s->len - from);
+	send_all(c, s->bytes + from, s->len - from);
 	if (s->flags & STAGE_GONE)
 		return;
 	if (s->flags & STAGE_OPEN) {

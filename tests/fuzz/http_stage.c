@@ -57,7 +57,7 @@ static struct {
 	struct admin *admin;
 	int tcp_port, admin_port;
 	pthread_t pipeline;
-	struct mailbox *mails;
+	struct mailbox *mailbox;
 
 	pthread_mutex_t lock; /* guards all below */
 	pthread_cond_t less;
@@ -100,12 +100,12 @@ void stage_fail(const char *condition, int line)
 	abort();
 }
 
-static void hold(void)
+static void stage_lock(void)
 {
 	HOLDS(pthread_mutex_lock(&stage.lock) == 0);
 }
 
-static void release(void)
+static void stage_unlock(void)
 {
 	HOLDS(pthread_mutex_unlock(&stage.lock) == 0);
 }
@@ -113,9 +113,9 @@ static void release(void)
 /* ---- the pipeline ------------------------------------------------------------------------------------------------ */
 
 /* Answers a submission. The conversation's id says how. */
-static void settle(struct submission *s)
+static void answer_submission(struct submission *s)
 {
-	hold();
+	stage_lock();
 	HOLDS(stage.playing);
 	stage.submitted += (unsigned)s->n;
 	for (size_t i = 0; i < s->n; i++) {
@@ -130,7 +130,7 @@ static void settle(struct submission *s)
 			item->result = SUBMISSION_DUPLICATE;
 		s->refused |= strstr(name, "full") != NULL;
 	}
-	release();
+	stage_unlock();
 	s->answered(s);
 }
 
@@ -138,17 +138,17 @@ static void settle(struct submission *s)
 
 static void *pipeline_run(void *arg)
 {
-	struct message *mail, *next;
+	struct message *message, *next;
 	bool stop = false;
 
 	(void)arg;
 	while (!stop) {
-		mailbox_wait(stage.mails, CLOCK_NEVER_MS);
-		for (mail = mailbox_take(stage.mails); mail; mail = next) {
-			next = mail->next;
-			stop |= mail->kind == MESSAGE_STOP;
-			if (mail->kind != MESSAGE_STOP)
-				settle((struct submission *)(void *)mail);
+		mailbox_wait(stage.mailbox, CLOCK_NEVER_MS);
+		for (message = mailbox_take(stage.mailbox); message; message = next) {
+			next = message->next;
+			stop |= message->kind == MESSAGE_STOP;
+			if (message->kind != MESSAGE_STOP)
+				answer_submission((struct submission *)(void *)message);
 		}
 	}
 	return NULL;
@@ -158,7 +158,7 @@ void pipeline_submit(struct pipeline *p, struct submission *s)
 {
 	(void)p;
 	s->message.kind = 0;
-	mailbox_post(stage.mails, &s->message);
+	mailbox_post(stage.mailbox, &s->message);
 }
 
 /* Always true, as trees take the most memory. */
@@ -173,9 +173,9 @@ bool pipeline_is_ready(const struct pipeline *p)
 	bool ready;
 
 	(void)p;
-	hold();
+	stage_lock();
 	ready = !stage.not_ready;
-	release();
+	stage_unlock();
 	return ready;
 }
 
@@ -217,14 +217,14 @@ static int on_begin(void *ctx, struct http_exchange *x)
 {
 	struct handlers *h = ctx;
 
-	hold();
+	stage_lock();
 	stage.exchanges++;
 	stage.begun++;
 	HOLDS(stage.playing && x->method && x->path && x->query);
 	HOLDS(holds_word(stage.playing->bytes, stage.playing->len, x->method));
 	HOLDS(holds_word(stage.playing->bytes, stage.playing->len, x->path));
 	HOLDS(holds_word(stage.playing->bytes, stage.playing->len, x->query));
-	release();
+	stage_unlock();
 	return h->real.begin(h->real.ctx, x);
 }
 
@@ -257,11 +257,11 @@ static void on_done(void *ctx, struct http_exchange *x)
 
 	if (h->real.done)
 		h->real.done(h->real.ctx, x);
-	hold();
+	stage_lock();
 	HOLDS(stage.exchanges > 0);
 	stage.exchanges--;
 	(void)pthread_cond_broadcast(&stage.less);
-	release();
+	stage_unlock();
 }
 
 int __real_http_server_start(const struct http_server_options *o, const struct http_handler *h,
@@ -320,7 +320,7 @@ void __wrap_http_on_connection(void *cls, struct MHD_Connection *connection, voi
 			       enum MHD_ConnectionNotificationCode toe)
 {
 	__real_http_on_connection(cls, connection, socket_context, toe);
-	hold();
+	stage_lock();
 	if (toe == MHD_CONNECTION_NOTIFY_STARTED) {
 		stage.connections++;
 		stage.arrived++;
@@ -328,7 +328,7 @@ void __wrap_http_on_connection(void *cls, struct MHD_Connection *connection, voi
 		stage.connections--;
 	}
 	(void)pthread_cond_broadcast(&stage.less);
-	release();
+	stage_unlock();
 }
 
 /* Returns the host of "HOST" and "HOST:PORT", by other code than the server's. */
@@ -378,9 +378,9 @@ void __wrap_http_answer(struct http_exchange *x, const struct http_answer *a)
 {
 	if (a->status == 200 && strncmp(x->path, "/api", 4) == 0)
 		check_api_answer(x);
-	hold();
+	stage_lock();
 	stage.answered++;
-	release();
+	stage_unlock();
 	__real_http_answer(x, a);
 }
 
@@ -388,9 +388,9 @@ void __real_http_resume(struct http_exchange *x, const struct http_answer *a);
 void __wrap_http_resume(struct http_exchange *x, const struct http_answer *a);
 void __wrap_http_resume(struct http_exchange *x, const struct http_answer *a)
 {
-	hold();
+	stage_lock();
 	stage.answered++;
-	release();
+	stage_unlock();
 	__real_http_resume(x, a);
 }
 
@@ -478,7 +478,7 @@ void stage_start(void)
 	g = configured();
 	log_setup(g->config->log.format, g->config->log.level, g->config->log.personal_data);
 	make_store(g->config);
-	stage.mails = mailbox_new();
+	stage.mailbox = mailbox_new();
 	thread_start(&stage.pipeline, "stage", pipeline_run, NULL);
 	generation_make_current(generation_ref(g));
 	MUST(intake_start(NULL, g->config, &(struct http_sockets){0}, &stage.unix_intake, err));
@@ -496,12 +496,12 @@ void stage_stop(void)
 
 	intake_quiesce(stage.unix_intake);
 	intake_quiesce(stage.tcp_intake);
-	mailbox_post(stage.mails, &stop);
+	mailbox_post(stage.mailbox, &stop);
 	thread_join(stage.pipeline);
 	intake_stop(stage.unix_intake);
 	intake_stop(stage.tcp_intake);
 	admin_stop(stage.admin);
-	mailbox_free(stage.mails);
+	mailbox_free(stage.mailbox);
 	generation_make_current(NULL);
 	HOLDS(system(command) == 0);
 }
@@ -512,9 +512,9 @@ static bool is_busy(void)
 {
 	bool busy;
 
-	hold();
+	stage_lock();
 	busy = stage.exchanges > 0;
-	release();
+	stage_unlock();
 	return busy;
 }
 
@@ -525,11 +525,11 @@ static void wait_until_forgotten(void)
 
 	HOLDS(clock_gettime(CLOCK_MONOTONIC, &until) == 0);
 	until.tv_sec += CLIENT_END_MS / 1000;
-	hold();
+	stage_lock();
 	while (stage.arrived < stage.dialled || stage.connections > 0 || stage.exchanges > 0)
 		HOLDS(pthread_cond_timedwait(&stage.less, &stage.lock, &until) == 0 &&
 		      "the server forgets the connection");
-	release();
+	stage_unlock();
 	for (unsigned i = 0; i < stage.servers_n; i++)
 		HOLDS(http_server_suspended(stage.servers[i]) == 0);
 	for (unsigned i = 0; i < stage.budgets_n; i++)
@@ -549,15 +549,15 @@ struct played stage_play(const struct script *s)
 	const char *heard;
 	size_t len;
 
-	hold();
+	stage_lock();
 	stage.playing = s;
 	stage.begun = stage.submitted = stage.answered = 0;
 	stage.not_ready = (s->flags & STAGE_NOT_READY) != 0;
 	stage.dialled++;
-	release();
+	stage_unlock();
 	client_play(s, &at);
 	wait_until_forgotten();
-	hold();
+	stage_lock();
 	played.submitted = stage.submitted;
 	client_check(s, &played);
 	/* Each request has one answer, and malformed input one of the library. */
@@ -567,6 +567,6 @@ struct played stage_play(const struct script *s)
 	heard = client_heard(&len);
 	HOLDS(stage.submitted > 0 || !holds_word(heard, len, "{\"status\":\"accepted\""));
 	stage.playing = NULL;
-	release();
+	stage_unlock();
 	return played;
 }
