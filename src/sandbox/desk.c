@@ -62,7 +62,7 @@ bool desk_owns(const struct desk *d, const struct http_exchange *x)
 	return false;
 }
 
-/* How well a page matches a request, worst first. */
+/* The degrees to which a page matches a request, the worst first. */
 enum match_level {
 	MATCH_NONE,
 	MATCH_STRANGER, /* an unknown customer */

@@ -139,7 +139,7 @@ class Webhook:
 
 class Desk:
     """A desk, which writes webhooks. created(), updated(), closed() and reopened() return the webhooks that the desk
-    sends about that change of a case at a time. The one that says the most comes first."""
+    sends about that change of a case at a time. The webhook that says the most comes first."""
 
     preset = label = None
     reports = "change"

@@ -542,7 +542,7 @@ def test_an_account_without_rights_is_told_which_file_and_what_to_do(daemon, wor
     said = f"deskbridge: the user nobody may not read the admin token {daemon.token_file}: sudo deskbridge {words[0]}, or be in the group daemon: sudo usermod -aG daemon nobody, then log in anew\n"
     ended = as_nobody("-c", daemon.file, *words)
     assert ended.returncode == 1 and ended.stdout == "" and said == ended.stderr, ended
-    # The same holds where the folder cannot be read.
+    # The command says the same where the folder cannot be read.
     (daemon.dir / "open").mkdir()
     copy = daemon.dir / "open" / "deskbridge.yaml"
     copy.write_text(f"admin: {daemon.admin}\nstore: sqlite:{daemon.dir}/closed/deskbridge.db\n")

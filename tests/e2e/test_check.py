@@ -56,8 +56,8 @@ def test_a_lookup_that_can_never_be_asked_is_told(checked):
 
 
 def test_a_state_folder_that_the_unit_will_make_is_no_warning(stage, tmp_path):
-    """That holds before the first start of the package. Without the unit, or for another configuration file, an
-    operator must create the folder."""
+    """The folder does not exist before the first start of the package. Without the unit, or for another configuration
+    file, an operator must create the folder."""
     name = f"deskbridge-test-{os.getpid()}"
     daemon = stage.daemon(config={"store": f"sqlite:/var/lib/{name}/deskbridge.db"}, start=False)
     unit = tmp_path / "deskbridge.service"

@@ -101,8 +101,8 @@ def test_configuration_that_is_not_there_is_78(words):
 
 
 def test_the_sandbox_belongs_beside_the_program(tmp_path):
-    """It is found there even where the program is called by a link. No other is searched for, neither by PATH nor in
-    the working folder."""
+    """The sandbox is found there even where the program is called by a link. No other is searched for, neither by PATH
+    nor in the working folder."""
     alone = tmp_path / "alone" / "deskbridge"
     alone.parent.mkdir()
     shutil.copy2(shutil.which(PROGRAM), alone)
@@ -153,7 +153,7 @@ def test_what_the_sandbox_cannot_start_with_names_its_option(words, status, said
 
 
 def test_the_daemons_unit_is_read_once(tmp_path):
-    """This holds also where one program starts the other."""
+    """The unit is read once even where one program starts the other."""
     unit = tmp_path / "deskbridge.service"
     unit.write_text("[Service]\nUser=nobody\n")
     libc = ctypes.CDLL(None, use_errno=True)

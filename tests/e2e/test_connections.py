@@ -50,9 +50,9 @@ def opened(name):
 
 
 class Crowd:
-    """n clients that send a letter of a header per second. Those that are cut off connect again, `returns` of them per
-    second. Each new connection costs the slowest one its place, so a good client has (limit of connections) / returns
-    seconds for its request."""
+    """n clients that send a letter of a header per second. Clients that are cut off connect again, `returns` of them
+    per second. Each new connection costs the slowest one its place, so a good client has (limit of connections) /
+    returns seconds for its request."""
 
     def __init__(self, address, n, returns):
         host, port = address.rsplit(":", 1)
@@ -179,7 +179,8 @@ def test_trusted_proxies_are_not_counted(stage, sandbox, gladly):
 
 
 def test_a_connection_with_a_proven_webhook_outlives_the_time_out(stage, sandbox, gladly):
-    """It lasts until `idle`. A connection without a proof, or without any data, ends at `timeout`."""
+    """A connection with a proven webhook lasts until `idle`. A connection without a proof, or without any data, ends at
+    `timeout`."""
     daemon = stage.daemon(sandbox, gladly, config={"listen": {"address": "127.0.0.1:0", "timeout": "1s"}})
     with daemon.connect() as proven, daemon.connect() as unproven, daemon.connect() as silent:
         proven.sendall(opened("first"))
@@ -225,7 +226,7 @@ def test_without_a_proof_there_is_no_idling(stage, sandbox):
 
 
 def test_a_client_that_shut_its_sending_side_is_answered(stage, sandbox, gladly):
-    """This holds where the answer waits for the commit, and where it waits for a reload."""
+    """The client is answered where the answer waits for the commit, and where it waits for a reload."""
     daemon = stage.daemon(sandbox, gladly)
     with daemon.connect() as peer:
         peer.sendall(opened("half"))

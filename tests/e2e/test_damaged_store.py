@@ -118,7 +118,8 @@ def test_a_webhook_whose_body_is_not_there_is_a_dead_letter(held, sandbox, gladl
 
 @pytest.mark.parametrize("name", ["webhooks_conversation", "webhooks_customer", "webhooks_wait"])
 def test_a_row_that_an_index_does_not_name_ends_all_the_same(held, sandbox, gladly, name):
-    """The webhook waits for a time. One that waits for a free slot would be found by the index webhooks_wait only."""
+    """The webhook waits for a time. A webhook that waits for a free slot would be found by the index webhooks_wait
+    only."""
     sql(held, "UPDATE webhooks SET wait = 2, not_before = 1 WHERE id = 4")
     row = sql(held, "SELECT * FROM webhooks WHERE id = 4")[0][0]
     sql(held, "DELETE FROM webhooks WHERE id = 4")

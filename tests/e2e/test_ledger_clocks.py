@@ -111,7 +111,7 @@ def test_an_imported_ticket_fires_no_flow(lumen, sandbox):
     assert told(sandbox, 1) == [(CLOSED, True)]
     say(lumen, "created", "conv-2", "sam@example.com", at=now, created_at=years_ago)
     assert told(sandbox, 1, "sam@example.com") == [(STARTED, True)]
-    # This one is closed now.
+    # The ticket of conv-2 is closed now.
     say(lumen, "closed", "conv-2", "sam@example.com", at=now, created_at=years_ago, closed_at=years_ago)
     assert told(sandbox, 2, "sam@example.com") == [(STARTED, True), (CLOSED, False)]
     # The ticket of conv-3 is new.

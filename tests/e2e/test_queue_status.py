@@ -431,7 +431,7 @@ def test_status_has_its_members_before_anything_happened(daemon):
 
 
 def test_status_tells_what_came_in_since_the_start_by_source(mini, sandbox):
-    """This includes webhooks that are not stored: ignored, refused, to no source."""
+    """The counts include webhooks that are not stored: ignored, refused, to no source."""
     daemon = mini()
     for n in range(3):
         post(daemon, "opened", f"c-{n}", "jo@example.com")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How often the daemon parses JSON, by deskbridge_json_reads_total:
+"""The daemon's parses of JSON, counted by deskbridge_json_reads_total:
 
 - A webhook's body once when it comes, once more at most where it waited and its tree was not kept, and once more after a
   restart.
@@ -142,8 +142,8 @@ def test_a_request_of_several_items_is_parsed_as_a_whole_too(stage, sandbox):
 
 
 def test_one_that_ended_while_its_lookup_was_out_takes_the_place_of_none(stage, sandbox, gladly):
-    """Its closing cancels it by `settle`. The lookup's answer returns its tree, which no pass takes. Such trees could
-    take the space of others."""
+    """The closing cancels the opening by `settle`. The lookup's answer returns the opening's tree, which no pass takes.
+    Such trees could take the space of others."""
     daemon = stage.daemon(sandbox, gladly, config={"sources": {"gladly": {"settle": {"open": "1s", "close": "1s"}}}})
 
     def reads_of_one_that_is_held(name):

@@ -275,7 +275,7 @@ def test_events_of_an_account_that_is_gone_wait_for_it(stage, sandbox, gladly):
     daemon.restart()
     sandbox.clear_faults()
     wait_for(lambda: daemon.metric("deskbridge_account_parked", account="shop", reason="not configured") == 1)
-    # Its closing goes to the address that its opening reached, and waits, too.
+    # The closing goes to the address that the opening reached, and waits, too.
     daemon.accepted("gladly", gladly_webhook("closed"))
     daemon.wait_metric("deskbridge_queue_events", 2, account="shop", state="ready")
     assert sandbox.events() == []
