@@ -27,7 +27,8 @@
 
 static int compare(const void *a, const void *b)
 {
-	double x = *(const double *)a, y = *(const double *)b;
+	double x = *(const double *)a;
+	double y = *(const double *)b;
 
 	return (x > y) - (x < y);
 }
@@ -78,8 +79,8 @@ static double read_once(const struct definition *d, const struct webhook *w)
 static void measure(const char *name, const struct definition *d, size_t rounds)
 {
 	const struct sample_values values = {.now_ms = RECEIVED_MS};
-	static double parsing[ROUNDS_MAX], reading[ROUNDS_MAX];
 	struct webhook w = {.received_ms = RECEIVED_MS};
+	static double parsing[ROUNDS_MAX], reading[ROUNDS_MAX];
 	struct sample sample;
 
 	if (definition_sample_fill(d, TRANSITION_OPENED, &values, &sample) < 0)

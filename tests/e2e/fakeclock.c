@@ -29,8 +29,8 @@ static int timer = -1;          /* the timer of the wall clock */
 
 static int64_t ahead_ms(void)
 {
-	static const int64_t none;
 	const int64_t *at = __atomic_load_n(&ahead_at, __ATOMIC_ACQUIRE);
+	static const int64_t none;
 
 	if (!at) {
 		const char *file = getenv("FAKECLOCK");
@@ -101,8 +101,8 @@ int timerfd_create(int id, int flags)
  */
 int timerfd_settime(int fd, int flags, const struct itimerspec *new, struct itimerspec *old)
 {
-	char events[4096];
 	bool was_set = false;
+	char events[4096];
 
 	if (fd != timer || fd < 0)
 		return (int)syscall(SYS_timerfd_settime, fd, flags, new, old);

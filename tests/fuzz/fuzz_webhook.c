@@ -181,7 +181,8 @@ static void try_definition(const struct definition *d)
 static void read_headers(const struct section *s, struct pairs *headers, char **query)
 {
 	CLEANUP(mem_freep) char *all = mem_strn(s->text, s->len);
-	char *rest = all, *line = strsep(&rest, "\n");
+	char *rest = all;
+	char *line = strsep(&rest, "\n");
 
 	*query = mem_str(line);
 	while (headers->n < 50 && (line = strsep(&rest, "\n"))) {
@@ -238,10 +239,11 @@ static void try_proof(const struct proof *p, bool sound, const struct pairs *hea
 					.body = body->text,
 					.body_len = body->len,
 					.now_ms = RECEIVED_MS};
-	struct pairs shown = {0}, all = {0};
-	enum proof_verdict verdict;
+	struct pairs shown = {0};
+	struct pairs all = {0};
 	CLEANUP(mem_freep) char *shown_query = NULL;
 	CLEANUP(mem_freep) char *whole = NULL;
+	enum proof_verdict verdict;
 
 	if (!secret)
 		return;
@@ -326,9 +328,11 @@ static unsigned status_of(const struct section *answer)
 static void ask(const struct definition *d, const struct webhook *w, const struct section *answers, size_t n)
 {
 	static const struct lookup_plan_secrets secrets = {.user = "u", .password = "p", .token = "t"};
-	struct customer customer = {0}, again;
-	struct parsed_webhook *asked = parsed_webhook_borrow(d, w), *told;
+	struct customer customer = {0};
+	struct parsed_webhook *asked = parsed_webhook_borrow(d, w);
 	struct lookup_plan *q = NULL;
+	struct customer again;
+	struct parsed_webhook *told;
 	struct err e;
 	char *text;
 
@@ -378,8 +382,9 @@ static void check_unknown_state(const struct parse_result *r)
 
 static void read_item(const struct definition *d, struct webhook *w, const struct section *answers, size_t n)
 {
-	struct parsed_webhook *p = parsed_webhook_borrow(d, w), *again;
+	struct parsed_webhook *p = parsed_webhook_borrow(d, w);
 	const struct parse_result *reading = &p->result;
+	struct parsed_webhook *again;
 
 	if (reading->unknown_state.text)
 		check_unknown_state(reading);
@@ -419,8 +424,8 @@ static void read_body(const struct definition *d, const struct pairs *headers, c
 		      const struct section *answers, size_t n)
 {
 	char *whole = mem_dup(s->text, s->len); /* a copy, so that a read past its end is detected */
-	struct parsed_webhook *explained;
 	struct batch *b = NULL;
+	struct parsed_webhook *explained;
 	struct buf lines;
 	struct err e;
 

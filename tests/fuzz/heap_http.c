@@ -106,7 +106,8 @@ static size_t mutate(const struct input *in, uint8_t to[INPUT_MAX])
 
 	memcpy(to, in->bytes, len);
 	for (uint64_t n = 1 + draw(3); n > 0 && len > 1; n--) {
-		size_t at = draw(len), part = 1 + draw(len - at < 64 ? len - at : 64);
+		size_t at = draw(len);
+		size_t part = 1 + draw(len - at < 64 ? len - at : 64);
 		const struct input *other = &inputs[draw(inputs_n)];
 
 		switch (draw(4)) {
@@ -134,9 +135,9 @@ static size_t mutate(const struct input *in, uint8_t to[INPUT_MAX])
 /* Plays every input unchanged, then mutations. */
 static void play_one(uint64_t n)
 {
-	static uint8_t changed[INPUT_MAX];
 	const struct input *in = &inputs[n % inputs_n];
 	size_t len = in->len;
+	static uint8_t changed[INPUT_MAX];
 	struct script s;
 
 	memcpy(changed, in->bytes, len);
@@ -212,7 +213,9 @@ static int measure_each(uint64_t times)
 static int check(const char *tests)
 {
 	CLEANUP(mem_freep) char *folder = mem_fmt("%s/fuzz/corpus-http", tests);
-	const uint64_t warm_up = 2000, requests = 15000, limit = 64 * 1024;
+	const uint64_t warm_up = 2000;
+	const uint64_t requests = 15000;
+	const uint64_t limit = 64 * 1024;
 	uint64_t before, growth;
 
 	stage_start();
@@ -267,7 +270,12 @@ int main(int argc, char **argv)
 		{"each", required_argument, NULL, 'e'},
 		{0},
 	};
-	uint64_t warm_up = 10000, requests = 100000, limit = 1024 * 1024, each = 0, before, after = 0;
+	uint64_t warm_up = 10000;
+	uint64_t requests = 100000;
+	uint64_t limit = 1024 * 1024;
+	uint64_t each = 0;
+	uint64_t after = 0;
+	uint64_t before;
 	int64_t start_ms;
 
 	without_caches(argv);
@@ -291,7 +299,8 @@ int main(int argc, char **argv)
 	printf("%zu inputs that prove nothing; heap in use after %" PRIu64 " requests: %" PRIu64 " bytes\n", inputs_n,
 	       warm_up, before);
 	for (uint64_t i = 0; i < STEPS; i++) {
-		uint64_t from = requests * i / STEPS, until = requests * (i + 1) / STEPS;
+		uint64_t from = requests * i / STEPS;
+		uint64_t until = requests * (i + 1) / STEPS;
 
 		after = play_some(warm_up + from, until - from);
 		printf("  after another %7" PRIu64 ": %+" PRId64 " bytes\n", until, (int64_t)(after - before));

@@ -192,7 +192,8 @@ struct answer_head {
 /* Returns the next line without its end; NULL where there is no complete line. */
 static const char *line_of(const char **at, const char *end, size_t *ret_len)
 {
-	const char *line = *at, *nl = memmem(line, (size_t)(end - line), "\r\n", 2);
+	const char *line = *at;
+	const char *nl = memmem(line, (size_t)(end - line), "\r\n", 2);
 
 	if (!nl)
 		return NULL;
@@ -253,8 +254,8 @@ static bool begins_answer(const char *at, const char *end)
  * connection. */
 static void skip_second_head(const char **at, const char *end, struct answer_head *head, bool admin)
 {
-	struct answer_head again;
 	const char *first = *at;
+	struct answer_head again;
 
 	if (!head->closes || head->status < 400 || *at == end || !begins_answer(*at, end))
 		return;
@@ -265,7 +266,8 @@ static void skip_second_head(const char **at, const char *end, struct answer_hea
 /* An answer to HEAD has no body, even with a Content-Length. */
 static void check_answers(const struct script *s, struct played *played)
 {
-	const char *at = heard, *end = heard + heard_len;
+	const char *at = heard;
+	const char *end = heard + heard_len;
 	const bool cut_off = played->is_cut_off = was_reset || (s->flags & (STAGE_GONE | STAGE_OPEN));
 	bool may_be_head = holds_word(s->bytes, s->len, "HEAD");
 	struct answer_head head;

@@ -59,7 +59,9 @@ static void add(struct script *s, const void *bytes, size_t n)
 /* Returns the length of the "{N*text}" at the beginning of at; 0 where there is none. */
 static size_t repeat(struct script *s, const char *at, size_t size)
 {
-	size_t i = 1, times = 0, start;
+	size_t i = 1;
+	size_t times = 0;
+	size_t start;
 	const char *end;
 
 	if (size < 5 || at[0] != '{')
@@ -111,7 +113,8 @@ static size_t head_end(const char *request, size_t len)
 /* Adds one request, with the length and signature of its body in place of their forms. */
 static void add_request(struct script *s, const char *request, size_t len)
 {
-	size_t head = head_end(request, len), body_len = 0;
+	size_t head = head_end(request, len);
+	size_t body_len = 0;
 	static char body[BYTES_MAX];
 
 	for (size_t i = head; i < len; i++)
@@ -119,8 +122,9 @@ static void add_request(struct script *s, const char *request, size_t len)
 			body[body_len++] = request[i];
 	for (size_t i = 0; i < head;) {
 		const char *at = request + i;
-		size_t left = head - i, used;
+		size_t left = head - i;
 		CLEANUP(mem_freep) char *text = NULL;
+		size_t used;
 
 		if (left >= 5 && memcmp(at, "{len}", 5) == 0) {
 			text = mem_fmt("%zu", body_len);

@@ -138,8 +138,9 @@ static void answer_submission(struct submission *s)
 
 static void *pipeline_run(void *arg)
 {
-	struct message *message, *next;
 	bool stop = false;
+	struct message *message;
+	struct message *next;
 
 	(void)arg;
 	while (!stop) {
@@ -334,10 +335,11 @@ void __wrap_http_on_connection(void *cls, struct MHD_Connection *connection, voi
 /* Returns the host of "HOST" and "HOST:PORT", by other code than the server's. */
 static bool is_this_machine(const char *host)
 {
-	char name[64];
-	size_t len = strlen(host), port = len;
-	unsigned char bytes[16];
 	static const unsigned char loopback[16] = {[15] = 1};
+	size_t len = strlen(host);
+	size_t port = len;
+	char name[64];
+	unsigned char bytes[16];
 
 	while (port > 0 && host[port - 1] >= '0' && host[port - 1] <= '9')
 		port--;
@@ -363,7 +365,8 @@ static bool is_this_machine(const char *host)
  * absolute target counts before Host. */
 static void check_api_answer(struct http_exchange *x)
 {
-	const char *host = http_header(x, "Host"), *origin = http_header(x, "Origin");
+	const char *host = http_header(x, "Host");
+	const char *origin = http_header(x, "Origin");
 
 	HOLDS(script_sends(stage.playing, ADMIN_TOKEN));
 	if (host && !script_sends_in_any_case(stage.playing, " http"))
@@ -428,8 +431,8 @@ static struct generation *configured(void)
 {
 	CLEANUP(mem_freep) char *file = mem_fmt("%s/stage.yaml", stage.dir);
 	struct problems problems = {0};
-	struct generation *g;
 	FILE *to = fopen(file, "we");
+	struct generation *g;
 
 	HOLDS(to && fprintf(to, config_text, stage.dir, stage.dir) > 0 && fclose(to) == 0);
 	HOLDS(chmod(file, 0600) == 0);
@@ -445,8 +448,8 @@ static struct generation *configured(void)
 static void make_store(const struct config *c)
 {
 	const struct store_options options = {.path = c->store.path, .max_size = c->store.max_size};
-	struct store *store;
 	struct err e = {0};
+	struct store *store;
 
 	if (store_open(&options, STORE_WRITE, &store, &e) < 0)
 		fprintf(stderr, "%s\n", e.text);
@@ -539,7 +542,8 @@ static void wait_until_forgotten(void)
 struct played stage_play(const struct script *s)
 {
 	CLEANUP(mem_freep) char *path = mem_fmt("%s/in", stage.dir);
-	const bool admin = s->flags & STAGE_ADMIN, tcp = s->flags & STAGE_TCP;
+	const bool admin = s->flags & STAGE_ADMIN;
+	const bool tcp = s->flags & STAGE_TCP;
 	const struct target at = {.port = admin ? stage.admin_port
 					  : tcp ? stage.tcp_port
 						: 0,
