@@ -30,7 +30,7 @@ HEAD = ("desk", "orders", "webhooks", "events", "history", "doubled", "lost", "o
 
 @functools.lru_cache
 def each_twice(n):
-    """Yields every order of n webhooks that come twice each."""
+    """Returns every order of n webhooks that come twice each."""
     orders = []
     for numbers in sorted(set(itertools.permutations([*range(n), *range(n)]))):
         orders.append([(number, number in numbers[:place]) for place, number in enumerate(numbers)])

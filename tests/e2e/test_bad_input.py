@@ -176,7 +176,7 @@ def test_broken_http_takes_nothing(daemon, flows, text):
 
 
 def mutations(chance, n):
-    """Returns mutations of valid bodies."""
+    """Yields mutations of valid bodies."""
     whole = json.dumps(gladly_webhook("opened", "mutant")).encode()
     pieces = [b"{", b"}", b"[", b"]", b'"', b"\\", b",", b":", b"\0", b"\xff", b"\\u0000", b"\\ud800", b"null", b"1e999", b"-"]
     for _ in range(n):

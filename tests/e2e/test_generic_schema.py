@@ -138,7 +138,7 @@ def test_the_schema_refuses(judge, over):
 
 
 def pointers(node):
-    """Returns the names of the body's members that the preset's references name."""
+    """Yields the names of the body's members that the preset's references name."""
     if isinstance(node, dict):
         for key, value in node.items():
             yield from pointers(key)

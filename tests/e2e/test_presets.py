@@ -170,7 +170,7 @@ def shape_in_words(sample):
 
 
 def samples_of(tree):
-    """Returns (place, its title, the sample) of each sample, in the order of the file."""
+    """Yields (place, its title, the sample) of each sample, in the order of the file."""
     samples = tree["samples"]
     yield from ((name, name, samples[name]) for name in TRANSITIONS if name in samples)
     yield from ((f"also[{i}]", sample["says"], sample) for i, sample in enumerate(samples.get("also", [])))

@@ -314,7 +314,7 @@ static void check_signal(const struct signal *s)
 		check_link(s->conversation_url);
 }
 
-/* True where an answer begins like JSON: such an answer is read. */
+/* Returns the status of an answer: 200 where it begins like JSON, so that it is read. */
 static unsigned status_of(const struct section *answer)
 {
 	static const unsigned statuses[] = {200, 301, 404, 429};

@@ -263,7 +263,7 @@ static void skip_second_head(const char **at, const char *end, struct answer_hea
 		*at = first;
 }
 
-/* An answer to HEAD has no body, even with a Content-Length. */
+/* Checks all answers. An answer to HEAD has no body, even with a Content-Length. */
 static void check_answers(const struct script *s, struct played *played)
 {
 	const char *at = heard;

@@ -146,7 +146,7 @@ static void add_request(struct script *s, const char *request, size_t len)
 	add(s, request + head, len - head);
 }
 
-/* Removes the marks. */
+/* Removes the marks 0xFE, and notes where the client waits. */
 static void find_cuts(struct script *s)
 {
 	size_t to = 0;
@@ -254,7 +254,8 @@ bool script_sends_in_any_case(const struct script *s, const char *word)
 	return false;
 }
 
-/* Hexadecimal digits may have either case. The last letters of base64 have unused bits. */
+/* True where the client sent the signature. Hexadecimal digits may have either case. The last letters of base64 have
+ * unused bits. */
 static bool signature_was_sent(const struct script *s, enum digest_algorithm a, const struct webhook *w)
 {
 	CLEANUP(mem_freep) char *text = hmac_text(a, w->body, w->body_len);

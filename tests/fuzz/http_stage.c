@@ -332,7 +332,7 @@ void __wrap_http_on_connection(void *cls, struct MHD_Connection *connection, voi
 	stage_unlock();
 }
 
-/* Returns the host of "HOST" and "HOST:PORT", by other code than the server's. */
+/* True where "HOST" or "HOST:PORT" is this machine, by other code than the server's. */
 static bool is_this_machine(const char *host)
 {
 	static const unsigned char loopback[16] = {[15] = 1};
@@ -444,7 +444,7 @@ static struct generation *configured(void)
 	return g;
 }
 
-/* The API reads it. */
+/* Creates the store, which the API reads. */
 static void make_store(const struct config *c)
 {
 	const struct store_options options = {.path = c->store.path, .max_size = c->store.max_size};
