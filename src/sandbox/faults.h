@@ -78,7 +78,7 @@ struct json_object *faults_json(const struct faults *f) MUSTCHECK;
 	"  challenge        a 403 in HTML with cf-mitigated: challenge\n"                                        \
 	"  reset            cuts the connection by a reset; nothing is processed\n"                              \
 	"  die              reads and processes the request, then cuts the connection without an answer\n"       \
-	"  delay=DURATION   processes the request at once, and answers so much later (500ms, 10s, 2m)\n"         \
+	"  delay=DURATION   processes the request at once, and answers after DURATION (500ms, 10s, 2m)\n"        \
 	"which (all must hold; by default every request to /api/…):\n"                                         \
 	"  path=NAME        events, bulk, metrics, profiles, accounts, or a path\n"                              \
 	"  method=NAME      POST, GET\n"                                                                         \
@@ -88,7 +88,7 @@ struct json_object *faults_json(const struct faults *f) MUSTCHECK;
 	"  after=N          not the first N\n"                                                                   \
 	"  first=N          only N of them (behind after=)\n"                                                    \
 	"  every=N          each N-th (behind after=)\n"                                                         \
-	"  for=DURATION     only so long, from when the fault was set\n"                                         \
+	"  for=DURATION     only for DURATION, from when the fault was set\n"                                    \
 	"\n"                                                                                                     \
 	"Several faults: the first that fires decides; delays add up. Examples:\n"                               \
 	"  status=503,every=3\n"                                                                                 \
