@@ -109,11 +109,11 @@ void http_on_connection(void *cls, struct MHD_Connection *connection, void **soc
 /* ---- one request ------------------------------------------------------------------------------------------------- */
 
 /* The owner has to agree before that many bytes are held. False: it has answered. */
-static bool room_for(struct exchange *c, size_t bytes)
+static bool reserve(struct exchange *c, size_t bytes)
 {
 	const struct http_handler *h = &c->server->handler;
 
-	if (!h->room || h->room(h->ctx, &c->x, bytes) == 0)
+	if (!h->reserve || h->reserve(h->ctx, &c->x, bytes) == 0)
 		return true;
 	INSIST(exchange_is_answered(c));
 	return false;
@@ -233,16 +233,16 @@ static enum MHD_Result exchange_begin(struct exchange *c, const char *method, co
 		return exchange_answer_early(c);
 	}
 	INSIST(!exchange_is_answered(c));
-	if (declared > 0 && !room_for(c, declared))
+	if (declared > 0 && !reserve(c, declared))
 		return exchange_answer_early(c);
-	c->has_room = declared > 0;
+	c->has_reserved = declared > 0;
 	buf_init(&c->body, declared > 0 ? declared : c->server->max_body);
 	c->state = EXCHANGE_BODY;
 	return MHD_YES;
 }
 
 /* True where a body of undeclared length may grow by n bytes. False: the request is answered. */
-static bool may_grow(struct exchange *c, size_t n)
+static bool reserve_growth(struct exchange *c, size_t n)
 {
 	size_t alloc = buf_alloc_after(&c->body, n);
 
@@ -250,7 +250,7 @@ static bool may_grow(struct exchange *c, size_t n)
 		exchange_refuse(c, MHD_HTTP_CONTENT_TOO_LARGE, "too long", NULL);
 		return false;
 	}
-	return alloc == c->body.alloc || room_for(c, alloc - 1);
+	return alloc == c->body.alloc || reserve(c, alloc - 1);
 }
 
 /* MHD_NO cuts the connection. */
@@ -266,12 +266,12 @@ static enum MHD_Result exchange_piece(struct exchange *c, const char *bytes, siz
 		c->discard_left -= left;
 		return MHD_YES;
 	}
-	if (!c->has_room && !may_grow(c, left)) {
+	if (!c->has_reserved && !reserve_growth(c, left)) {
 		buf_done(&c->body);
 		c->x.body = NULL;
 		c->x.body_len = 0;
-		if (h->room)
-			INSIST(h->room(h->ctx, &c->x, 0) == 0);
+		if (h->reserve)
+			INSIST(h->reserve(h->ctx, &c->x, 0) == 0);
 		return exchange_answer_early(c);
 	}
 	buf_add(&c->body, bytes, left);

@@ -87,7 +87,7 @@ struct exchange {
 	bool was_suspended;
 	bool proven;             /* http_proven was called */
 	bool has_body;           /* the headers announce one */
-	bool has_room;           /* the owner granted room for all of the body that may come */
+	bool has_reserved;       /* the owner granted room for all of the body that may come */
 	bool expects_continue;   /* the client waits with its body for what we say */
 	char *target;            /* the request line's; from begin on taken apart: x.path and x.query point into it */
 	const char *target_seen; /* where libmicrohttpd has it */

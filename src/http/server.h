@@ -8,7 +8,8 @@
  *                 connection ends with it. A body some MiB longer than max_body may still come, while the client is
  *                 not silent for 2 s: closing on unread bytes would reset the connection, and the client lose the
  *                 answer.
- *      room(x, n) before the server holds n bytes of the body, all in all: the whole Content-Length before the first
+ *      reserve(x, n)
+ *                 before the server holds n bytes of the body, all in all: the whole Content-Length before the first
  *                 byte, or what a chunked body is about to take, which grows in doubling steps. Returns 0, or answers
  *                 early as begin does and returns 1; the body is dropped then. n is 0, and must be granted, once the
  *                 server has dropped a body.
@@ -76,7 +77,7 @@ enum http_drop_reason {
 
 struct http_handler {
 	int (*begin)(void *ctx, struct http_exchange *x);
-	int (*room)(void *ctx, struct http_exchange *x, size_t bytes); /* may be NULL: there always is */
+	int (*reserve)(void *ctx, struct http_exchange *x, size_t bytes); /* may be NULL: there always is */
 	void (*complete)(void *ctx, struct http_exchange *x);
 	void (*done)(void *ctx, struct http_exchange *x); /* may be NULL */
 	void *ctx;
@@ -157,7 +158,7 @@ struct http_answer {
 	const struct pairs *headers; /* NULL: none */
 	bool close;                  /* Connection: close */
 };
-/* In begin, room or complete, once. In room: at most 4 KiB of body. */
+/* In begin, reserve or complete, once. In reserve: at most 4 KiB of body. */
 void http_answer(struct http_exchange *x, const struct http_answer *a);
 /* In complete: the body, NUL-terminated behind its body_len bytes, becomes the caller's; x->body is NULL then. */
 char *http_take_body(struct http_exchange *x) MUSTCHECK;

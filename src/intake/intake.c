@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A request's way: begin judges what the headers tell (path, method, type, and the proof as far as it needs no body);
- * room grants memory for the body (http/budget.h); complete proves what is not proven yet and reads the whole, suspends
- * the connection and submits the webhooks in it (intake_submission.c); the pipeline, once they are committed, has them
- * answered, which resumes the connection. So a 200 `accepted` is only ever given for webhooks that are on the disk.
+ * reserve grants memory for the body (http/budget.h); complete proves what is not proven yet and reads the whole,
+ * suspends the connection and submits the webhooks in it (intake_submission.c); the pipeline, once they are committed,
+ * has them answered, which resumes the connection. So a 200 `accepted` is only ever given for webhooks that are on the
+ * disk.
  *
  * A visit's reservation on the budget is what its body holds, then what its submission holds, until the answer goes
  * out. While a thread takes a body apart it holds body, tree and items at once; that is not counted: it is
@@ -271,7 +272,7 @@ static void done(void *ctx, struct http_exchange *x)
 }
 
 /* 0: there is room, and it is taken; 1: answered. 0 bytes: the body was dropped. */
-static int room(void *ctx, struct http_exchange *x, size_t bytes)
+static int reserve(void *ctx, struct http_exchange *x, size_t bytes)
 {
 	struct intake *i = ctx;
 	struct request_state *v = x->user;
@@ -414,7 +415,7 @@ int intake_start(struct pipeline *p, const struct config *c, const struct http_s
 	struct intake *i = mem_new(1, sizeof(*i));
 	const struct http_handler handler = {
 		.begin = begin,
-		.room = room,
+		.reserve = reserve,
 		.complete = complete,
 		.done = done,
 		.dropped = dropped,

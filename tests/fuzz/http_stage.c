@@ -229,11 +229,11 @@ static int on_begin(void *ctx, struct http_exchange *x)
 	return h->real.begin(h->real.ctx, x);
 }
 
-static int on_room(void *ctx, struct http_exchange *x, size_t bytes)
+static int on_reserve(void *ctx, struct http_exchange *x, size_t bytes)
 {
 	struct handlers *h = ctx;
 
-	return h->real.room ? h->real.room(h->real.ctx, x, bytes) : 0;
+	return h->real.reserve ? h->real.reserve(h->real.ctx, x, bytes) : 0;
 }
 
 static void on_complete(void *ctx, struct http_exchange *x)
@@ -275,7 +275,7 @@ int __wrap_http_server_start(const struct http_server_options *o, const struct h
 	static struct handlers handlers[3];
 	struct handlers *mine = &handlers[stage.servers_n];
 	const struct http_handler counting = {.begin = on_begin,
-					      .room = on_room,
+					      .reserve = on_reserve,
 					      .complete = on_complete,
 					      .done = on_done,
 					      .ctx = mine,

@@ -111,7 +111,7 @@ static int on_begin(void *ctx, struct http_exchange *x)
 }
 
 /* "/room" has 2000 bytes of it. */
-static int on_room(void *ctx, struct http_exchange *x, size_t bytes)
+static int on_reserve(void *ctx, struct http_exchange *x, size_t bytes)
 {
 	(void)ctx;
 	(void)pthread_mutex_lock(&fix.lock);
@@ -231,8 +231,11 @@ static void on_refused(void *ctx, struct http_exchange *x, unsigned status, cons
 
 static void start_for(const char *address, int listen_fd, int64_t timeout_ms)
 {
-	const struct http_handler handler = {
-		.begin = on_begin, .room = on_room, .complete = on_complete, .done = on_done, .refused = on_refused};
+	const struct http_handler handler = {.begin = on_begin,
+					     .reserve = on_reserve,
+					     .complete = on_complete,
+					     .done = on_done,
+					     .refused = on_refused};
 	const struct http_server_options options = {
 		.address = address,
 		.sockets = {.fds = {listen_fd}, .n = listen_fd >= 0},
