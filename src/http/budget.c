@@ -20,21 +20,21 @@ struct address_usage {
 };
 
 struct budget {
-	size_t max, rest, share; /* constant */
-	struct lock lock;        /* over all below */
+	size_t max, large_max, share; /* constant */
+	struct lock lock;             /* over all below */
 	size_t all, large;
 	struct address_usage *buckets[BUDGET_BUCKETS];
 };
 
 /* The three quarters that are not kept for small bodies. */
-static size_t rest_of(size_t max_bytes)
+static size_t large_max_of(size_t max_bytes)
 {
 	return max_bytes - max_bytes / 4;
 }
 
 size_t budget_share(size_t max_bytes)
 {
-	return rest_of(max_bytes) / 4;
+	return large_max_of(max_bytes) / 4;
 }
 
 size_t budget_for_share(size_t bytes)
@@ -50,7 +50,7 @@ struct budget *budget_new(size_t max_bytes)
 	struct budget *b = mem_new(1, sizeof(*b));
 
 	b->max = max_bytes;
-	b->rest = rest_of(max_bytes);
+	b->large_max = large_max_of(max_bytes);
 	b->share = budget_share(max_bytes);
 	lock_init(&b->lock);
 	return b;
@@ -93,77 +93,77 @@ static bool fits(size_t there, size_t more, size_t most)
 }
 
 /* An account is there before anything is counted in it, and goes after. */
-static void reservation_ref_address(struct reservation *c)
+static void reservation_ref_address(struct reservation *res)
 {
 	struct address_usage **at;
 
-	if (!c->has_address || c->account)
+	if (!res->has_address || res->usage)
 		return;
-	at = address_slot(c->budget, &c->address);
+	at = address_slot(res->budget, &res->address);
 	if (!*at) {
 		*at = mem_new(1, sizeof(**at));
-		(*at)->ip = c->address;
+		(*at)->ip = res->address;
 	}
-	c->account = *at;
-	c->account->reservations++;
+	res->usage = *at;
+	res->usage->reservations++;
 }
 
-static void reservation_unref_address(struct reservation *c)
+static void reservation_unref_address(struct reservation *res)
 {
-	if (c->account && --c->account->reservations == 0) {
-		struct address_usage **at = address_slot(c->budget, &c->account->ip);
+	if (res->usage && --res->usage->reservations == 0) {
+		struct address_usage **at = address_slot(res->budget, &res->usage->ip);
 
-		INSIST(*at == c->account && c->account->bytes == 0);
-		*at = c->account->next;
-		free(c->account);
+		INSIST(*at == res->usage && res->usage->bytes == 0);
+		*at = res->usage->next;
+		free(res->usage);
 	}
-	c->account = NULL;
+	res->usage = NULL;
 }
 
-void reservation_init(struct reservation *c, struct budget *b, const struct ip *address)
+void reservation_init(struct reservation *res, struct budget *b, const struct ip *address)
 {
-	*c = (struct reservation){.budget = b, .has_address = address};
+	*res = (struct reservation){.budget = b, .has_address = address};
 	if (address)
-		c->address = *address;
+		res->address = *address;
 }
 
 /* most: of the whole that is under way then. */
-static bool set(struct reservation *c, size_t bytes, size_t most)
+static bool resize(struct reservation *res, size_t bytes, size_t most)
 {
-	struct budget *b = c->budget;
+	struct budget *b = res->budget;
 	bool may;
 
-	if (bytes == c->bytes)
+	if (bytes == res->bytes)
 		return true;
 	lock_acquire(&b->lock);
-	reservation_ref_address(c);
-	may = bytes < c->bytes || (fits(b->all - c->bytes, bytes, most) &&
-				   fits(b->large - large_part(c->bytes), large_part(bytes), b->rest) &&
-				   (!c->account || fits(c->account->bytes - c->bytes, bytes, b->share)));
+	reservation_ref_address(res);
+	may = bytes < res->bytes || (fits(b->all - res->bytes, bytes, most) &&
+				     fits(b->large - large_part(res->bytes), large_part(bytes), b->large_max) &&
+				     (!res->usage || fits(res->usage->bytes - res->bytes, bytes, b->share)));
 	if (may) {
-		b->all += bytes - c->bytes;
-		b->large += large_part(bytes) - large_part(c->bytes);
-		if (c->account)
-			c->account->bytes += bytes - c->bytes;
-		c->bytes = bytes;
+		b->all += bytes - res->bytes;
+		b->large += large_part(bytes) - large_part(res->bytes);
+		if (res->usage)
+			res->usage->bytes += bytes - res->bytes;
+		res->bytes = bytes;
 	}
-	if (c->bytes == 0)
-		reservation_unref_address(c);
+	if (res->bytes == 0)
+		reservation_unref_address(res);
 	lock_release(&b->lock);
 	return may;
 }
 
-bool reservation_resize(struct reservation *c, size_t bytes)
+bool reservation_resize(struct reservation *res, size_t bytes)
 {
-	return set(c, bytes, c->budget ? c->budget->max : 0);
+	return resize(res, bytes, res->budget ? res->budget->max : 0);
 }
 
-bool reservation_resize_spare(struct reservation *c, size_t bytes)
+bool reservation_resize_spare(struct reservation *res, size_t bytes)
 {
-	return set(c, bytes, c->budget->max / 2);
+	return resize(res, bytes, res->budget->max / 2);
 }
 
-size_t reservation_max(const struct reservation *c)
+size_t reservation_max(const struct reservation *res)
 {
-	return c->has_address ? c->budget->share : c->budget->rest;
+	return res->has_address ? res->budget->share : res->budget->large_max;
 }

@@ -27,7 +27,7 @@ struct reservation {
 	size_t bytes;
 	bool has_address;
 	struct ip address;
-	struct address_usage *account; /* while bytes > 0 and there is a address */
+	struct address_usage *usage; /* while bytes > 0 and there is a address */
 };
 
 struct budget *budget_new(size_t max_bytes) MUSTCHECK;
@@ -39,18 +39,18 @@ size_t budget_share(size_t max_bytes);
 size_t budget_for_share(size_t bytes);
 
 /* address: whose share it counts in; NULL: nobody's. Takes nothing yet. */
-void reservation_init(struct reservation *c, struct budget *b, const struct ip *address);
+void reservation_init(struct reservation *res, struct budget *b, const struct ip *address);
 /* That many bytes instead of what it held. False where there is no room: then it holds what it held. Less, or as much,
  * is never refused. */
-bool reservation_resize(struct reservation *c, size_t bytes) MUSTCHECK;
+bool reservation_resize(struct reservation *res, size_t bytes) MUSTCHECK;
 /* The same for what one can do without: false, too, where more than half of the whole would be under way then. */
-bool reservation_resize_spare(struct reservation *c, size_t bytes) MUSTCHECK;
+bool reservation_resize_spare(struct reservation *res, size_t bytes) MUSTCHECK;
 /* The most that could ever be set: with nothing else under way. */
-size_t reservation_max(const struct reservation *c);
+size_t reservation_max(const struct reservation *res);
 /* Gives all of it back. */
-static inline void reservation_release(struct reservation *c)
+static inline void reservation_release(struct reservation *res)
 {
-	INSIST(reservation_resize(c, 0));
+	INSIST(reservation_resize(res, 0));
 }
 
 #endif

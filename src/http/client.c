@@ -45,16 +45,16 @@ struct transfer {
 	char *body; /* libcurl does not copy it */
 	http_done_fn done;
 	void *ctx;
-	struct http_response reply;
+	struct http_response response;
 	bool too_long;
 	CURLcode setup; /* the first option that libcurl refused; sticky */
 };
 
 /* Every option is checked; the first refusal ends the setting up. */
-#define SET(call, option, value)                                                       \
-	do {                                                                           \
-		if ((call)->setup == CURLE_OK)                                         \
-			(call)->setup = curl_easy_setopt((call)->easy, option, value); \
+#define SET(transfer, option, value)                                                           \
+	do {                                                                                   \
+		if ((transfer)->setup == CURLE_OK)                                             \
+			(transfer)->setup = curl_easy_setopt((transfer)->easy, option, value); \
 	} while (0)
 
 static pthread_once_t client_once = PTHREAD_ONCE_INIT;
@@ -82,11 +82,11 @@ struct http_client *http_client_new(const char *user_agent)
 
 static size_t on_body(char *bytes, size_t size, size_t n, void *ctx)
 {
-	struct transfer *call = ctx;
+	struct transfer *transfer = ctx;
 
-	buf_add(&call->reply.body, bytes, size * n);
-	if (call->reply.body.error < 0) {
-		call->too_long = true;
+	buf_add(&transfer->response.body, bytes, size * n);
+	if (transfer->response.body.error < 0) {
+		transfer->too_long = true;
 		return 0;
 	}
 	return size * n;
@@ -94,15 +94,15 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *ctx)
 
 static size_t on_header(char *bytes, size_t size, size_t n, void *ctx)
 {
-	struct transfer *call = ctx;
+	struct transfer *transfer = ctx;
 	char *line, *colon;
 
 	line = mem_dup(bytes, size * n);
 	if (strncmp(line, "HTTP/", 5) == 0) {
-		pairs_done(&call->reply.headers); /* a 100 came before: only the final answer's headers count */
-	} else if ((colon = strchr(line, ':')) && call->reply.headers.n < CLIENT_MAX_HEADERS) {
+		pairs_done(&transfer->response.headers); /* a 100 came before: only the final answer's headers count */
+	} else if ((colon = strchr(line, ':')) && transfer->response.headers.n < CLIENT_MAX_HEADERS) {
 		*colon = '\0';
-		pairs_add(&call->reply.headers, text_trim(line), text_trim(colon + 1));
+		pairs_add(&transfer->response.headers, text_trim(line), text_trim(colon + 1));
 	}
 	free(line);
 	return size * n;
@@ -124,11 +124,11 @@ enum {
 };
 
 /* Why the server's certificate was refused. */
-static enum http_failure refusal_of(const struct transfer *call)
+static enum http_failure refusal_of(const struct transfer *transfer)
 {
 	long result = X509_UNSPECIFIED;
 
-	(void)curl_easy_getinfo(call->easy, CURLINFO_SSL_VERIFYRESULT, &result);
+	(void)curl_easy_getinfo(transfer->easy, CURLINFO_SSL_VERIFYRESULT, &result);
 	switch (result) {
 	case X509_NO_ISSUER:
 	case X509_SELF_SIGNED:
@@ -149,7 +149,7 @@ static enum http_failure refusal_of(const struct transfer *call)
 	}
 }
 
-static enum http_failure failure_of(const struct transfer *call, CURLcode code)
+static enum http_failure failure_of(const struct transfer *transfer, CURLcode code)
 {
 	switch (code) {
 	case CURLE_OK:
@@ -166,7 +166,7 @@ static enum http_failure failure_of(const struct transfer *call, CURLcode code)
 	case CURLE_USE_SSL_FAILED:
 		return HTTP_TLS;
 	case CURLE_PEER_FAILED_VERIFICATION:
-		return refusal_of(call);
+		return refusal_of(transfer);
 	case CURLE_SSL_CACERT_BADFILE: /* the system's store */
 	case CURLE_SSL_ISSUER_ERROR:
 		return HTTP_ISSUER;
@@ -180,33 +180,33 @@ static enum http_failure failure_of(const struct transfer *call, CURLcode code)
 	case CURLE_SSL_CLIENTCERT:
 		return HTTP_CERTIFICATE;
 	default:
-		return call->too_long ? HTTP_TOO_LONG : HTTP_BROKEN;
+		return transfer->too_long ? HTTP_TOO_LONG : HTTP_BROKEN;
 	}
 }
 
-static void set_error(struct http_response *reply, const char *text)
+static void set_error(struct http_response *response, const char *text)
 {
-	(void)snprintf(reply->error, sizeof(reply->error), "%s", text);
+	(void)snprintf(response->error, sizeof(response->error), "%s", text);
 }
 
-static void fill_reply(struct transfer *call, CURLcode code)
+static void fill_response(struct transfer *transfer, CURLcode code)
 {
-	struct http_response *reply = &call->reply;
+	struct http_response *response = &transfer->response;
 	curl_off_t took_us = 0;
 	long status = 0;
 
-	reply->failure = failure_of(call, code);
-	if (reply->failure == HTTP_OK)
-		reply->error[0] = '\0';
-	else if (reply->failure == HTTP_TOO_LONG)
-		set_error(reply, "the answer is longer than what is taken");
-	else if (reply->error[0] == '\0')
-		set_error(reply, curl_easy_strerror(code));
-	(void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
-	(void)curl_easy_getinfo(call->easy, CURLINFO_TOTAL_TIME_T, &took_us);
-	reply->status = (unsigned)status;
-	reply->took_us = took_us;
-	reply->type = mem_str(pairs_get(&reply->headers, "Content-Type"));
+	response->failure = failure_of(transfer, code);
+	if (response->failure == HTTP_OK)
+		response->error[0] = '\0';
+	else if (response->failure == HTTP_TOO_LONG)
+		set_error(response, "the answer is longer than what is taken");
+	else if (response->error[0] == '\0')
+		set_error(response, curl_easy_strerror(code));
+	(void)curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+	(void)curl_easy_getinfo(transfer->easy, CURLINFO_TOTAL_TIME_T, &took_us);
+	response->status = (unsigned)status;
+	response->took_us = took_us;
+	response->type = mem_str(pairs_get(&response->headers, "Content-Type"));
 }
 
 static const char *remedy_of(enum http_failure failure, const char *issuer)
@@ -231,11 +231,11 @@ bool http_why_has_remedy(enum http_failure failure)
 	return remedy_of(failure, "") != NULL;
 }
 
-const char *http_why(const struct http_response *reply, const char *issuer, char out[HTTP_WHY_MAX])
+const char *http_why(const struct http_response *response, const char *issuer, char out[HTTP_WHY_MAX])
 {
-	const char *remedy = remedy_of(reply->failure, issuer);
+	const char *remedy = remedy_of(response->failure, issuer);
 
-	(void)snprintf(out, HTTP_WHY_MAX, remedy ? "%s (%s)" : "%s", reply->error, remedy);
+	(void)snprintf(out, HTTP_WHY_MAX, remedy ? "%s (%s)" : "%s", response->error, remedy);
 	return out;
 }
 
@@ -248,49 +248,49 @@ void http_response_done(struct http_response *r)
 
 /* ---- calls ------------------------------------------------------------------------------------------------------- */
 
-static void exchange_free(struct http_client *c, struct transfer *call)
+static void transfer_free(struct http_client *c, struct transfer *transfer)
 {
-	if (call->easy) {
-		curl_easy_reset(call->easy);
+	if (transfer->easy) {
+		curl_easy_reset(transfer->easy);
 		if (c->n_idle < CLIENT_IDLE_HANDLES)
-			c->idle[c->n_idle++] = call->easy;
+			c->idle[c->n_idle++] = transfer->easy;
 		else
-			curl_easy_cleanup(call->easy);
+			curl_easy_cleanup(transfer->easy);
 	}
-	curl_slist_free_all(call->headers);
-	free(call->body);
-	http_response_done(&call->reply);
-	free(call);
+	curl_slist_free_all(transfer->headers);
+	free(transfer->body);
+	http_response_done(&transfer->response);
+	free(transfer);
 }
 
 /* Takes the call out of the loop, tells its owner, frees it. */
-static void exchange_end(struct http_client *c, struct transfer *call)
+static void transfer_end(struct http_client *c, struct transfer *transfer)
 {
-	INSIST(curl_multi_remove_handle(c->multi, call->easy) == CURLM_OK);
-	if (call->prev)
-		call->prev->next = call->next;
+	INSIST(curl_multi_remove_handle(c->multi, transfer->easy) == CURLM_OK);
+	if (transfer->prev)
+		transfer->prev->next = transfer->next;
 	else
-		c->running = call->next;
-	if (call->next)
-		call->next->prev = call->prev;
+		c->running = transfer->next;
+	if (transfer->next)
+		transfer->next->prev = transfer->prev;
 	c->n_running--;
-	call->done(call->ctx, &call->reply);
-	exchange_free(c, call);
+	transfer->done(transfer->ctx, &transfer->response);
+	transfer_free(c, transfer);
 }
 
-static void add_header_line(struct transfer *call, char *line)
+static void add_header_line(struct transfer *transfer, char *line)
 {
-	struct curl_slist *more = curl_slist_append(call->headers, line);
+	struct curl_slist *more = curl_slist_append(transfer->headers, line);
 
 	INSIST(more);
-	call->headers = more;
+	transfer->headers = more;
 	free(line);
 }
 
 /* Line ends in a name or value would become headers of somebody else's making. */
-static int set_headers(struct transfer *call, const struct pairs *headers, struct err *reterr)
+static int set_headers(struct transfer *transfer, const struct pairs *headers, struct err *reterr)
 {
-	add_header_line(call, mem_str("Expect:")); /* no waiting for 100 */
+	add_header_line(transfer, mem_str("Expect:")); /* no waiting for 100 */
 	for (size_t i = 0; headers && i < headers->n; i++) {
 		const struct pair *h = &headers->items[i];
 
@@ -298,9 +298,9 @@ static int set_headers(struct transfer *call, const struct pairs *headers, struc
 			return err_set(reterr, -EINVAL, "the header %zu cannot be sent: no name, or line ends in it",
 				       i + 1);
 		/* libcurl takes "Name:" as "leave it out", "Name;" as an empty value. */
-		add_header_line(call, mem_fmt(h->value[0] != '\0' ? "%s: %s" : "%s;", h->name, h->value));
+		add_header_line(transfer, mem_fmt(h->value[0] != '\0' ? "%s: %s" : "%s;", h->name, h->value));
 	}
-	SET(call, CURLOPT_HTTPHEADER, call->headers);
+	SET(transfer, CURLOPT_HTTPHEADER, transfer->headers);
 	return 0;
 }
 
@@ -331,98 +331,99 @@ static int check_url(const char *url, bool *ret_direct, struct err *reterr)
 	return r;
 }
 
-static void set_method(struct transfer *call, const struct http_request *ask)
+static void set_method(struct transfer *transfer, const struct http_request *request)
 {
-	if (call->body || text_is(ask->method, "POST")) {
-		SET(call, CURLOPT_POST, 1L);
-		SET(call, CURLOPT_POSTFIELDS, call->body ? call->body : "");
-		SET(call, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)(call->body ? ask->body_len : 0));
-	} else if (text_is(ask->method, "HEAD")) {
-		SET(call, CURLOPT_NOBODY, 1L);
+	if (transfer->body || text_is(request->method, "POST")) {
+		SET(transfer, CURLOPT_POST, 1L);
+		SET(transfer, CURLOPT_POSTFIELDS, transfer->body ? transfer->body : "");
+		SET(transfer, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)(transfer->body ? request->body_len : 0));
+	} else if (text_is(request->method, "HEAD")) {
+		SET(transfer, CURLOPT_NOBODY, 1L);
 	}
 	/* What libcurl makes of the body or its absence is the method already, or is not. */
-	if (!text_is(ask->method, call->body ? "POST" : "GET") && !text_is(ask->method, "POST") &&
-	    !text_is(ask->method, "HEAD"))
-		SET(call, CURLOPT_CUSTOMREQUEST, ask->method);
+	if (!text_is(request->method, transfer->body ? "POST" : "GET") && !text_is(request->method, "POST") &&
+	    !text_is(request->method, "HEAD"))
+		SET(transfer, CURLOPT_CUSTOMREQUEST, request->method);
 }
 
-static int set_up(struct http_client *c, struct transfer *call, const struct http_request *ask, struct err *reterr)
+static int set_up(struct http_client *c, struct transfer *transfer, const struct http_request *request,
+		  struct err *reterr)
 {
 	bool direct = false;
 	int r;
 
-	r = check_url(ask->url, &direct, reterr);
+	r = check_url(request->url, &direct, reterr);
 	if (r < 0)
 		return r;
-	r = set_headers(call, ask->headers, reterr);
+	r = set_headers(transfer, request->headers, reterr);
 	if (r < 0)
 		return r;
-	set_method(call, ask);
-	SET(call, CURLOPT_URL, ask->url);
-	SET(call, CURLOPT_PRIVATE, call);
-	SET(call, CURLOPT_NOSIGNAL, 1L);
+	set_method(transfer, request);
+	SET(transfer, CURLOPT_URL, request->url);
+	SET(transfer, CURLOPT_PRIVATE, transfer);
+	SET(transfer, CURLOPT_NOSIGNAL, 1L);
 	/* Else libcurl, when it gives up on a name, waits in our thread until the resolver's has come back. */
-	SET(call, CURLOPT_QUICK_EXIT, 1L);
-	SET(call, CURLOPT_PROTOCOLS_STR, "http,https");
-	SET(call, CURLOPT_FOLLOWLOCATION, 0L);
-	SET(call, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	SET(call, CURLOPT_SSL_VERIFYPEER, 1L);
-	SET(call, CURLOPT_SSL_VERIFYHOST, 2L);
-	SET(call, CURLOPT_MAXAGE_CONN, CLIENT_IDLE_CONNECTION_S);
-	SET(call, CURLOPT_CONNECTTIMEOUT_MS,
-	    (long)(ask->connect_timeout_ms > 0 ? ask->connect_timeout_ms : CLIENT_CONNECT_TIMEOUT_MS));
-	SET(call, CURLOPT_TIMEOUT_MS, (long)(ask->timeout_ms > 0 ? ask->timeout_ms : CLIENT_TIMEOUT_MS));
-	SET(call, CURLOPT_ERRORBUFFER, call->reply.error);
-	SET(call, CURLOPT_WRITEFUNCTION, on_body);
-	SET(call, CURLOPT_WRITEDATA, call);
-	SET(call, CURLOPT_HEADERFUNCTION, on_header);
-	SET(call, CURLOPT_HEADERDATA, call);
+	SET(transfer, CURLOPT_QUICK_EXIT, 1L);
+	SET(transfer, CURLOPT_PROTOCOLS_STR, "http,https");
+	SET(transfer, CURLOPT_FOLLOWLOCATION, 0L);
+	SET(transfer, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	SET(transfer, CURLOPT_SSL_VERIFYPEER, 1L);
+	SET(transfer, CURLOPT_SSL_VERIFYHOST, 2L);
+	SET(transfer, CURLOPT_MAXAGE_CONN, CLIENT_IDLE_CONNECTION_S);
+	SET(transfer, CURLOPT_CONNECTTIMEOUT_MS,
+	    (long)(request->connect_timeout_ms > 0 ? request->connect_timeout_ms : CLIENT_CONNECT_TIMEOUT_MS));
+	SET(transfer, CURLOPT_TIMEOUT_MS, (long)(request->timeout_ms > 0 ? request->timeout_ms : CLIENT_TIMEOUT_MS));
+	SET(transfer, CURLOPT_ERRORBUFFER, transfer->response.error);
+	SET(transfer, CURLOPT_WRITEFUNCTION, on_body);
+	SET(transfer, CURLOPT_WRITEDATA, transfer);
+	SET(transfer, CURLOPT_HEADERFUNCTION, on_header);
+	SET(transfer, CURLOPT_HEADERDATA, transfer);
 	if (c->user_agent)
-		SET(call, CURLOPT_USERAGENT, c->user_agent);
-	if (direct || ask->unix_socket)
-		SET(call, CURLOPT_PROXY, "");
-	if (ask->unix_socket)
-		SET(call, CURLOPT_UNIX_SOCKET_PATH, ask->unix_socket);
-	if (ask->authorities) {
-		struct curl_blob pem = {(void *)ask->authorities, strlen(ask->authorities), CURL_BLOB_COPY};
+		SET(transfer, CURLOPT_USERAGENT, c->user_agent);
+	if (direct || request->unix_socket)
+		SET(transfer, CURLOPT_PROXY, "");
+	if (request->unix_socket)
+		SET(transfer, CURLOPT_UNIX_SOCKET_PATH, request->unix_socket);
+	if (request->authorities) {
+		struct curl_blob pem = {(void *)request->authorities, strlen(request->authorities), CURL_BLOB_COPY};
 
-		SET(call, CURLOPT_CAPATH, NULL); /* the system's */
-		SET(call, CURLOPT_CAINFO_BLOB, &pem);
+		SET(transfer, CURLOPT_CAPATH, NULL); /* the system's */
+		SET(transfer, CURLOPT_CAINFO_BLOB, &pem);
 	}
-	if (ask->fresh) {
-		SET(call, CURLOPT_FRESH_CONNECT, 1L);
-		SET(call, CURLOPT_FORBID_REUSE, 1L);
+	if (request->fresh) {
+		SET(transfer, CURLOPT_FRESH_CONNECT, 1L);
+		SET(transfer, CURLOPT_FORBID_REUSE, 1L);
 	}
-	if (call->setup != CURLE_OK)
-		return err_set(reterr, -EINVAL, "the request cannot be made: %s", curl_easy_strerror(call->setup));
+	if (transfer->setup != CURLE_OK)
+		return err_set(reterr, -EINVAL, "the request cannot be made: %s", curl_easy_strerror(transfer->setup));
 	return 0;
 }
 
-int http_client_start(struct http_client *c, const struct http_request *ask, http_done_fn done, void *ctx,
+int http_client_start(struct http_client *c, const struct http_request *request, http_done_fn done, void *ctx,
 		      struct err *reterr)
 {
-	struct transfer *call = mem_new(1, sizeof(*call));
+	struct transfer *transfer = mem_new(1, sizeof(*transfer));
 	int r;
 
-	call->body = ask->body;
-	call->done = done;
-	call->ctx = ctx;
-	buf_init(&call->reply.body, ask->max_answer > 0 ? ask->max_answer : CLIENT_MAX_ANSWER);
-	call->easy = c->n_idle > 0 ? c->idle[--c->n_idle] : curl_easy_init();
-	INSIST(call->easy);
+	transfer->body = request->body;
+	transfer->done = done;
+	transfer->ctx = ctx;
+	buf_init(&transfer->response.body, request->max_answer > 0 ? request->max_answer : CLIENT_MAX_ANSWER);
+	transfer->easy = c->n_idle > 0 ? c->idle[--c->n_idle] : curl_easy_init();
+	INSIST(transfer->easy);
 	if (c->closing)
 		r = err_set(reterr, -ESHUTDOWN, "the client stops");
 	else
-		r = set_up(c, call, ask, reterr);
+		r = set_up(c, transfer, request, reterr);
 	if (r < 0) {
-		exchange_free(c, call);
+		transfer_free(c, transfer);
 		return r;
 	}
-	INSIST(curl_multi_add_handle(c->multi, call->easy) == CURLM_OK);
-	call->next = c->running;
+	INSIST(curl_multi_add_handle(c->multi, transfer->easy) == CURLM_OK);
+	transfer->next = c->running;
 	if (c->running)
-		c->running->prev = call;
-	c->running = call;
+		c->running->prev = transfer;
+	c->running = transfer;
 	c->n_running++;
 	return 0;
 }
@@ -437,7 +438,7 @@ unsigned http_client_running(const struct http_client *c)
 void http_client_turn(struct http_client *c, int64_t until_mono_ms)
 {
 	int64_t now_ms, left_ms = CLOCK_HOUR_MS;
-	struct transfer *call;
+	struct transfer *transfer;
 	bool finished = false;
 	int running, left;
 	CURLcode code;
@@ -448,9 +449,9 @@ void http_client_turn(struct http_client *c, int64_t until_mono_ms)
 		if (msg->msg != CURLMSG_DONE)
 			continue;
 		code = msg->data.result; /* msg is gone once the handle is removed */
-		INSIST(curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &call) == CURLE_OK);
-		fill_reply(call, code);
-		exchange_end(c, call);
+		INSIST(curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &transfer) == CURLE_OK);
+		fill_response(transfer, code);
+		transfer_end(c, transfer);
 		finished = true;
 	}
 	/* A transfer that has ended changes what the owner wants next, so its until_mono_ms may be out of date. */
@@ -475,11 +476,11 @@ void http_client_free(struct http_client *c)
 		return;
 	c->closing = true;
 	while (c->running) {
-		struct transfer *call = c->running;
+		struct transfer *transfer = c->running;
 
-		call->reply.failure = HTTP_ABORTED;
-		set_error(&call->reply, "stopped while it ran");
-		exchange_end(c, call);
+		transfer->response.failure = HTTP_ABORTED;
+		set_error(&transfer->response, "stopped while it ran");
+		transfer_end(c, transfer);
 	}
 	while (c->n_idle > 0)
 		curl_easy_cleanup(c->idle[--c->n_idle]);
@@ -496,9 +497,9 @@ struct fetch {
 };
 
 /* Moves the reply out: what is left behind is empty and freed with the call. */
-static void fetch_done(void *ctx, const struct http_response *reply)
+static void fetch_done(void *ctx, const struct http_response *response)
 {
-	struct http_response *from = (struct http_response *)reply;
+	struct http_response *from = (struct http_response *)response;
 	struct fetch *f = ctx;
 
 	*f->to = *from;
@@ -508,13 +509,14 @@ static void fetch_done(void *ctx, const struct http_response *reply)
 	f->done = true;
 }
 
-int http_fetch(const struct http_request *ask, const char *user_agent, struct http_response *ret, struct err *reterr)
+int http_fetch(const struct http_request *request, const char *user_agent, struct http_response *ret,
+	       struct err *reterr)
 {
 	struct http_client *c = http_client_new(user_agent);
 	struct fetch f = {.to = ret};
 	int r;
 
-	r = http_client_start(c, ask, fetch_done, &f, reterr);
+	r = http_client_start(c, request, fetch_done, &f, reterr);
 	while (r == 0 && !f.done)
 		http_client_turn(c, CLOCK_NEVER_MS);
 	http_client_free(c);

@@ -70,19 +70,19 @@ struct http_response {
  * Why there was no complete answer, for a person, into out, which is returned: what libcurl said, and in parentheses
  * what mends it where that is known. issuer: what mends HTTP_ISSUER, as the caller knows which authorities count.
  */
-const char *http_why(const struct http_response *reply, const char *issuer, char out[HTTP_WHY_MAX]);
+const char *http_why(const struct http_response *response, const char *issuer, char out[HTTP_WHY_MAX]);
 /* Whether http_why tells what mends a failure of that kind. */
 bool http_why_has_remedy(enum http_failure failure);
 
 /* Runs on the loop's thread. The reply is borrowed: valid until done returns. */
-typedef void (*http_done_fn)(void *ctx, const struct http_response *reply);
+typedef void (*http_done_fn)(void *ctx, const struct http_response *response);
 
 /* curl_global_init is made here, once a process; call first from main. */
 struct http_client *http_client_new(const char *user_agent);
 /* Aborts what runs (done is called with HTTP_ABORTED). NULL allowed. */
 void http_client_free(struct http_client *c);
 /* Loop thread only. An impossible URL is an error here, all else comes through done. */
-int http_client_start(struct http_client *c, const struct http_request *ask, http_done_fn done, void *ctx,
+int http_client_start(struct http_client *c, const struct http_request *request, http_done_fn done, void *ctx,
 		      struct err *reterr) MUSTCHECK;
 /* Performs what is ready, then waits for activity, a wake, or until_mono_ms (clock_mono_ms time; CLOCK_NEVER_MS). */
 void http_client_turn(struct http_client *c, int64_t until_mono_ms);
@@ -90,7 +90,7 @@ void http_client_turn(struct http_client *c, int64_t until_mono_ms);
 void http_client_wake(struct http_client *c);
 
 /* One transfer from start to end on the calling thread, for commands. *ret is the caller's: http_response_done. */
-int http_fetch(const struct http_request *ask, const char *user_agent, struct http_response *ret,
+int http_fetch(const struct http_request *request, const char *user_agent, struct http_response *ret,
 	       struct err *reterr) MUSTCHECK;
 void http_response_done(struct http_response *r);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A client stands in a list of all that do what it does (asking, idle), and in one of those of its address; in each the
- * order is that in which they began, which is that in which their time ends. The thread sleeps until the first one's
- * end. All under one lock, also the shutdown: so no socket is cut that was closed and opened anew by somebody else.
+ * A client stands in a list of all that do what it does (transferring, idle), and in one of those of its address; in
+ * each the order is that in which they began, which is that in which their time ends. The thread sleeps until the first
+ * one's end. All under one lock, also the shutdown: so no socket is cut that was closed and opened anew by somebody
+ * else.
  */
 #include <config.h>
 
@@ -45,24 +46,24 @@ struct conn_list {
 
 /* All clients, or those of one address. */
 struct conn_group {
-	unsigned kept; /* that are not cut off */
+	unsigned n; /* that are not cut off */
 	struct conn_list lists[CONN_LISTS_];
 };
 
 struct address_conns {
 	struct address_conns *next; /* in its bucket */
 	struct ip ip;
-	unsigned clients; /* that point here, cut off or not */
+	unsigned conns; /* that point here, cut off or not */
 	struct conn_group group;
 };
 
 struct conn {
 	struct conn_limits *owner;
-	struct address_conns *holder; /* NULL: not counted */
+	struct address_conns *address; /* NULL: not counted */
 	struct conn_link links[GROUPS_];
 	enum conn_state state;
-	bool newcomer; /* it was never heard */
-	bool over;     /* there was no room when it arrived */
+	bool newcomer;     /* it was never heard */
+	bool beyond_limit; /* there was no room when it arrived */
 	bool has_ip;
 	struct ip from;
 	int fd;
@@ -72,9 +73,9 @@ struct conn {
 struct conn_limits {
 	struct conn_limits_options options; /* constant */
 	pthread_t thread;
-	struct lock lock;    /* over all below, and the clients */
-	struct cond changed; /* a time ends before wakes_ms, or the thread is to stop */
-	struct cond heard;   /* newcomers became 0 */
+	struct lock lock;         /* over all below, and the clients */
+	struct cond changed;      /* a time ends before wakes_ms, or the thread is to stop */
+	struct cond no_newcomers; /* newcomers became 0 */
 	struct conn_group all;
 	struct address_conns *buckets[BUCKETS];
 	unsigned newcomers;
@@ -89,10 +90,10 @@ struct drop {
 	struct ip from;
 };
 
-static void tell(struct conn_limits *p, const struct drop *n)
+static void report_drop(struct conn_limits *cl, const struct drop *drop)
 {
-	if (p->options.dropped)
-		p->options.dropped(p->options.ctx, n->why, n->has_ip ? &n->from : NULL);
+	if (cl->options.dropped)
+		cl->options.dropped(cl->options.ctx, drop->why, drop->has_ip ? &drop->from : NULL);
 }
 
 static struct drop drop_of(const struct conn *c, enum http_drop_reason why)
@@ -106,7 +107,7 @@ static struct conn_group *group_of(struct conn *c, unsigned which)
 {
 	if (which == GROUP_ALL)
 		return &c->owner->all;
-	return c->holder ? &c->holder->group : NULL;
+	return c->address ? &c->address->group : NULL;
 }
 
 static void list_append(struct conn_list *l, struct conn *c, unsigned which)
@@ -129,27 +130,27 @@ static void list_remove(struct conn_list *l, struct conn *c, unsigned which)
 /* Out of the lists of its present state, into those of the next, with the time that this one gives. */
 static void conn_become(struct conn *c, enum conn_state next)
 {
-	struct conn_limits *p = c->owner;
+	struct conn_limits *cl = c->owner;
 
-	INSIST(lock_is_mine(&p->lock));
+	INSIST(lock_is_mine(&cl->lock));
 	for (unsigned which = 0; which < GROUPS_; which++) {
 		struct conn_group *group = group_of(c, which);
 
 		if (group && c->state < CONN_LISTS_)
 			list_remove(&group->lists[c->state], c, which);
 		if (group && next == CONN_CUT)
-			group->kept--;
+			group->n--;
 	}
 	c->state = next;
 	if (next >= CONN_LISTS_)
 		return;
-	c->end_ms = clock_mono_ms() + (next == CONN_IDLE ? p->options.idle_ms : p->options.request_ms);
+	c->end_ms = clock_mono_ms() + (next == CONN_IDLE ? cl->options.idle_ms : cl->options.request_ms);
 	for (unsigned which = 0; which < GROUPS_; which++)
 		if (group_of(c, which))
 			list_append(&group_of(c, which)->lists[next], c, which);
 	/* New times end after most older ones, so this is rare: a good request wakes no thread. */
-	if (c->end_ms < p->wakes_ms)
-		cond_signal(&p->changed);
+	if (c->end_ms < cl->wakes_ms)
+		cond_signal(&cl->changed);
 }
 
 static void conn_cut(struct conn *c)
@@ -161,85 +162,86 @@ static void conn_cut(struct conn *c)
 /* Its first request is there, or will never come. */
 static void conn_is_known(struct conn *c)
 {
-	struct conn_limits *p = c->owner;
+	struct conn_limits *cl = c->owner;
 
-	INSIST(lock_is_mine(&p->lock));
+	INSIST(lock_is_mine(&cl->lock));
 	if (!c->newcomer)
 		return;
 	c->newcomer = false;
-	if (--p->newcomers == 0)
-		cond_broadcast(&p->heard);
+	if (--cl->newcomers == 0)
+		cond_broadcast(&cl->no_newcomers);
 }
 
 /* ---- addresses --------------------------------------------------------------------------------------------------- */
 
-static struct address_conns **address_slot(struct conn_limits *p, const struct ip *ip)
+static struct address_conns **address_slot(struct conn_limits *cl, const struct ip *ip)
 {
-	struct address_conns **place;
+	struct address_conns **slot;
 
-	INSIST(lock_is_mine(&p->lock));
-	for (place = &p->buckets[ip_hash(ip) % BUCKETS]; *place; place = &(*place)->next)
-		if (ip_same(&(*place)->ip, ip))
+	INSIST(lock_is_mine(&cl->lock));
+	for (slot = &cl->buckets[ip_hash(ip) % BUCKETS]; *slot; slot = &(*slot)->next)
+		if (ip_same(&(*slot)->ip, ip))
 			break;
-	return place;
+	return slot;
 }
 
-static struct address_conns *address_ref(struct conn_limits *p, const struct ip *from)
+static struct address_conns *address_ref(struct conn_limits *cl, const struct ip *from)
 {
 	struct ip ip = ip_limit_key(from);
-	struct address_conns **place = address_slot(p, &ip);
+	struct address_conns **slot = address_slot(cl, &ip);
 
-	if (!*place) {
-		*place = mem_new(1, sizeof(**place));
-		(*place)->ip = ip;
+	if (!*slot) {
+		*slot = mem_new(1, sizeof(**slot));
+		(*slot)->ip = ip;
 	}
-	(*place)->clients++;
-	return *place;
+	(*slot)->conns++;
+	return *slot;
 }
 
-static void address_unref(struct conn_limits *p, struct address_conns *h)
+static void address_unref(struct conn_limits *cl, struct address_conns *h)
 {
-	struct address_conns **place;
+	struct address_conns **slot;
 
-	if (--h->clients > 0)
+	if (--h->conns > 0)
 		return;
-	place = address_slot(p, &h->ip);
-	INSIST(*place == h);
-	*place = h->next;
+	slot = address_slot(cl, &h->ip);
+	INSIST(*slot == h);
+	*slot = h->next;
 	free(h);
 }
 
 /* ---- room -------------------------------------------------------------------------------------------------------- */
 
-static bool is_over(struct conn *c, unsigned which, unsigned limit)
+static bool is_beyond(struct conn *c, unsigned which, unsigned limit)
 {
 	const struct conn_group *group = group_of(c, which);
 
-	return group && limit > 0 && group->kept > limit;
+	return group && limit > 0 && group->n > limit;
 }
 
 /* Whether there is something to tell. */
-static bool make_room(struct conn *newcomer, unsigned which, unsigned from, struct drop *ret)
+static bool drop_one(struct conn *newcomer, unsigned which, unsigned from, struct drop *ret)
 {
 	const struct conn_limits_options *o = &newcomer->owner->options;
 	const unsigned limit = which == GROUP_ALL ? o->most : o->per_address;
-	const struct conn_list *asking, *idle;
+	const struct conn_list *transferring, *idle;
 	struct conn *victim;
 	bool beyond;
 
 	INSIST(lock_is_mine(&newcomer->owner->lock));
-	if (!is_over(newcomer, which, from))
+	if (!is_beyond(newcomer, which, from))
 		return false;
-	asking = &group_of(newcomer, which)->lists[CONN_TRANSFERRING];
+	transferring = &group_of(newcomer, which)->lists[CONN_TRANSFERRING];
 	idle = &group_of(newcomer, which)->lists[CONN_IDLE];
 	/* The newcomer is the last of those who ask: where it is the first, too, it is alone. */
-	victim = asking->n > limit / TRANSFERRING_SHARE && asking->first != newcomer ? asking->first : idle->first;
+	victim = transferring->n > limit / TRANSFERRING_SHARE && transferring->first != newcomer ? transferring->first
+												 : idle->first;
 	if (victim)
 		conn_cut(victim);
 	/* Still: busy ones take all the room. */
-	beyond = is_over(newcomer, which, limit);
+	beyond = is_beyond(newcomer, which, limit);
 	if (beyond)
-		newcomer->over = true;
+		newcomer->beyond_limit = true;
 	*ret = drop_of(victim ? victim : newcomer, which == GROUP_ALL ? HTTP_DROP_FULL : HTTP_DROP_ADDRESS);
 	return victim || beyond;
 }
@@ -247,40 +249,40 @@ static bool make_room(struct conn *newcomer, unsigned which, unsigned from, stru
 /* ---- the thread -------------------------------------------------------------------------------------------------- */
 
 /* The one whose time ends first, or NULL. */
-static struct conn *next_to_end(const struct conn_limits *p)
+static struct conn *next_to_end(const struct conn_limits *cl)
 {
-	struct conn *asking = p->all.lists[CONN_TRANSFERRING].first, *idle = p->all.lists[CONN_IDLE].first;
+	struct conn *transferring = cl->all.lists[CONN_TRANSFERRING].first, *idle = cl->all.lists[CONN_IDLE].first;
 
-	if (!asking || !idle)
-		return asking ? asking : idle;
-	return asking->end_ms <= idle->end_ms ? asking : idle;
+	if (!transferring || !idle)
+		return transferring ? transferring : idle;
+	return transferring->end_ms <= idle->end_ms ? transferring : idle;
 }
 
 static void *conn_limits_main(void *arg)
 {
-	struct conn_limits *p = arg;
+	struct conn_limits *cl = arg;
 
-	lock_acquire(&p->lock);
-	while (!p->stopping) {
-		struct conn *c = next_to_end(p);
+	lock_acquire(&cl->lock);
+	while (!cl->stopping) {
+		struct conn *c = next_to_end(cl);
 
 		if (!c || c->end_ms > clock_mono_ms()) {
 			/* Until the first time ends, or one is new that ends earlier. */
-			p->wakes_ms = c ? c->end_ms : CLOCK_NEVER_MS;
-			(void)cond_wait_until(&p->changed, &p->lock, p->wakes_ms);
-			p->wakes_ms = 0;
+			cl->wakes_ms = c ? c->end_ms : CLOCK_NEVER_MS;
+			(void)cond_wait_until(&cl->changed, &cl->lock, cl->wakes_ms);
+			cl->wakes_ms = 0;
 		} else {
-			struct drop notice = drop_of(c, HTTP_DROP_SLOW);
+			struct drop drop = drop_of(c, HTTP_DROP_SLOW);
 			bool slow = c->state == CONN_TRANSFERRING;
 
 			conn_cut(c);
-			lock_release(&p->lock);
+			lock_release(&cl->lock);
 			if (slow)
-				tell(p, &notice);
-			lock_acquire(&p->lock);
+				report_drop(cl, &drop);
+			lock_acquire(&cl->lock);
 		}
 	}
-	lock_release(&p->lock);
+	lock_release(&cl->lock);
 	return NULL;
 }
 
@@ -288,64 +290,64 @@ static void *conn_limits_main(void *arg)
 
 struct conn_limits *conn_limits_new(const struct conn_limits_options *o)
 {
-	struct conn_limits *p = mem_new(1, sizeof(*p));
+	struct conn_limits *cl = mem_new(1, sizeof(*cl));
 
-	p->options = *o;
-	lock_init(&p->lock);
-	cond_init(&p->changed);
-	cond_init(&p->heard);
-	thread_start(&p->thread, "http-conns", conn_limits_main, p);
-	return p;
+	cl->options = *o;
+	lock_init(&cl->lock);
+	cond_init(&cl->changed);
+	cond_init(&cl->no_newcomers);
+	thread_start(&cl->thread, "http-conns", conn_limits_main, cl);
+	return cl;
 }
 
-void conn_limits_stop(struct conn_limits *p)
+void conn_limits_stop(struct conn_limits *cl)
 {
-	lock_acquire(&p->lock);
-	p->stopping = true;
-	cond_signal(&p->changed);
-	lock_release(&p->lock);
-	thread_join(p->thread);
+	lock_acquire(&cl->lock);
+	cl->stopping = true;
+	cond_signal(&cl->changed);
+	lock_release(&cl->lock);
+	thread_join(cl->thread);
 }
 
-void conn_limits_free(struct conn_limits *p)
+void conn_limits_free(struct conn_limits *cl)
 {
-	INSIST(p->all.kept == 0 && !next_to_end(p));
-	cond_done(&p->heard);
-	cond_done(&p->changed);
-	lock_done(&p->lock);
-	free(p);
+	INSIST(cl->all.n == 0 && !next_to_end(cl));
+	cond_done(&cl->no_newcomers);
+	cond_done(&cl->changed);
+	lock_done(&cl->lock);
+	free(cl);
 }
 
-struct conn *conn_opened(struct conn_limits *p, int fd, const struct ip *from, bool counted)
+struct conn *conn_opened(struct conn_limits *cl, int fd, const struct ip *from, bool counted)
 {
 	struct conn *c = mem_new(1, sizeof(*c));
-	const unsigned most = p->options.most;
+	const unsigned most = cl->options.most;
 	struct drop of_all, of_address;
-	bool tell_all, tell_address;
+	bool has_dropped_all, has_dropped_address;
 
-	c->owner = p;
+	c->owner = cl;
 	c->fd = fd;
 	c->newcomer = true;
 	c->state = CONN_BUSY; /* in no list yet */
 	c->has_ip = from != NULL;
 	if (from)
 		c->from = *from;
-	lock_acquire(&p->lock);
+	lock_acquire(&cl->lock);
 	if (from && counted)
-		c->holder = address_ref(p, from);
-	p->newcomers++;
+		c->address = address_ref(cl, from);
+	cl->newcomers++;
 	for (unsigned which = 0; which < GROUPS_; which++)
 		if (group_of(c, which))
-			group_of(c, which)->kept++;
+			group_of(c, which)->n++;
 	conn_become(c, CONN_TRANSFERRING);
 	/* First: a client that is cut off for its address leaves room among all, too. */
-	tell_address = make_room(c, GROUP_ADDRESS, p->options.per_address, &of_address);
-	tell_all = make_room(c, GROUP_ALL, most - most / TRANSFERRING_SHARE, &of_all);
-	lock_release(&p->lock);
-	if (tell_address)
-		tell(p, &of_address);
-	if (tell_all)
-		tell(p, &of_all);
+	has_dropped_address = drop_one(c, GROUP_ADDRESS, cl->options.per_address, &of_address);
+	has_dropped_all = drop_one(c, GROUP_ALL, most - most / TRANSFERRING_SHARE, &of_all);
+	lock_release(&cl->lock);
+	if (has_dropped_address)
+		report_drop(cl, &of_address);
+	if (has_dropped_all)
+		report_drop(cl, &of_all);
 	return c;
 }
 
@@ -364,9 +366,9 @@ bool conn_headers_complete(struct conn *c)
 	lock_acquire(&c->owner->lock);
 	conn_is_known(c);
 	/* Room that came free since is as good. */
-	room = !c->over || (!is_over(c, GROUP_ALL, c->owner->options.most) &&
-			    !is_over(c, GROUP_ADDRESS, c->owner->options.per_address));
-	c->over = false;
+	room = !c->beyond_limit || (!is_beyond(c, GROUP_ALL, c->owner->options.most) &&
+				    !is_beyond(c, GROUP_ADDRESS, c->owner->options.per_address));
+	c->beyond_limit = false;
 	lock_release(&c->owner->lock);
 	return room;
 }
@@ -402,22 +404,22 @@ void conn_response_complete(struct conn *c, bool proven)
 
 void conn_closed(struct conn *c)
 {
-	struct conn_limits *p = c->owner;
+	struct conn_limits *cl = c->owner;
 
-	lock_acquire(&p->lock);
+	lock_acquire(&cl->lock);
 	conn_is_known(c);
 	if (c->state != CONN_CUT)
 		conn_become(c, CONN_CUT);
-	if (c->holder)
-		address_unref(p, c->holder);
-	lock_release(&p->lock);
+	if (c->address)
+		address_unref(cl, c->address);
+	lock_release(&cl->lock);
 	free(c);
 }
 
-void conn_limits_wait_headers(struct conn_limits *p, int64_t until_mono_ms)
+void conn_limits_wait_headers(struct conn_limits *cl, int64_t until_mono_ms)
 {
-	lock_acquire(&p->lock);
-	while (p->newcomers > 0 && cond_wait_until(&p->heard, &p->lock, until_mono_ms))
+	lock_acquire(&cl->lock);
+	while (cl->newcomers > 0 && cond_wait_until(&cl->no_newcomers, &cl->lock, until_mono_ms))
 		;
-	lock_release(&p->lock);
+	lock_release(&cl->lock);
 }

@@ -43,14 +43,14 @@ struct conn_limits_options {
 
 struct conn_limits *conn_limits_new(const struct conn_limits_options *o); /* starts a thread */
 /* Ends the thread: nobody is cut off for its slowness any more. */
-void conn_limits_stop(struct conn_limits *p);
-void conn_limits_free(struct conn_limits *p); /* after conn_limits_stop and the last conn_closed */
+void conn_limits_stop(struct conn_limits *cl);
+void conn_limits_free(struct conn_limits *cl); /* after conn_limits_stop and the last conn_closed */
 
 /*
  * Any thread; calls about one client come one after the other. fd must stay open until conn_closed. from: NULL where
  * it is no IP. counted: whether it counts for per_address.
  */
-struct conn *conn_opened(struct conn_limits *p, int fd, const struct ip *from, bool counted);
+struct conn *conn_opened(struct conn_limits *cl, int fd, const struct ip *from, bool counted);
 void conn_request_began(struct conn *c);    /* the first line of a request is there */
 bool conn_headers_complete(struct conn *c); /* its headers are whole. False: it is to be refused, there is no room */
 bool conn_request_complete(struct conn *c); /* the request is whole: busy from now on. False: it was cut off before */
@@ -59,6 +59,6 @@ void conn_response_complete(struct conn *c, bool proven); /* the answer is out: 
 void conn_closed(struct conn *c);                         /* frees it */
 
 /* Blocks until every client that has arrived was heard once or has left, until_mono_ms at the latest. */
-void conn_limits_wait_headers(struct conn_limits *p, int64_t until_mono_ms);
+void conn_limits_wait_headers(struct conn_limits *cl, int64_t until_mono_ms);
 
 #endif

@@ -32,12 +32,12 @@
  * libmicrohttpd may give a request up without a word (0.9.75 does, where the parameters of a request line overflow its
  * memory), but it always says that a connection ended.
  */
-struct connection {
-	struct conn *client;
-	struct exchange *call; /* NULL between two requests */
+struct conn_context {
+	struct conn *conn;
+	struct exchange *exchange; /* NULL between two requests */
 };
 
-static struct connection *connection_of(struct MHD_Connection *connection)
+static struct conn_context *conn_context_of(struct MHD_Connection *connection)
 {
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 
@@ -46,30 +46,30 @@ static struct connection *connection_of(struct MHD_Connection *connection)
 }
 
 /* The request is over, or was given up. NULL allowed. */
-static void exchange_end(struct exchange *c)
+static void exchange_end(struct exchange *e)
 {
 	struct http_server *s;
 
-	if (!c)
+	if (!e)
 		return;
-	INSIST(c->magic == EXCHANGE_MAGIC);
-	s = c->server;
-	if (c->begun && s->handler.done)
-		s->handler.done(s->handler.ctx, &c->x);
-	if (c->response)
-		MHD_destroy_response(c->response);
-	buf_done(&c->body);
-	free(c->headers.items);
-	buf_done(&c->early);
-	free(c->target);
-	free(c->peer);
-	if (c->was_suspended)
+	INSIST(e->magic == EXCHANGE_MAGIC);
+	s = e->server;
+	if (e->begun && s->handler.done)
+		s->handler.done(s->handler.ctx, &e->x);
+	if (e->response)
+		MHD_destroy_response(e->response);
+	buf_done(&e->body);
+	free(e->headers.items);
+	buf_done(&e->early);
+	free(e->target);
+	free(e->peer);
+	if (e->was_suspended)
 		atomic_fetch_sub(&s->suspended, 1);
-	c->magic = 0;
-	free(c);
+	e->magic = 0;
+	free(e);
 }
 
-static struct conn *arrive(struct http_server *s, struct MHD_Connection *connection)
+static struct conn *open_conn(struct http_server *s, struct MHD_Connection *connection)
 {
 	const union MHD_ConnectionInfo *info;
 	bool is_ip, counted;
@@ -91,17 +91,17 @@ void http_on_connection(void *cls, struct MHD_Connection *connection, void **soc
 			enum MHD_ConnectionNotificationCode toe)
 {
 	struct http_server *s = cls;
-	struct connection *con;
+	struct conn_context *con;
 
 	if (toe == MHD_CONNECTION_NOTIFY_STARTED) {
 		con = mem_new(1, sizeof(*con));
-		con->client = arrive(s, connection);
+		con->conn = open_conn(s, connection);
 		*socket_context = con;
 	} else {
 		con = *socket_context;
 		*socket_context = NULL;
-		exchange_end(con->call);
-		conn_closed(con->client);
+		exchange_end(con->exchange);
+		conn_closed(con->conn);
 		free(con);
 	}
 }
@@ -109,26 +109,26 @@ void http_on_connection(void *cls, struct MHD_Connection *connection, void **soc
 /* ---- one request ------------------------------------------------------------------------------------------------- */
 
 /* The owner has to agree before that many bytes are held. False: it has answered. */
-static bool reserve(struct exchange *c, size_t bytes)
+static bool reserve(struct exchange *e, size_t bytes)
 {
-	const struct http_handler *h = &c->server->handler;
+	const struct http_handler *h = &e->server->handler;
 
-	if (!h->reserve || h->reserve(h->ctx, &c->x, bytes) == 0)
+	if (!h->reserve || h->reserve(h->ctx, &e->x, bytes) == 0)
 		return true;
-	INSIST(exchange_is_answered(c));
+	INSIST(exchange_is_answered(e));
 	return false;
 }
 
 /* NULL, or what makes the extent of the body doubtful: two readers could see two different requests. */
-static const char *smuggled(struct exchange *c, const char *version)
+static const char *framing_error(struct exchange *e, const char *version)
 {
-	unsigned encodings = http_header_count(&c->x, MHD_HTTP_HEADER_TRANSFER_ENCODING);
-	unsigned lengths = http_header_count(&c->x, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	unsigned encodings = http_header_count(&e->x, MHD_HTTP_HEADER_TRANSFER_ENCODING);
+	unsigned lengths = http_header_count(&e->x, MHD_HTTP_HEADER_CONTENT_LENGTH);
 	/* As libmicrohttpd reads it: 0.9.75 takes "chunked" with a blank behind it for another encoding. */
 	const char *encoding =
-		MHD_lookup_connection_value(c->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_TRANSFER_ENCODING);
+		MHD_lookup_connection_value(e->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_TRANSFER_ENCODING);
 
-	if (http_header_count(&c->x, MHD_HTTP_HEADER_HOST) > 1)
+	if (http_header_count(&e->x, MHD_HTTP_HEADER_HOST) > 1)
 		return "more than one Host";
 	if (lengths > 1)
 		return "more than one Content-Length";
@@ -153,161 +153,161 @@ static size_t declared_length(const char *length)
 }
 
 /* The request line and the headers, judged and taken. NULL, or what is wrong with them. */
-static const char *exchange_head(struct exchange *c, const char *method, const char *version)
+static const char *exchange_head(struct exchange *e, const char *method, const char *version)
 {
 	const struct request_line line = {
 		.method = method,
-		.target = c->target_seen,
-		.target_len = strlen(c->target),
+		.target = e->target_seen,
+		.target_len = strlen(e->target),
 		.version = version,
 	};
-	const char *wrong = head_take(c->connection, &line, &c->headers);
+	const char *wrong = head_take(e->connection, &line, &e->headers);
 	struct request_target target;
 
 	if (!wrong)
-		wrong = head_target(c->target, method, &target);
+		wrong = head_target(e->target, method, &target);
 	if (wrong)
 		return wrong;
-	c->x.method = method;
-	c->x.path = target.path;
-	c->x.query = target.query;
-	for (size_t i = 0; target.host && i < c->headers.n; i++) /* in the place of Host: RFC 9112, 3.2.2 */
-		if (text_same(c->headers.items[i].name, MHD_HTTP_HEADER_HOST))
-			c->headers.items[i].value = target.host;
-	return smuggled(c, version);
+	e->x.method = method;
+	e->x.path = target.path;
+	e->x.query = target.query;
+	for (size_t i = 0; target.host && i < e->headers.n; i++) /* in the place of Host: RFC 9112, 3.2.2 */
+		if (text_same(e->headers.items[i].name, MHD_HTTP_HEADER_HOST))
+			e->headers.items[i].value = target.host;
+	return framing_error(e, version);
 }
 
 /* The server's own verdict, before or instead of the owner's. what: static text. */
-static void exchange_refuse(struct exchange *c, unsigned status, const char *what, const char *advice)
+static void exchange_refuse(struct exchange *e, unsigned status, const char *what, const char *advice)
 {
-	const struct http_handler *h = &c->server->handler;
+	const struct http_handler *h = &e->server->handler;
 	CLEANUP(mem_freep) char *text = advice ? mem_fmt("%s: %s", what, advice) : NULL;
 
-	if (status == MHD_HTTP_BAD_REQUEST && c->server->malformed)
-		exchange_set_answer(c, c->server->malformed);
+	if (status == MHD_HTTP_BAD_REQUEST && e->server->malformed)
+		exchange_set_answer(e, e->server->malformed);
 	else
-		exchange_set_error(c, status, text ? text : what);
+		exchange_set_error(e, status, text ? text : what);
 	if (h->refused)
-		h->refused(h->ctx, &c->x, status, what);
+		h->refused(h->ctx, &e->x, status, what);
 }
 
-static enum MHD_Result exchange_begin(struct exchange *c, const char *method, const char *version)
+static enum MHD_Result exchange_begin(struct exchange *e, const char *method, const char *version)
 {
-	const struct http_handler *h = &c->server->handler;
+	const struct http_handler *h = &e->server->handler;
 	CLEANUP(mem_freep) char *expected = NULL;
 	const char *length, *wrong;
 	size_t declared;
 
-	c->x.method = method;
-	c->x.received_ms = clock_now_ms();
-	c->x.received_mono_ms = clock_mono_ms();
-	wrong = exchange_head(c, method, version);
-	length = http_header(&c->x, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	e->x.method = method;
+	e->x.received_ms = clock_now_ms();
+	e->x.received_mono_ms = clock_mono_ms();
+	wrong = exchange_head(e, method, version);
+	length = http_header(&e->x, MHD_HTTP_HEADER_CONTENT_LENGTH);
 	declared = length ? declared_length(length) : 0;
-	c->has_body = wrong || http_header(&c->x, MHD_HTTP_HEADER_TRANSFER_ENCODING) || declared > 0;
-	c->expects_continue = http_header(&c->x, MHD_HTTP_HEADER_EXPECT);
-	if (!conn_headers_complete(c->client)) {
-		exchange_refuse(c, MHD_HTTP_SERVICE_UNAVAILABLE, "too many connections", NULL);
-		return exchange_answer_early(c);
+	e->has_body = wrong || http_header(&e->x, MHD_HTTP_HEADER_TRANSFER_ENCODING) || declared > 0;
+	e->expects_continue = http_header(&e->x, MHD_HTTP_HEADER_EXPECT);
+	if (!conn_headers_complete(e->conn)) {
+		exchange_refuse(e, MHD_HTTP_SERVICE_UNAVAILABLE, "too many connections", NULL);
+		return exchange_answer_early(e);
 	}
 	if (wrong) {
 		log_debug(NULL, "a request is refused: %s", wrong);
-		exchange_refuse(c, MHD_HTTP_BAD_REQUEST, wrong, NULL);
-		return exchange_answer_early(c);
+		exchange_refuse(e, MHD_HTTP_BAD_REQUEST, wrong, NULL);
+		return exchange_answer_early(e);
 	}
 	/* For anything but "100 Continue" the client would wait in vain. */
-	expected = http_header_list(&c->x, MHD_HTTP_HEADER_EXPECT);
+	expected = http_header_list(&e->x, MHD_HTTP_HEADER_EXPECT);
 	if (expected && expected[0] != '\0' && !text_same(expected, "100-continue")) {
-		exchange_refuse(c, MHD_HTTP_EXPECTATION_FAILED, "unknown expectation",
+		exchange_refuse(e, MHD_HTTP_EXPECTATION_FAILED, "unknown expectation",
 				"send the request without Expect");
-		return exchange_answer_early(c);
+		return exchange_answer_early(e);
 	}
-	if (declared > c->server->max_body) {
-		exchange_refuse(c, MHD_HTTP_CONTENT_TOO_LARGE, "too long", NULL);
-		return exchange_answer_early(c);
+	if (declared > e->server->max_body) {
+		exchange_refuse(e, MHD_HTTP_CONTENT_TOO_LARGE, "too long", NULL);
+		return exchange_answer_early(e);
 	}
 
-	c->begun = true;
-	if (h->begin(h->ctx, &c->x) != 0) {
-		INSIST(exchange_is_answered(c));
-		return exchange_answer_early(c);
+	e->begun = true;
+	if (h->begin(h->ctx, &e->x) != 0) {
+		INSIST(exchange_is_answered(e));
+		return exchange_answer_early(e);
 	}
-	INSIST(!exchange_is_answered(c));
-	if (declared > 0 && !reserve(c, declared))
-		return exchange_answer_early(c);
-	c->has_reserved = declared > 0;
-	buf_init(&c->body, declared > 0 ? declared : c->server->max_body);
-	c->state = EXCHANGE_BODY;
+	INSIST(!exchange_is_answered(e));
+	if (declared > 0 && !reserve(e, declared))
+		return exchange_answer_early(e);
+	e->has_reserved = declared > 0;
+	buf_init(&e->body, declared > 0 ? declared : e->server->max_body);
+	e->state = EXCHANGE_BODY;
 	return MHD_YES;
 }
 
 /* True where a body of undeclared length may grow by n bytes. False: the request is answered. */
-static bool reserve_growth(struct exchange *c, size_t n)
+static bool reserve_growth(struct exchange *e, size_t n)
 {
-	size_t alloc = buf_alloc_after(&c->body, n);
+	size_t alloc = buf_alloc_after(&e->body, n);
 
-	if (n > c->server->max_body - c->body.len) {
-		exchange_refuse(c, MHD_HTTP_CONTENT_TOO_LARGE, "too long", NULL);
+	if (n > e->server->max_body - e->body.len) {
+		exchange_refuse(e, MHD_HTTP_CONTENT_TOO_LARGE, "too long", NULL);
 		return false;
 	}
-	return alloc == c->body.alloc || reserve(c, alloc - 1);
+	return alloc == e->body.alloc || reserve(e, alloc - 1);
 }
 
 /* MHD_NO cuts the connection. */
-static enum MHD_Result exchange_piece(struct exchange *c, const char *bytes, size_t *n)
+static enum MHD_Result exchange_piece(struct exchange *e, const char *bytes, size_t *n)
 {
-	const struct http_handler *h = &c->server->handler;
+	const struct http_handler *h = &e->server->handler;
 	size_t left = *n;
 
 	*n = 0;
-	if (c->state == EXCHANGE_DISCARD) {
-		if (left > c->discard_left)
+	if (e->state == EXCHANGE_DISCARD) {
+		if (left > e->discard_left)
 			return MHD_NO;
-		c->discard_left -= left;
+		e->discard_left -= left;
 		return MHD_YES;
 	}
-	if (!c->has_reserved && !reserve_growth(c, left)) {
-		buf_done(&c->body);
-		c->x.body = NULL;
-		c->x.body_len = 0;
+	if (!e->has_reserved && !reserve_growth(e, left)) {
+		buf_done(&e->body);
+		e->x.body = NULL;
+		e->x.body_len = 0;
 		if (h->reserve)
-			INSIST(h->reserve(h->ctx, &c->x, 0) == 0);
-		return exchange_answer_early(c);
+			INSIST(h->reserve(h->ctx, &e->x, 0) == 0);
+		return exchange_answer_early(e);
 	}
-	buf_add(&c->body, bytes, left);
-	return c->body.error == 0 ? MHD_YES : MHD_NO;
+	buf_add(&e->body, bytes, left);
+	return e->body.error == 0 ? MHD_YES : MHD_NO;
 }
 
-static enum MHD_Result exchange_complete(struct exchange *c)
+static enum MHD_Result exchange_complete(struct exchange *e)
 {
 	/* Cut off a moment ago, its bytes were on their way already: the answer could not be given. */
-	if (!conn_request_complete(c->client))
+	if (!conn_request_complete(e->conn))
 		return MHD_NO;
-	c->state = EXCHANGE_COMPLETING;
-	c->x.body = c->body.data;
-	c->x.body_len = c->body.len;
-	c->server->handler.complete(c->server->handler.ctx, &c->x);
+	e->state = EXCHANGE_COMPLETING;
+	e->x.body = e->body.data;
+	e->x.body_len = e->body.len;
+	e->server->handler.complete(e->server->handler.ctx, &e->x);
 	/* Suspended: another thread may be writing the answer now; only the state is ours to read. */
-	if (c->state == EXCHANGE_SUSPENDED)
+	if (e->state == EXCHANGE_SUSPENDED)
 		return MHD_YES;
-	INSIST(c->response);
-	return exchange_queue_answer(c);
+	INSIST(e->response);
+	return exchange_queue_answer(e);
 }
 
 enum MHD_Result http_on_request(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
 				const char *version, const char *bytes, size_t *n, void **con_cls)
 {
 	static const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
-	struct exchange *c = *con_cls;
+	struct exchange *e = *con_cls;
 
 	(void)cls;
 	(void)url;
-	INSIST(c && c->magic == EXCHANGE_MAGIC && c->connection == connection);
-	if (c->state == EXCHANGE_NEW)
-		return exchange_begin(c, method, version);
+	INSIST(e && e->magic == EXCHANGE_MAGIC && e->connection == connection);
+	if (e->state == EXCHANGE_NEW)
+		return exchange_begin(e, method, version);
 	if (*n > 0)
-		return exchange_piece(c, bytes, n);
-	switch (c->state) {
+		return exchange_piece(e, bytes, n);
+	switch (e->state) {
 	case EXCHANGE_BODY:
 		/*
 		 * Neither answered nor suspended, so libmicrohttpd stops reading the connection and asks again at once.
@@ -315,19 +315,19 @@ enum MHD_Result http_on_request(void *cls, struct MHD_Connection *connection, co
 		 * resumed, a client that had shut its sending side (the end is there to be read) would be closed
 		 * without its answer. 0.9.75 and 1.0.1 both do so.
 		 */
-		c->state = EXCHANGE_WHOLE;
+		e->state = EXCHANGE_WHOLE;
 		return MHD_YES;
 	case EXCHANGE_WHOLE:
-		return exchange_complete(c);
+		return exchange_complete(e);
 	case EXCHANGE_SUSPENDED:
-		if (!c->cut)
-			return exchange_queue_answer(c);
+		if (!e->cut)
+			return exchange_queue_answer(e);
 		/* Dissolving the connection sends a reset at once, before libmicrohttpd can end it orderly. */
-		if (c->reset)
-			(void)connect(exchange_socket(c), &nobody, sizeof(nobody));
+		if (e->reset)
+			(void)connect(exchange_socket(e), &nobody, sizeof(nobody));
 		return MHD_NO;
 	case EXCHANGE_DISCARD:
-		return c->response ? exchange_queue_answer(c) : MHD_NO; /* it is told, and this was all of the body */
+		return e->response ? exchange_queue_answer(e) : MHD_NO; /* it is told, and this was all of the body */
 	default:
 		return MHD_YES;
 	}
@@ -337,37 +337,37 @@ enum MHD_Result http_on_request(void *cls, struct MHD_Connection *connection, co
  * came. Whether the handler will ever hear of the request is open: the connection owns what is made here. */
 void *http_on_request_line(void *cls, const char *uri, struct MHD_Connection *connection)
 {
-	struct connection *con = connection_of(connection);
-	struct exchange *c = mem_new(1, sizeof(*c));
+	struct conn_context *con = conn_context_of(connection);
+	struct exchange *e = mem_new(1, sizeof(*e));
 
-	exchange_end(con->call);
-	con->call = c;
-	c->magic = EXCHANGE_MAGIC;
-	c->server = cls;
-	c->connection = connection;
-	c->client = con->client;
-	conn_request_began(c->client);
-	exchange_set_silence(c, c->server->timeout_s);
-	c->target = mem_str(uri ? uri : "");
-	c->target_seen = uri;
-	buf_init(&c->body, 0);
-	buf_init(&c->early, EXCHANGE_EARLY_BYTES_MAX);
-	return c;
+	exchange_end(con->exchange);
+	con->exchange = e;
+	e->magic = EXCHANGE_MAGIC;
+	e->server = cls;
+	e->connection = connection;
+	e->conn = con->conn;
+	conn_request_began(e->conn);
+	exchange_set_silence(e, e->server->timeout_s);
+	e->target = mem_str(uri ? uri : "");
+	e->target_seen = uri;
+	buf_init(&e->body, 0);
+	buf_init(&e->early, EXCHANGE_EARLY_BYTES_MAX);
+	return e;
 }
 
 void http_on_completed(void *cls, struct MHD_Connection *connection, void **con_cls,
 		       enum MHD_RequestTerminationCode toe)
 {
-	struct connection *con = connection_of(connection);
+	struct conn_context *con = conn_context_of(connection);
 
 	(void)cls;
 	(void)toe;
 	if (!*con_cls)
 		return;
-	INSIST(*con_cls == con->call);
+	INSIST(*con_cls == con->exchange);
 	*con_cls = NULL;
-	conn_response_complete(con->client, con->call->proven);
-	exchange_end(TAKE(con->call));
+	conn_response_complete(con->conn, con->exchange->proven);
+	exchange_end(TAKE(con->exchange));
 }
 
 /* ---- what handlers call ------------------------------------------------------------------------------------------ */
@@ -419,13 +419,13 @@ unsigned http_header_count(struct http_exchange *x, const char *name)
 const char *http_peer(struct http_exchange *x)
 {
 	const union MHD_ConnectionInfo *info;
-	struct exchange *c = exchange_of(x);
+	struct exchange *e = exchange_of(x);
 
-	if (!c->peer) {
-		info = MHD_get_connection_info(c->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-		c->peer = info ? http_address_host(info->client_addr) : mem_str("unix");
+	if (!e->peer) {
+		info = MHD_get_connection_info(e->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+		e->peer = info ? http_address_host(info->client_addr) : mem_str("unix");
 	}
-	return c->peer;
+	return e->peer;
 }
 
 void http_proven(struct http_exchange *x)
@@ -435,47 +435,47 @@ void http_proven(struct http_exchange *x)
 
 void http_answer(struct http_exchange *x, const struct http_answer *a)
 {
-	struct exchange *c = exchange_of(x);
+	struct exchange *e = exchange_of(x);
 
-	INSIST(c->state == EXCHANGE_NEW || c->state == EXCHANGE_BODY || c->state == EXCHANGE_COMPLETING);
-	exchange_set_answer(c, a);
+	INSIST(e->state == EXCHANGE_NEW || e->state == EXCHANGE_BODY || e->state == EXCHANGE_COMPLETING);
+	exchange_set_answer(e, a);
 }
 
 char *http_take_body(struct http_exchange *x)
 {
-	struct exchange *c = exchange_of(x);
+	struct exchange *e = exchange_of(x);
 
-	INSIST(c->state == EXCHANGE_COMPLETING && c->x.body);
-	c->x.body = NULL;
-	c->x.body_len = 0;
-	return buf_take(&c->body);
+	INSIST(e->state == EXCHANGE_COMPLETING && e->x.body);
+	e->x.body = NULL;
+	e->x.body_len = 0;
+	return buf_take(&e->body);
 }
 
 void http_suspend(struct http_exchange *x)
 {
-	struct exchange *c = exchange_of(x);
+	struct exchange *e = exchange_of(x);
 
-	INSIST(c->state == EXCHANGE_COMPLETING && !c->response);
-	c->state = EXCHANGE_SUSPENDED;
-	c->was_suspended = true;
-	atomic_fetch_add(&c->server->suspended, 1);
-	MHD_suspend_connection(c->connection);
+	INSIST(e->state == EXCHANGE_COMPLETING && !e->response);
+	e->state = EXCHANGE_SUSPENDED;
+	e->was_suspended = true;
+	atomic_fetch_add(&e->server->suspended, 1);
+	MHD_suspend_connection(e->connection);
 }
 
 void http_resume(struct http_exchange *x, const struct http_answer *a)
 {
-	struct exchange *c = exchange_of(x);
+	struct exchange *e = exchange_of(x);
 
-	exchange_set_answer(c, a);
-	MHD_resume_connection(c->connection);
+	exchange_set_answer(e, a);
+	MHD_resume_connection(e->connection);
 }
 
 void http_resume_cut(struct http_exchange *x, bool reset)
 {
-	struct exchange *c = exchange_of(x);
+	struct exchange *e = exchange_of(x);
 
-	INSIST(!c->response && !c->cut);
-	c->cut = true;
-	c->reset = reset;
-	MHD_resume_connection(c->connection);
+	INSIST(!e->response && !e->cut);
+	e->cut = true;
+	e->reset = reset;
+	MHD_resume_connection(e->connection);
 }

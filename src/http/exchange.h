@@ -81,7 +81,7 @@ struct exchange {
 	unsigned magic;
 	struct http_server *server;
 	struct MHD_Connection *connection;
-	struct conn *client;       /* the connection's */
+	struct conn *conn;         /* the connection's */
 	enum exchange_state state; /* written by the pool's thread alone */
 	bool begun;                /* begin was called: done is owed */
 	bool was_suspended;
@@ -105,32 +105,32 @@ struct exchange {
 
 static inline struct exchange *exchange_of(struct http_exchange *x)
 {
-	struct exchange *c = (struct exchange *)x;
+	struct exchange *e = (struct exchange *)x;
 
-	INSIST(c && c->magic == EXCHANGE_MAGIC);
-	return c;
+	INSIST(e && e->magic == EXCHANGE_MAGIC);
+	return e;
 }
 
 /*
  * The connection's socket. A pointer that MHD_get_connection_info returned is good until the next such call only: 1.0.1
  * has one place for all its answers, where 0.9.75 points to the thing itself.
  */
-int exchange_socket(const struct exchange *c);
+int exchange_socket(const struct exchange *e);
 /* libmicrohttpd's own time-out, of silence. Only inside a callback of libmicrohttpd, and not suspended: 0.9.75 moves
  * the connection between its lists of time-outs, and takes it for one that is in them. */
-void exchange_set_silence(struct exchange *c, unsigned seconds);
+void exchange_set_silence(struct exchange *e, unsigned seconds);
 /* Sets the answer, once a call. One that is set while a body comes in goes out by exchange_answer_early, a later one by
  * exchange_queue_answer. */
-void exchange_set_answer(struct exchange *c, const struct http_answer *a);
+void exchange_set_answer(struct exchange *e, const struct http_answer *a);
 /* The server's own errors: JSON where the owner speaks JSON. */
-void exchange_set_error(struct exchange *c, unsigned status, const char *what);
-static inline bool exchange_is_answered(const struct exchange *c)
+void exchange_set_error(struct exchange *e, unsigned status, const char *what);
+static inline bool exchange_is_answered(const struct exchange *e)
 {
-	return c->response || c->early.len > 0;
+	return e->response || e->early.len > 0;
 }
 /* Answers while the rest of the body, which is not wanted, may still come. Returns what libmicrohttpd's handler has to
  * return: MHD_NO cuts the connection. */
-enum MHD_Result exchange_answer_early(struct exchange *c);
-enum MHD_Result exchange_queue_answer(struct exchange *c);
+enum MHD_Result exchange_answer_early(struct exchange *e);
+enum MHD_Result exchange_queue_answer(struct exchange *e);
 
 #endif

@@ -53,17 +53,17 @@ static void add_header(struct MHD_Response *r, const char *name, const char *val
 		log_debug(NULL, "the header %s cannot be sent, leaving it out", name);
 }
 
-void exchange_set_answer(struct exchange *c, const struct http_answer *a)
+void exchange_set_answer(struct exchange *e, const struct http_answer *a)
 {
 	struct MHD_Response *r;
 
-	INSIST(!exchange_is_answered(c) && !c->cut);
+	INSIST(!exchange_is_answered(e) && !e->cut);
 	/* libmicrohttpd takes no answer while a body comes in: an answer then is written by ourselves. Before the body
 	 * a long one may wait until the body has come and gone. */
-	if (c->state == EXCHANGE_BODY || (c->state == EXCHANGE_NEW && c->has_body && !c->expects_continue &&
+	if (e->state == EXCHANGE_BODY || (e->state == EXCHANGE_NEW && e->has_body && !e->expects_continue &&
 					  a->body_len <= EXCHANGE_EARLY_BODY_MAX)) {
-		write_answer(a, c->x.method, &c->early);
-		INSIST(c->early.error == 0);
+		write_answer(a, e->x.method, &e->early);
+		INSIST(e->early.error == 0);
 		return;
 	}
 	r = MHD_create_response_from_buffer(a->body_len, (void *)(a->body_len > 0 ? a->body : ""),
@@ -75,19 +75,19 @@ void exchange_set_answer(struct exchange *c, const struct http_answer *a)
 		add_header(r, a->headers->items[i].name, a->headers->items[i].value);
 	if (a->close)
 		add_header(r, MHD_HTTP_HEADER_CONNECTION, "close");
-	c->response = r;
-	c->status = a->status;
+	e->response = r;
+	e->status = a->status;
 }
 
-void exchange_set_error(struct exchange *c, unsigned status, const char *what)
+void exchange_set_error(struct exchange *e, unsigned status, const char *what)
 {
-	const char *member = c->server->error_member;
+	const char *member = e->server->error_member;
 	CLEANUP(mem_freep) char *body = member ? mem_fmt("{\"%s\":\"%s\"}", member, what) : mem_fmt("%s\n", what);
 	CLEANUP(pairs_done) struct pairs headers = {0};
 
 	if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
 		pairs_add(&headers, MHD_HTTP_HEADER_RETRY_AFTER, RETRY_AFTER);
-	exchange_set_answer(c, &(struct http_answer){.status = status,
+	exchange_set_answer(e, &(struct http_answer){.status = status,
 						     .type = member ? "application/json" : "text/plain",
 						     .body = body,
 						     .body_len = strlen(body),
@@ -95,35 +95,35 @@ void exchange_set_error(struct exchange *c, unsigned status, const char *what)
 						     .close = true});
 }
 
-int exchange_socket(const struct exchange *c)
+int exchange_socket(const struct exchange *e)
 {
 	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(c->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+		MHD_get_connection_info(e->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 
 	INSIST(info);
 	return info->connect_fd;
 }
 
-void exchange_set_silence(struct exchange *c, unsigned seconds)
+void exchange_set_silence(struct exchange *e, unsigned seconds)
 {
 	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(c->connection, MHD_CONNECTION_INFO_CONNECTION_TIMEOUT);
+		MHD_get_connection_info(e->connection, MHD_CONNECTION_INFO_CONNECTION_TIMEOUT);
 
 	INSIST(info);
 	if (info->connection_timeout != seconds)
-		INSIST(MHD_set_connection_option(c->connection, MHD_CONNECTION_OPTION_TIMEOUT, seconds) == MHD_YES);
+		INSIST(MHD_set_connection_option(e->connection, MHD_CONNECTION_OPTION_TIMEOUT, seconds) == MHD_YES);
 }
 
-enum MHD_Result exchange_queue_answer(struct exchange *c)
+enum MHD_Result exchange_queue_answer(struct exchange *e)
 {
-	enum MHD_Result r = MHD_queue_response(c->connection, c->status, c->response);
+	enum MHD_Result r = MHD_queue_response(e->connection, e->status, e->response);
 
-	conn_response_began(c->client);
-	if (c->proven)
-		exchange_set_silence(c, c->server->idle_s);
-	MHD_destroy_response(c->response);
-	c->response = NULL;
-	c->state = EXCHANGE_QUEUED;
+	conn_response_began(e->conn);
+	if (e->proven)
+		exchange_set_silence(e, e->server->idle_s);
+	MHD_destroy_response(e->response);
+	e->response = NULL;
+	e->state = EXCHANGE_QUEUED;
 	return r;
 }
 
@@ -135,27 +135,27 @@ enum MHD_Result exchange_queue_answer(struct exchange *c)
  * where it announced no body, as libmicrohttpd would send it 100 first, and may meanwhile see it shut its sending side
  * and close.
  */
-enum MHD_Result exchange_answer_early(struct exchange *c)
+enum MHD_Result exchange_answer_early(struct exchange *e)
 {
-	const int fd = exchange_socket(c);
-	size_t len = c->early.len;
+	const int fd = exchange_socket(e);
+	size_t len = e->early.len;
 	ssize_t n;
 
-	if (c->response && (c->has_body || c->expects_continue)) {
-		add_header(c->response, MHD_HTTP_HEADER_CONNECTION, "close");
-		if (c->expects_continue)
-			return exchange_queue_answer(c);
+	if (e->response && (e->has_body || e->expects_continue)) {
+		add_header(e->response, MHD_HTTP_HEADER_CONNECTION, "close");
+		if (e->expects_continue)
+			return exchange_queue_answer(e);
 	}
-	c->discard_left = c->server->max_body + HTTP_DISCARD_BYTES;
-	c->state = EXCHANGE_DISCARD;
-	if (c->response)
+	e->discard_left = e->server->max_body + HTTP_DISCARD_BYTES;
+	e->state = EXCHANGE_DISCARD;
+	if (e->response)
 		return MHD_YES;
 
-	if (c->server->timeout_s > HTTP_DISCARD_SILENCE_S)
-		exchange_set_silence(c, HTTP_DISCARD_SILENCE_S);
+	if (e->server->timeout_s > HTTP_DISCARD_SILENCE_S)
+		exchange_set_silence(e, HTTP_DISCARD_SILENCE_S);
 	/* Nothing else is under way to the client, so all of it fits into the socket's buffer, or the client is one
 	 * that does not read. */
-	n = send(fd, c->early.data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
-	buf_done(&c->early);
+	n = send(fd, e->early.data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	buf_done(&e->early);
 	return n == (ssize_t)len && shutdown(fd, SHUT_WR) == 0 ? MHD_YES : MHD_NO;
 }

@@ -15,8 +15,8 @@
 #include "base/url.h"
 
 /* The characters that are allowed beside letters and digits. */
-#define OF_AUTHORITY "-._~%!$&'()*+,;=:[]" /* no "@": a user before the host is refused (RFC 9110, 4.2.4) */
-#define OF_TOKEN "!#$%&'*+-.^_`|~"         /* a method, the name of a header */
+#define AUTHORITY_EXTRA "-._~%!$&'()*+,;=:[]" /* no "@": a user before the host is refused (RFC 9110, 4.2.4) */
+#define TOKEN_EXTRA "!#$%&'*+-.^_`|~"         /* a method, the name of a header */
 
 /* ---- the target -------------------------------------------------------------------------------------------------- */
 
@@ -31,10 +31,10 @@ static bool is_alnum(char c)
 }
 
 /* True where the text has letters, digits and characters of `beside` only; false where it is empty. */
-static bool is_made_of(const char *beside, const char *text, size_t len)
+static bool is_made_of(const char *extra, const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
-		if (!is_alnum(text[i]) && (text[i] == '\0' || !strchr(beside, text[i])))
+		if (!is_alnum(text[i]) && (text[i] == '\0' || !strchr(extra, text[i])))
 			return false;
 	return len > 0;
 }
@@ -47,7 +47,7 @@ static char *absolute_form(char *text, char **ret_host)
 
 	len = strcspn(authority, "/?");
 	rest = authority + len;
-	if (scheme == 0 || authority[0] == ':' || !is_made_of(OF_AUTHORITY, authority, len))
+	if (scheme == 0 || authority[0] == ':' || !is_made_of(AUTHORITY_EXTRA, authority, len))
 		return NULL;
 	memmove(text, authority, len);
 	text[len] = '\0';
@@ -81,11 +81,11 @@ const char *head_target(char *text, const char *method, struct request_target *r
 /* ---- headers ----------------------------------------------------------------------------------------------------- */
 
 /* A walk over libmicrohttpd's headers: the first one counts and judges, the second one copies. */
-struct walk {
+struct head_walk {
 	size_t n, bytes;
 	bool malformed;
-	bool cut;       /* libmicrohttpd before 1.0: each text's place is looked at */
-	const char *at; /* where the next name must stand */
+	bool check_positions;  /* libmicrohttpd before 1.0: each text's place is looked at */
+	const char *next_name; /* where the next name must stand */
 	struct headers *to;
 	char *free; /* in to->items, behind the pairs */
 };
@@ -105,29 +105,29 @@ static void trim(const char **value, size_t *len)
 	}
 }
 
-static enum MHD_Result judge(void *cls, enum MHD_ValueKind kind, const char *name, size_t name_len, const char *value,
-			     size_t value_len)
+static enum MHD_Result check_header(void *cls, enum MHD_ValueKind kind, const char *name, size_t name_len,
+				    const char *value, size_t value_len)
 {
-	struct walk *w = cls;
+	struct head_walk *w = cls;
 
 	(void)kind;
 	if (!value) {
 		value = "";
 		value_len = 0;
 	}
-	if (!is_made_of(OF_TOKEN, name, name_len) || (w->cut && name != w->at))
+	if (!is_made_of(TOKEN_EXTRA, name, name_len) || (w->check_positions && name != w->next_name))
 		w->malformed = true;
 	for (size_t i = 0; i < value_len; i++)
 		if (is_control(value[i]) && value[i] != '\t')
 			w->malformed = true;
-	w->at = value + value_len + strlen("\r\n");
+	w->next_name = value + value_len + strlen("\r\n");
 	trim(&value, &value_len);
 	w->n++;
 	w->bytes += name_len + 1 + value_len + 1;
 	return w->malformed ? MHD_NO : MHD_YES;
 }
 
-static char *copy(struct walk *w, const char *text, size_t len)
+static char *copy(struct head_walk *w, const char *text, size_t len)
 {
 	char *to = w->free;
 
@@ -137,10 +137,10 @@ static char *copy(struct walk *w, const char *text, size_t len)
 	return to;
 }
 
-static enum MHD_Result take(void *cls, enum MHD_ValueKind kind, const char *name, size_t name_len, const char *value,
-			    size_t value_len)
+static enum MHD_Result copy_header(void *cls, enum MHD_ValueKind kind, const char *name, size_t name_len,
+				   const char *value, size_t value_len)
 {
-	struct walk *w = cls;
+	struct head_walk *w = cls;
 	struct pair *pair = &w->to->items[w->to->n++];
 
 	(void)kind;
@@ -158,30 +158,30 @@ static enum MHD_Result take(void *cls, enum MHD_ValueKind kind, const char *name
 
 const char *head_take(struct MHD_Connection *connection, const struct request_line *line, struct headers *ret)
 {
-	struct walk w = {.cut = strncmp(MHD_get_version(), "0.", 2) == 0,
-			 .at = line->version + strlen(line->version) + strlen("\r\n")};
+	struct head_walk w = {.check_positions = strncmp(MHD_get_version(), "0.", 2) == 0,
+			      .next_name = line->version + strlen(line->version) + strlen("\r\n")};
 	const size_t method_len = strlen(line->method);
 	const union MHD_ConnectionInfo *info;
 
 	*ret = (struct headers){0};
-	if (!is_made_of(OF_TOKEN, line->method, method_len))
+	if (!is_made_of(TOKEN_EXTRA, line->method, method_len))
 		return "malformed request line";
 	/* Nothing stands between method, target and version but the one blank of each. */
-	if (w.cut &&
+	if (w.check_positions &&
 	    (line->target != line->method + method_len + 1 || line->version != line->target + line->target_len + 1))
 		return "malformed request line";
-	(void)MHD_get_connection_values_n(connection, MHD_HEADER_KIND, judge, &w);
+	(void)MHD_get_connection_values_n(connection, MHD_HEADER_KIND, check_header, &w);
 	if (w.malformed)
 		return "malformed header";
 	/* The last header is followed by the empty line, and by nothing that belongs to the head. */
-	info = w.cut ? MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE) : NULL;
-	if (w.cut && (!info || (size_t)(w.at - line->method) + strlen("\r\n") != info->header_size))
+	info = w.check_positions ? MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE) : NULL;
+	if (w.check_positions && (!info || (size_t)(w.next_name - line->method) + strlen("\r\n") != info->header_size))
 		return "malformed header";
 	if (w.n == 0)
 		return NULL;
 	ret->items = mem_new(1, w.n * sizeof(*ret->items) + w.bytes);
 	w.to = ret;
 	w.free = (char *)(ret->items + w.n);
-	(void)MHD_get_connection_values_n(connection, MHD_HEADER_KIND, take, &w);
+	(void)MHD_get_connection_values_n(connection, MHD_HEADER_KIND, copy_header, &w);
 	return NULL;
 }

@@ -37,7 +37,7 @@ static void on_message(void *cls, const char *fmt, va_list ap)
 	log_debug(NULL, "libmicrohttpd: %s", text);
 }
 
-static size_t leave_as_it_came(void *cls, struct MHD_Connection *connection, char *text)
+static size_t keep_encoded(void *cls, struct MHD_Connection *connection, char *text)
 {
 	(void)cls;
 	(void)connection;
@@ -119,7 +119,7 @@ static struct MHD_Daemon *server_daemon(struct http_server *s, int fd, const str
 		{MHD_OPTION_CONNECTION_TIMEOUT, s->timeout_s, NULL},
 		{MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL},
 		{MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)http_on_request_line, s},
-		{MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)leave_as_it_came, NULL},
+		{MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)keep_encoded, NULL},
 		{MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)http_on_completed, s},
 		{MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)http_on_connection, s},
 		{MHD_OPTION_END, 0, NULL},
