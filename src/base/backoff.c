@@ -5,13 +5,13 @@
 
 #include "base/digest.h"
 
-int64_t backoff_ms(unsigned attempts, double chance)
+int64_t backoff_ms(unsigned attempts, double jitter)
 {
 	int64_t most_ms = BACKOFF_LAST_MS, wait_ms;
 
 	if (attempts < 16 && ((int64_t)BACKOFF_FIRST_MS << attempts) < most_ms)
 		most_ms = (int64_t)BACKOFF_FIRST_MS << attempts;
-	wait_ms = (int64_t)((double)most_ms * chance);
+	wait_ms = (int64_t)((double)most_ms * jitter);
 	return wait_ms > 100 ? wait_ms : 100;
 }
 

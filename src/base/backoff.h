@@ -10,9 +10,9 @@
 #define BACKOFF_FIRST_MS 1000
 #define BACKOFF_LAST_MS (5 * 60 * 1000)
 
-/* chance × min(BACKOFF_LAST_MS, BACKOFF_FIRST_MS × 2^attempts), at least a tenth of a second. attempts: those that
- * failed before the latest. chance: 0…1. */
-int64_t backoff_ms(unsigned attempts, double chance);
+/* jitter × min(BACKOFF_LAST_MS, BACKOFF_FIRST_MS × 2^attempts), at least a tenth of a second. attempts: those that
+ * failed before the latest. jitter: 0…1. */
+int64_t backoff_ms(unsigned attempts, double jitter);
 /* 0…1, both included, at random. Any thread. */
 double backoff_jitter(void);
 

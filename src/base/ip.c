@@ -98,11 +98,11 @@ bool ip_is_loopback(const struct ip *ip)
 
 struct ip ip_limit_key(const struct ip *ip)
 {
-	struct ip holder = *ip;
+	struct ip key = *ip;
 
-	if (holder.bits == IPV6_BITS)
-		memset(holder.bytes + LIMIT_KEY_BITS / 8, 0, sizeof(holder.bytes) - LIMIT_KEY_BITS / 8);
-	return holder;
+	if (key.bits == IPV6_BITS)
+		memset(key.bytes + LIMIT_KEY_BITS / 8, 0, sizeof(key.bytes) - LIMIT_KEY_BITS / 8);
+	return key;
 }
 
 /* ---- networks ---------------------------------------------------------------------------------------------------- */

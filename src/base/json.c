@@ -227,10 +227,10 @@ void json_redact(struct json_object *o, const struct redactor *secrets)
 {
 	switch (json_object_get_type(o)) {
 	case json_type_string: {
-		CLEANUP(mem_freep) char *struck = redact(secrets, json_object_get_string(o));
+		CLEANUP(mem_freep) char *redacted = redact(secrets, json_object_get_string(o));
 
-		if (strcmp(struck, json_object_get_string(o)) != 0)
-			INSIST(json_object_set_string(o, struck) == 1);
+		if (strcmp(redacted, json_object_get_string(o)) != 0)
+			INSIST(json_object_set_string(o, redacted) == 1);
 		break;
 	}
 	case json_type_array:

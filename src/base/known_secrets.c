@@ -85,7 +85,7 @@ char *known_secrets_json(struct json_object *o)
 
 char *known_secrets_clean(const char *text)
 {
-	CLEANUP(mem_freep) char *struck = known_secrets_redact(text), *masked = mask_text(struck);
+	CLEANUP(mem_freep) char *redacted = known_secrets_redact(text), *masked = mask_text(redacted);
 
 	return escape_text(masked);
 }

@@ -202,12 +202,12 @@ static void log_journal(int level, const char *message, const struct log_field *
  * owns the result. */
 static char *log_clean(const struct redactor *secrets, const char *text)
 {
-	char *struck = redact(secrets, text), *masked;
+	char *redacted = redact(secrets, text), *masked;
 
 	if (atomic_load(&log_personal_data))
-		return struck;
-	masked = mask_text(struck);
-	free(struck);
+		return redacted;
+	masked = mask_text(redacted);
+	free(redacted);
 	return masked;
 }
 

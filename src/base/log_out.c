@@ -22,8 +22,8 @@
 static _Atomic(struct writer *) out; /* NULL: each thread writes by itself */
 /* Lines are left out: the thread is being stopped, or was left behind with one that nobody takes. */
 static atomic_bool blocked;
-static _Thread_local bool may_block; /* this is the writer's thread, which tells how many lines were dropped */
-static void (*tell)(uint64_t n);     /* set before that thread starts */
+static _Thread_local bool may_block;       /* this is the writer's thread, which tells how many lines were dropped */
+static void (*report_dropped)(uint64_t n); /* set before that thread starts */
 
 /* ---- to stderr and the journal: may block ------------------------------------------------------------------------ */
 
@@ -83,10 +83,10 @@ static void put(const char *bytes, size_t len)
 		write_text(text, text_len);
 }
 
-static void tell_dropped(uint64_t n)
+static void on_dropped(uint64_t n)
 {
 	may_block = true;
-	tell(n);
+	report_dropped(n);
 }
 
 /* ---- what log.c calls -------------------------------------------------------------------------------------------- */
@@ -141,10 +141,10 @@ static void on_abort(void)
 void log_out_start(void (*dropped)(uint64_t n))
 {
 	const struct writer_options options = {
-		.name = "log", .max_bytes = LOG_OUT_BYTES, .put = put, .dropped = tell_dropped};
+		.name = "log", .max_bytes = LOG_OUT_BYTES, .put = put, .dropped = on_dropped};
 
 	INSIST(!atomic_load(&out));
-	tell = dropped;
+	report_dropped = dropped;
 	atomic_store(&blocked, false);
 	atomic_store(&out, writer_start(&options));
 	mem_on_abort(on_abort);

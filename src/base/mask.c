@@ -141,7 +141,7 @@ static void add_local(struct buf *to, const struct unwrapped *r, const char *sou
 }
 
 static bool find_address(const void *ctx, const struct unwrapped *r, const char *source, size_t at,
-			 struct unwrapped_span *ret, struct buf *instead)
+			 struct unwrapped_span *ret, struct buf *replacement)
 {
 	(void)ctx;
 	for (size_t i = at; i < r->len; i++) {
@@ -158,8 +158,8 @@ static bool find_address(const void *ctx, const struct unwrapped *r, const char 
 		ret->to = i + n;
 		while (domain > i + n && ret->to < domain)
 			ret->to++;
-		add_local(instead, r, source, start, end);
-		buf_adds(instead, "@");
+		add_local(replacement, r, source, start, end);
+		buf_adds(replacement, "@");
 		return true;
 	}
 	return false;

@@ -14,23 +14,23 @@
 #include <string.h>
 #include <unistd.h>
 
-static _Atomic(void (*)(void)) mem_last_deed;
+static _Atomic(void (*)(void)) mem_abort_hook;
 
 void mem_on_abort(void (*fn)(void))
 {
-	atomic_store(&mem_last_deed, fn);
+	atomic_store(&mem_abort_hook, fn);
 }
 
 /* Neither stdio nor the log: both may want memory. A pipe that is full is not waited for; where another process fills
  * it between the look and the write, the alarm ends this one. */
 static __attribute__((noreturn)) void mem_die(const char *line)
 {
-	void (*last_deed)(void) = atomic_exchange(&mem_last_deed, NULL);
+	void (*hook)(void) = atomic_exchange(&mem_abort_hook, NULL);
 	struct pollfd fd = {.fd = STDERR_FILENO, .events = POLLOUT};
 	sigset_t set;
 
-	if (last_deed)
-		last_deed();
+	if (hook)
+		hook();
 	sigemptyset(&set);
 	sigaddset(&set, SIGALRM);
 	(void)signal(SIGALRM, SIG_DFL);

@@ -208,7 +208,7 @@ static struct series *series_make(enum metric m, const char *const labels[LABELS
 }
 
 /* As a label may be shown; NULL: as it is. The caller's. */
-static char *label_cleaned(const char *label)
+static char *label_clean(const char *label)
 {
 	char *clean = known_secrets_clean(label);
 	size_t len = strlen(clean);
@@ -227,7 +227,7 @@ static char *label_cleaned(const char *label)
 
 /* Label values as a series has them. */
 struct labels {
-	const char *shown[LABELS_MAX];
+	const char *values[LABELS_MAX];
 	char *owned[LABELS_MAX];
 };
 
@@ -238,8 +238,8 @@ static void labels_make(enum metric m, const char *l1, const char *l2, const cha
 
 	*ret = (struct labels){0};
 	for (unsigned i = 0; i < LABELS_MAX && specs[m].labels[i]; i++) {
-		ret->owned[i] = label_cleaned(labels[i] ? labels[i] : "");
-		ret->shown[i] = ret->owned[i] ? ret->owned[i] : labels[i] ? labels[i] : "";
+		ret->owned[i] = label_clean(labels[i] ? labels[i] : "");
+		ret->values[i] = ret->owned[i] ? ret->owned[i] : labels[i] ? labels[i] : "";
 	}
 }
 
@@ -265,13 +265,13 @@ static const char *bounded_name(enum metric m, const char *name)
 /* Makes the series where it is not there yet. */
 static struct series *series_get(enum metric m, const struct labels *l)
 {
-	const char *labels[LABELS_MAX] = {l->shown[0], l->shown[1], l->shown[2]};
+	const char *labels[LABELS_MAX] = {l->values[0], l->values[1], l->values[2]};
 	struct series **slot = slot_of(m, labels);
-	unsigned names_at = specs[m].names;
+	unsigned names_label = specs[m].names;
 
 	INSIST(lock_is_mine(&lock));
-	if (!*slot && names_at > 0) {
-		labels[names_at - 1] = bounded_name(m, labels[names_at - 1]);
+	if (!*slot && names_label > 0) {
+		labels[names_label - 1] = bounded_name(m, labels[names_label - 1]);
 		slot = slot_of(m, labels);
 	}
 	if (!*slot && n_series >= SERIES_MAX && !unlabelled(m)) {
@@ -329,7 +329,7 @@ double metrics_get(enum metric m, const char *label1, const char *label2, const 
 
 	labels_make(m, label1, label2, label3, &l);
 	lock_acquire(&lock);
-	s = *slot_of(m, l.shown);
+	s = *slot_of(m, l.values);
 	value = s ? s->value : 0;
 	lock_release(&lock);
 	return value;
@@ -360,40 +360,40 @@ static void put_number(struct buf *to, double value)
 	buf_adds(to, text);
 }
 
-static void put_plain(struct buf *to, const struct metric_sample *r)
+static void put_plain(struct buf *to, const struct metric_sample *sample)
 {
-	const struct metric_spec *spec = &specs[r->series->metric];
+	const struct metric_spec *spec = &specs[sample->series->metric];
 
 	buf_adds(to, spec->name);
 	for (unsigned i = 0; i < LABELS_MAX && spec->labels[i]; i++) {
 		buf_addf(to, "%c%s=\"", i == 0 ? '{' : ',', spec->labels[i]);
-		for (const char *value = r->series->labels[i]; *value != '\0'; value++) {
+		for (const char *value = sample->series->labels[i]; *value != '\0'; value++) {
 			if (*value == '"' || *value == '\\')
 				buf_addc(to, '\\');
 			buf_addc(to, *value);
 		}
 		buf_addc(to, '"');
 	}
-	buf_adds(to, unlabelled(r->series->metric) ? " " : "} ");
-	put_number(to, r->value);
+	buf_adds(to, unlabelled(sample->series->metric) ? " " : "} ");
+	put_number(to, sample->value);
 	buf_addc(to, '\n');
 }
 
-static void put_histogram(struct buf *to, const struct metric_sample *r)
+static void put_histogram(struct buf *to, const struct metric_sample *sample)
 {
-	const struct metric_spec *spec = &specs[r->series->metric];
-	unsigned n = bounds_of(r->series->metric);
+	const struct metric_spec *spec = &specs[sample->series->metric];
+	unsigned n = bounds_of(sample->series->metric);
 	uint64_t count = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		count += r->buckets[i];
+		count += sample->buckets[i];
 		buf_addf(to, "%s_bucket{le=\"", spec->name);
 		put_number(to, spec->bounds[i]);
 		buf_addf(to, "\"} %llu\n", (unsigned long long)count);
 	}
-	count += r->buckets[n];
+	count += sample->buckets[n];
 	buf_addf(to, "%s_bucket{le=\"+Inf\"} %llu\n%s_sum ", spec->name, (unsigned long long)count, spec->name);
-	put_number(to, r->value);
+	put_number(to, sample->value);
 	buf_addf(to, "\n%s_count %llu\n", spec->name, (unsigned long long)count);
 }
 

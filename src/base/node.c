@@ -19,12 +19,12 @@ struct node *node_new(enum node_type type, const char *file, unsigned line, unsi
 	return n;
 }
 
-struct node *node_new_at(enum node_type type, const struct node *place)
+struct node *node_new_at(enum node_type type, const struct node *origin)
 {
-	struct node *n = node_new(type, place->file, place->line, place->column);
+	struct node *n = node_new(type, origin->file, origin->line, origin->column);
 
 	free(n->path);
-	n->path = mem_str(place->path);
+	n->path = mem_str(origin->path);
 	return n;
 }
 

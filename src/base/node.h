@@ -33,8 +33,8 @@ struct node {
 };
 
 struct node *node_new(enum node_type type, const char *file, unsigned line, unsigned column);
-/* A new node with the line, column and path of `place`, for problems that are found in it. */
-struct node *node_new_at(enum node_type type, const struct node *place);
+/* A new node with the line, column and path of `origin`, for problems that are found in it. */
+struct node *node_new_at(enum node_type type, const struct node *origin);
 void node_add(struct node *parent, const char *key_or_null, struct node *child); /* parent owns child */
 struct node *node_dup(const struct node *n);
 void node_free(struct node *n); /* wipes the texts, which may be secrets; NULL allowed */

@@ -73,7 +73,7 @@ static const char *take_conversion(const char *at, va_list *ap, struct conversio
 }
 
 /* The text as it is shown; at most `precision` bytes of it. The caller's. */
-static char *shown(const char *text, int precision)
+static char *printable(const char *text, int precision)
 {
 	size_t len = precision >= 0 ? strnlen(text, (size_t)precision) : strlen(text);
 	CLEANUP(mem_freep) char *part = NULL, *cleaned = NULL;
@@ -94,7 +94,7 @@ static void put_blanks(FILE *to, size_t n)
 
 static void put_text(FILE *to, const struct conversion *c, const char *text)
 {
-	CLEANUP(mem_freep) char *line = shown(text ? text : "(null)", c->precision);
+	CLEANUP(mem_freep) char *line = printable(text ? text : "(null)", c->precision);
 	size_t width = c->width > 0 ? (size_t)c->width : 0, taken = escape_width(line);
 
 	if (!c->left && taken < width)
@@ -172,11 +172,11 @@ void out_to(FILE *to, const char *fmt, ...)
 void out_lines(FILE *to, const char *text)
 {
 	CLEANUP(mem_freep) char *cleaned = known_secrets_redact(text);
-	CLEANUP(buf_done) struct buf shown;
+	CLEANUP(buf_done) struct buf lines;
 
-	buf_init(&shown, INT_MAX);
-	escape_add(&shown, cleaned, ESCAPE_LINES);
-	(void)fwrite(shown.data, 1, shown.len, to);
+	buf_init(&lines, INT_MAX);
+	escape_add(&lines, cleaned, ESCAPE_LINES);
+	(void)fwrite(lines.data, 1, lines.len, to);
 }
 
 void out_exact(FILE *to, const char *text)
@@ -186,7 +186,7 @@ void out_exact(FILE *to, const char *text)
 
 size_t out_width(const char *text)
 {
-	CLEANUP(mem_freep) char *line = shown(text, -1);
+	CLEANUP(mem_freep) char *line = printable(text, -1);
 
 	return escape_width(line);
 }

@@ -49,7 +49,7 @@ struct walk {
 	void *ctx;
 };
 
-static void set(char **text, char *owned)
+static void replace(char **text, char *owned)
 {
 	free(*text);
 	*text = owned;
@@ -73,9 +73,9 @@ static int follow_link(struct walk *w, const char *whole, const char *name)
 	}
 	target[n] = '\0';
 	stop_at(w, PATH_LINK, name, 0);
-	set(&w->rest, mem_fmt("%s/%s", target, w->rest));
+	replace(&w->rest, mem_fmt("%s/%s", target, w->rest));
 	if (target[0] == '/')
-		set(&w->folder, mem_str("/"));
+		replace(&w->folder, mem_str("/"));
 	return 0;
 }
 
@@ -98,7 +98,7 @@ static int look_up(struct walk *w, const char *name)
 		return 0;
 	}
 	stop_at(w, PATH_FOLDER, name, 0);
-	set(&w->folder, TAKE(whole));
+	replace(&w->folder, TAKE(whole));
 	return 0;
 }
 
@@ -114,7 +114,7 @@ int path_walk(const char *path, void (*fn)(void *ctx, const struct path_stop *st
 
 		if (len == 0)
 			break;
-		set(&w.rest, mem_str(from + len));
+		replace(&w.rest, mem_str(from + len));
 		r = strcmp(name, ".") == 0 ? 0 : look_up(&w, name);
 	}
 	free(w.folder);

@@ -18,7 +18,7 @@ static int escaped_byte(const char *raw, size_t len)
 
 /* ---- encoding ---------------------------------------------------------------------------------------------------- */
 
-static void add(struct buf *to, const char *text, const char *besides, bool partly)
+static void add(struct buf *to, const char *text, const char *safe, bool partly)
 {
 	for (;;) {
 		size_t run = strspn(text, PERCENT_UNRESERVED);
@@ -27,7 +27,7 @@ static void add(struct buf *to, const char *text, const char *besides, bool part
 		text += run;
 		if (*text == '\0')
 			return;
-		if (strchr(besides, *text) || (partly && escaped_byte(text, strnlen(text, 3)) >= 0))
+		if (strchr(safe, *text) || (partly && escaped_byte(text, strnlen(text, 3)) >= 0))
 			buf_addc(to, *text);
 		else
 			buf_addf(to, "%%%02X", (unsigned)(unsigned char)*text);
@@ -35,14 +35,14 @@ static void add(struct buf *to, const char *text, const char *besides, bool part
 	}
 }
 
-void percent_add(struct buf *to, const char *text, const char *besides)
+void percent_add(struct buf *to, const char *text, const char *safe)
 {
-	add(to, text, besides, false);
+	add(to, text, safe, false);
 }
 
-void percent_add_partly(struct buf *to, const char *text, const char *besides)
+void percent_add_partly(struct buf *to, const char *text, const char *safe)
 {
-	add(to, text, besides, true);
+	add(to, text, safe, true);
 }
 
 void percent_add_pair(struct buf *to, const char *name, const char *value)

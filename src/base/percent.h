@@ -19,10 +19,10 @@
 #define PERCENT_SEGMENT ":@!$&'()*+,;="
 #define PERCENT_URL "/?#[]" PERCENT_SEGMENT
 
-/* Adds the text with all encoded but unreserved bytes and those in besides ("" for none). */
-void percent_add(struct buf *to, const char *text, const char *besides);
+/* Adds the text with all encoded but unreserved bytes and those in `safe` ("" for none). */
+void percent_add(struct buf *to, const char *text, const char *safe);
 /* The same for a text that is encoded in part: its "%XX" stay as they are. */
-void percent_add_partly(struct buf *to, const char *text, const char *besides);
+void percent_add_partly(struct buf *to, const char *text, const char *safe);
 /* Adds "NAME=VALUE", both encoded. */
 void percent_add_pair(struct buf *to, const char *name, const char *value);
 

@@ -80,7 +80,7 @@ struct ordered {
 	bool first; /* of the file whose problems come first */
 };
 
-static int by_place(const void *a, const void *b)
+static int by_location(const void *a, const void *b)
 {
 	const struct ordered *x = a, *y = b;
 	int order;
@@ -131,7 +131,7 @@ void problems_sort(struct problems *p, size_t from, const char *file)
 			.index = i,
 			.first = strcmp(p->items[from + i].file, file) == 0,
 		};
-	qsort(sorted, n, sizeof(*sorted), by_place);
+	qsort(sorted, n, sizeof(*sorted), by_location);
 	p->n = from;
 	for (size_t i = 0; i < n; i++) {
 		struct problem *one = &sorted[i].problem;
@@ -151,9 +151,9 @@ void problems_print(const struct problems *p, FILE *to)
 
 	for (size_t i = 0; i < p->n; i++) {
 		const struct problem *one = &p->items[i];
-		CLEANUP(mem_freep) char *place = problem_location(one);
+		CLEANUP(mem_freep) char *location = problem_location(one);
 
-		out_to(to, "%s%s%s\n", place, one->notice ? "notice: " : one->warning ? "warning: " : "", one->text);
+		out_to(to, "%s%s%s\n", location, one->notice ? "notice: " : one->warning ? "warning: " : "", one->text);
 	}
 	if (all > p->n)
 		out_to(to, "and %zu more\n", all - p->n);

@@ -157,7 +157,7 @@ static size_t match_at(const struct redactor *s, const struct unwrapped *r, size
 }
 
 static bool find_secret(const void *ctx, const struct unwrapped *r, const char *source, size_t at,
-			struct unwrapped_span *ret, struct buf *instead)
+			struct unwrapped_span *ret, struct buf *replacement)
 {
 	static const char more[] = "…";
 	const size_t more_len = sizeof(more) - 1;
@@ -180,7 +180,7 @@ static bool find_secret(const void *ctx, const struct unwrapped *r, const char *
 			ret->from--;
 		while (base64 && ret->to < r->len && in_base64(r->text[ret->to]))
 			ret->to++;
-		buf_adds(instead, REDACT_MARK);
+		buf_adds(replacement, REDACT_MARK);
 		return true;
 	}
 	return false;

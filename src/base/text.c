@@ -276,11 +276,11 @@ const char *text_nearest(const char *word, const char *const *names, size_t n)
 	return found;
 }
 
-char *text_suggestion(const char *before, const char *behind, const char *word, const char *const *names, size_t n)
+char *text_suggestion(const char *prefix, const char *suffix, const char *word, const char *const *names, size_t n)
 {
 	const char *nearest = text_nearest(word, names, n);
 
-	return nearest ? mem_fmt("%sdid you mean %s?%s", before, nearest, behind) : mem_str("");
+	return nearest ? mem_fmt("%sdid you mean %s?%s", prefix, nearest, suffix) : mem_str("");
 }
 
 bool text_is_one_word(const char *s)

@@ -64,8 +64,8 @@ unsigned text_distance(const char *a, const char *b, unsigned cap);
 /* The one of n names that a typo (of a third of the letters at most, and of one always) or an abbreviation most likely
  * meant, or NULL. Borrowed. */
 const char *text_nearest(const char *word, const char *const *names, size_t n);
-/* For a message: "did you mean NAME?" between before and behind; "" where no name is near. The caller owns it. */
-char *text_suggestion(const char *before, const char *behind, const char *word, const char *const *names, size_t n)
+/* For a message: "did you mean NAME?" between prefix and suffix; "" where no name is near. The caller owns it. */
+char *text_suggestion(const char *prefix, const char *suffix, const char *word, const char *const *names, size_t n)
 	__attribute__((warn_unused_result));
 /* The whole number that len decimal digits write, 0 to max. -EINVAL: anything but digits, or none at all; -ERANGE: more
  * than max. */

@@ -54,7 +54,7 @@ static size_t read_percent(const char *s, size_t left, uint32_t *ret, bool *ret_
 
 static size_t read_backslash(const char *s, size_t left, uint32_t *ret, bool *ret_byte)
 {
-	static const char letters[] = "\"\\/'bfnrt", meant[] = "\"\\/'\b\f\n\r\t";
+	static const char letters[] = "\"\\/'bfnrt", values[] = "\"\\/'\b\f\n\r\t";
 	const char *at;
 
 	*ret_byte = false;
@@ -76,7 +76,7 @@ static size_t read_backslash(const char *s, size_t left, uint32_t *ret, bool *re
 	at = s[1] != '\0' ? strchr(letters, s[1]) : NULL;
 	if (!at)
 		return 0;
-	*ret = (unsigned char)meant[at - letters];
+	*ret = (unsigned char)values[at - letters];
 	return 2;
 }
 
@@ -179,12 +179,12 @@ static void layer_add_character(struct layer *l, uint32_t c, bool byte, uint32_t
 	}
 }
 
-static uint32_t place_from(const struct unwrapped *r, size_t i)
+static uint32_t source_from(const struct unwrapped *r, size_t i)
 {
 	return r->from ? r->from[i] : (uint32_t)i;
 }
 
-static uint32_t place_to(const struct unwrapped *r, size_t i)
+static uint32_t source_to(const struct unwrapped *r, size_t i)
 {
 	return r->to ? r->to[i] : (uint32_t)(i + 1);
 }
@@ -203,12 +203,12 @@ static void layer_make(const struct unwrapped *r, bool guess, struct layer *ret)
 		size_t n = read_encoded(r->text + i, r->len - i, guess, &c, &byte);
 
 		if (n == 0) {
-			layer_add(ret, (unsigned char)r->text[i], place_from(r, i), place_to(r, i));
+			layer_add(ret, (unsigned char)r->text[i], source_from(r, i), source_to(r, i));
 			i++;
 			continue;
 		}
 		ret->changed = true;
-		layer_add_character(ret, c, byte, place_from(r, i), place_to(r, i + n - 1));
+		layer_add_character(ret, c, byte, source_from(r, i), source_to(r, i + n - 1));
 		i += n;
 	}
 }
@@ -218,24 +218,24 @@ static void layer_make(const struct unwrapped *r, bool guess, struct layer *ret)
 /* NULL where nothing was found. */
 static char *replace_in(const char *source, const struct unwrapped *r, unwrap_find_fn *find, const void *ctx)
 {
-	struct buf to, instead;
+	struct buf to, replacement;
 	struct unwrapped_span span;
 	size_t at = 0, copied = 0;
 
 	buf_init(&to, INT_MAX);
-	buf_init(&instead, INT_MAX);
-	while (at < r->len && find(ctx, r, source, at, &span, &instead)) {
+	buf_init(&replacement, INT_MAX);
+	while (at < r->len && find(ctx, r, source, at, &span, &replacement)) {
 		INSIST(span.to > span.from && span.from >= at && span.to <= r->len);
-		buf_add(&to, source + copied, place_from(r, span.from) - copied);
-		buf_add(&to, instead.data, instead.len);
-		buf_clear(&instead);
-		copied = place_to(r, span.to - 1);
+		buf_add(&to, source + copied, source_from(r, span.from) - copied);
+		buf_add(&to, replacement.data, replacement.len);
+		buf_clear(&replacement);
+		copied = source_to(r, span.to - 1);
 		at = span.to;
 		/* Bytes that were written as one encoded letter are replaced together. */
-		while (at < r->len && place_from(r, at) < copied)
+		while (at < r->len && source_from(r, at) < copied)
 			at++;
 	}
-	buf_done(&instead);
+	buf_done(&replacement);
 	if (copied == 0) {
 		buf_done(&to);
 		return NULL;
@@ -245,7 +245,7 @@ static char *replace_in(const char *source, const struct unwrapped *r, unwrap_fi
 }
 
 /* A text, and its reading without some layers. */
-struct peeled {
+struct unwrapped_text {
 	char *text;
 	unsigned layers;
 	struct layer layer; /* what r reads from; empty where layers is 0 */
@@ -258,7 +258,7 @@ static struct unwrapped plain_decoding(const char *text)
 }
 
 /* One layer more; false where there is none. */
-static bool peel(struct peeled *p)
+static bool unwrap_one(struct unwrapped_text *p)
 {
 	struct layer next;
 
@@ -275,7 +275,7 @@ static bool peel(struct peeled *p)
 }
 
 /* Where something was replaced, p becomes the new text with as many layers taken off as it has of those. */
-static void replace_decoding(struct peeled *p, const struct unwrapped *r, unwrap_find_fn *find, const void *ctx)
+static void replace_decoding(struct unwrapped_text *p, const struct unwrapped *r, unwrap_find_fn *find, const void *ctx)
 {
 	char *replaced = replace_in(p->text, r, find, ctx);
 	unsigned layers = p->layers;
@@ -284,20 +284,20 @@ static void replace_decoding(struct peeled *p, const struct unwrapped *r, unwrap
 		return;
 	free(p->text);
 	layer_done(&p->layer);
-	*p = (struct peeled){.text = replaced, .r = plain_decoding(replaced)};
-	while (p->layers < layers && peel(p))
+	*p = (struct unwrapped_text){.text = replaced, .r = plain_decoding(replaced)};
+	while (p->layers < layers && unwrap_one(p))
 		;
 }
 
 char *unwrap_replace(const char *text, unwrap_find_fn *find, const void *ctx)
 {
-	struct peeled p = {.text = mem_str(text)};
+	struct unwrapped_text p = {.text = mem_str(text)};
 	struct layer guess;
 
 	p.r = plain_decoding(p.text);
 	INSIST(p.r.len < INT_MAX);
 	for (unsigned layers = 0; layers <= UNWRAP_LAYERS_MAX; layers++) {
-		if (layers > 0 && (p.layers + 1 != layers || !peel(&p)))
+		if (layers > 0 && (p.layers + 1 != layers || !unwrap_one(&p)))
 			break;
 		replace_decoding(&p, &p.r, find, ctx);
 		/* The reading that takes =XX for an encoding, where it is another one. */

@@ -32,10 +32,10 @@ struct unwrapped_span {
 
 /*
  * Finds the next part of r that must not be seen, from the byte `at` on; false where there is none. Writes what stands
- * in its place to `instead`; source: the text as it was written.
+ * in its place to `replacement`; source: the text as it was written.
  */
 typedef bool unwrap_find_fn(const void *ctx, const struct unwrapped *r, const char *source, size_t at,
-			    struct unwrapped_span *ret, struct buf *instead);
+			    struct unwrapped_span *ret, struct buf *replacement);
 
 /* The text with all that find() finds in any reading replaced. The caller's. text: less than 2 GiB. */
 char *unwrap_replace(const char *text, unwrap_find_fn *find, const void *ctx);

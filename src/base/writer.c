@@ -47,7 +47,7 @@ static void writer_free(struct writer *w)
 /* ---- the thread -------------------------------------------------------------------------------------------------- */
 
 /* Gives the lock away while something is carried out. Returns whether there was something. */
-static bool carry_out_next(struct writer *w)
+static bool write_next(struct writer *w)
 {
 	struct piece *p = w->first;
 	uint64_t dropped = 0;
@@ -84,7 +84,7 @@ static void *writer_main(void *arg)
 
 	lock_acquire(&w->lock);
 	while (!w->abandoned) {
-		if (carry_out_next(w))
+		if (write_next(w))
 			continue;
 		cond_broadcast(&w->finished);
 		if (w->ending)

@@ -167,7 +167,7 @@ static void on_reply(void *ctx, const struct http_response *reply)
 		a.body = reply->body.data;
 		a.body_len = reply->body.len;
 	} else if (reply->failure == HTTP_TOO_LONG) {
-		a.cut = true;
+		a.truncated = true;
 	} else {
 		a.transport_error = reply->failure == HTTP_ABORTED ? "stopped before the answer came"
 								   : http_why(reply, REASON_ISSUER, why);

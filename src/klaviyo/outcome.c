@@ -50,7 +50,7 @@ static bool is_page(const struct outcome_answer *a)
 	static const char mark[] = "\xef\xbb\xbf";
 	const char *at = a->body, *end = a->body ? a->body + a->body_len : NULL;
 
-	if (a->cut && is_html(a))
+	if (a->truncated && is_html(a))
 		return true;
 	if (at && a->body_len >= 3 && memcmp(at, mark, 3) == 0)
 		at += 3;
@@ -62,7 +62,7 @@ static bool is_page(const struct outcome_answer *a)
 static bool is_json(const struct outcome_answer *a, struct json_object *body)
 {
 	if (a->type && type_ends_in(a->type, "json"))
-		return !is_page(a) && (a->body_len > 0 || a->cut);
+		return !is_page(a) && (a->body_len > 0 || a->truncated);
 	return !is_html(a) && json_object_is_type(body, json_type_object);
 }
 

@@ -58,7 +58,7 @@ struct outcome_answer {
 	const struct pairs *headers;
 	const char *body;
 	size_t body_len;
-	bool cut;                       /* the body was longer than what is kept, and `body` does not hold it */
+	bool truncated;                 /* the body was longer than what is kept, and `body` does not hold it */
 	const struct redactor *secrets; /* which the reason must not hold; NULL: none */
 };
 

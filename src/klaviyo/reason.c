@@ -38,7 +38,7 @@ static void make_printable(char *s)
 }
 
 /* Cut between characters, with a mark that it was. */
-static void cut(char *out, size_t size, const char *s)
+static void truncate_to(char *out, size_t size, const char *s)
 {
 	static const char more[] = "…";
 	size_t len = strlen(s), kept = 0, n;
@@ -55,7 +55,7 @@ static void cut(char *out, size_t size, const char *s)
 
 void reason_text(char *out, size_t size, const struct redactor *secrets, const char *fmt, ...)
 {
-	CLEANUP(mem_freep) char *raw = NULL, *struck = NULL, *clean = NULL;
+	CLEANUP(mem_freep) char *raw = NULL, *redacted = NULL, *clean = NULL;
 	size_t raw_size;
 	va_list ap;
 	int n;
@@ -70,10 +70,10 @@ void reason_text(char *out, size_t size, const struct redactor *secrets, const c
 	(void)vsnprintf(raw, raw_size, fmt, ap);
 	va_end(ap);
 	/* Secrets first, in the whole text: what is cut or masked is not recognised any more. */
-	struck = redact(secrets, raw);
-	make_printable(struck);
-	clean = mask_text(text_trim(struck));
-	cut(out, size, clean);
+	redacted = redact(secrets, raw);
+	make_printable(redacted);
+	clean = mask_text(text_trim(redacted));
+	truncate_to(out, size, clean);
 }
 
 /* ---- finding words ----------------------------------------------------------------------------------------------- */
@@ -105,15 +105,15 @@ void reason_of_refusal(char *out, size_t size, const struct redactor *secrets, u
 	for (size_t i = 0; i < n && text.len < size; i++) {
 		struct json_object *error = json_object_array_get_idx(errors, i),
 				   *source = json_member(error, "source");
-		const char *words = error_words(error), *place = json_member_str(source, "pointer");
+		const char *words = error_words(error), *pointer = json_member_str(source, "pointer");
 
 		if (!words)
 			continue;
-		if (!place)
-			place = json_member_str(source, "parameter");
+		if (!pointer)
+			pointer = json_member_str(source, "parameter");
 		buf_addf(&text, "%s%.*s", text.len > 0 ? "; " : "", (int)size, words);
-		if (place)
-			buf_addf(&text, " (%.*s)", (int)size, place);
+		if (pointer)
+			buf_addf(&text, " (%.*s)", (int)size, pointer);
 	}
 	if (text.len > 0)
 		reason_text(out, size, secrets, "%s", text.data);
@@ -124,7 +124,7 @@ void reason_of_refusal(char *out, size_t size, const struct redactor *secrets, u
 	buf_done(&text);
 }
 
-static const char *meaning(unsigned status)
+static const char *status_text(unsigned status)
 {
 	static const struct {
 		unsigned status;
@@ -169,5 +169,5 @@ void reason_of_status(char *out, size_t size, const struct redactor *secrets, un
 		reason_text(out, size, secrets,
 			    "not Klaviyo's answer: klaviyo.url is wrong, or something in between answers (%u)", status);
 	else
-		reason_text(out, size, secrets, "%s (%u)", meaning(status), status);
+		reason_text(out, size, secrets, "%s (%u)", status_text(status), status);
 }

@@ -24,7 +24,7 @@ static const char *const secrets[] = {KEY, WORDS, "short", "eight888"};
 static void a_secret_is_struck_in_whatever_form_it_is_written(void **state)
 {
 	static const struct {
-		const char *text, *struck;
+		const char *text, *redacted;
 	} rows[] = {
 		{"", ""},
 		{"nothing here", "nothing here"},
@@ -56,9 +56,9 @@ static void a_secret_is_struck_in_whatever_form_it_is_written(void **state)
 	(void)state;
 	assert_int_equal(redactor_count(s), 3);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		CLEANUP(mem_freep) char *struck = redact(s, rows[i].text);
+		CLEANUP(mem_freep) char *redacted = redact(s, rows[i].text);
 
-		assert_string_equal(struck, rows[i].struck);
+		assert_string_equal(redacted, rows[i].redacted);
 	}
 	redactor_unref(s);
 }
@@ -74,7 +74,7 @@ static void the_base64_of_anything_with_a_secret_is_struck(void **state)
 				CLEANUP(mem_freep)
 				char *plain = mem_fmt("%.*s%s%.*s", (int)user, "deskbri:", KEY, (int)behind, "???");
 				CLEANUP(mem_freep)
-				char *base64 = digest_base64(plain, strlen(plain)), *text = NULL, *struck = NULL;
+				char *base64 = digest_base64(plain, strlen(plain)), *text = NULL, *redacted = NULL;
 
 				for (char *c = base64; form == 1 && *c != '\0'; c++)
 					*c = (char)(*c == '+' ? '-' : *c == '/' ? '_' : *c);
@@ -84,9 +84,9 @@ static void the_base64_of_anything_with_a_secret_is_struck(void **state)
 				} else {
 					text = mem_fmt("you sent 'Basic %s'.", base64);
 				}
-				struck = redact(s, text);
-				assert_int_equal(strncmp(struck, "you sent 'Basic [secret]", 24), 0);
-				assert_true(strlen(struck) <= strlen("you sent 'Basic [secret]%3D'."));
+				redacted = redact(s, text);
+				assert_int_equal(strncmp(redacted, "you sent 'Basic [secret]", 24), 0);
+				assert_true(strlen(redacted) <= strlen("you sent 'Basic [secret]%3D'."));
 			}
 		}
 	}
@@ -107,7 +107,7 @@ static void without_secrets_texts_stay(void **state)
 static void former_secrets_stay_known(void **state)
 {
 	static const char *const first[] = {KEY, "the first password"}, *const second[] = {"another-key-0123"};
-	CLEANUP(mem_freep) char *struck = NULL, *cleaned = NULL;
+	CLEANUP(mem_freep) char *redacted = NULL, *cleaned = NULL;
 
 	(void)state;
 	known_secrets_forget();
@@ -115,8 +115,8 @@ static void former_secrets_stay_known(void **state)
 	known_secrets_add(first, 2);
 	known_secrets_add(second, 1);
 	known_secrets_add(second, 1);
-	struck = known_secrets_redact("a " KEY " b another-key-0123 c the first password");
-	assert_string_equal(struck, "a [secret] b [secret] c [secret]");
+	redacted = known_secrets_redact("a " KEY " b another-key-0123 c the first password");
+	assert_string_equal(redacted, "a [secret] b [secret] c [secret]");
 	cleaned = known_secrets_clean("\x1b" KEY " for jane%40example.com\n");
 	assert_string_equal(cleaned, "\\x1b[secret] for j***@example.com\\x0a");
 	for (int i = 0; i < KNOWN_SECRETS_FORMER_MAX + 10; i++) {
@@ -139,13 +139,13 @@ static void a_tree_of_json_loses_secrets_at_any_depth(void **state)
 	static const char text[] = "{\"a\":[1,{\"b\":\"x " KEY "\"},null,\"" KEY "\"],\"c\":\"stays\"}";
 	struct redactor *s = redactor_new(secrets, 1);
 	CLEANUP(json_putp) struct json_object *o = NULL;
-	CLEANUP(mem_freep) char *struck = NULL;
+	CLEANUP(mem_freep) char *redacted = NULL;
 
 	(void)state;
 	assert_int_equal(json_read(text, strlen(text), &o, NULL), 0);
 	json_redact(o, s);
-	struck = json_text(o);
-	assert_string_equal(struck, "{\"a\":[1,{\"b\":\"x [secret]\"},null,\"[secret]\"],\"c\":\"stays\"}");
+	redacted = json_text(o);
+	assert_string_equal(redacted, "{\"a\":[1,{\"b\":\"x [secret]\"},null,\"[secret]\"],\"c\":\"stays\"}");
 	redactor_unref(s);
 }
 
@@ -161,7 +161,7 @@ static void no_secret_gets_through(void **state)
 	for (int round = 0; round < 20000; round++) {
 		char text[1000];
 		size_t len = 0;
-		char *struck;
+		char *redacted;
 
 		for (const char *c = value; *c != '\0'; c++) {
 			seed = seed * 1664525 + 1013904223;
@@ -186,9 +186,9 @@ static void no_secret_gets_through(void **state)
 			}
 		}
 		text[len] = '\0';
-		struck = redact(s, text);
-		assert_string_equal(struck, REDACT_MARK);
-		free(struck);
+		redacted = redact(s, text);
+		assert_string_equal(redacted, REDACT_MARK);
+		free(redacted);
 	}
 	redactor_unref(s);
 }

@@ -15,7 +15,7 @@
 #define WRITERS 4
 #define LETTERS 500
 
-struct letter {
+struct numbered {
 	struct message message;
 	int writer, number;
 };
@@ -30,7 +30,7 @@ static void *write_letters(void *arg)
 	struct writer *w = arg;
 
 	for (int i = 0; i < LETTERS; i++) {
-		struct letter *l = mem_new(1, sizeof(*l));
+		struct numbered *l = mem_new(1, sizeof(*l));
 
 		l->writer = w->id;
 		l->number = i;
@@ -58,7 +58,7 @@ static void each_writers_mail_comes_in_order_and_whole(void **state)
 		message = mailbox_take(m);
 		assert_non_null(message);
 		for (; message; message = next, got++) {
-			struct letter *l = (struct letter *)message;
+			struct numbered *l = (struct numbered *)message;
 
 			next = message->next;
 			assert_int_equal(l->number, expected[l->writer]++);

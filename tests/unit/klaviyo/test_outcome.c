@@ -228,7 +228,7 @@ static void every_other_4xx_is_odd_and_retried(void **state)
 
 static void an_answer_that_was_cut_goes_by_its_type(void **state)
 {
-	struct outcome_answer a = {.status = 202, .type = HTML_TYPE, .cut = true};
+	struct outcome_answer a = {.status = 202, .type = HTML_TYPE, .truncated = true};
 	struct outcome_verdict v;
 
 	(void)state;
