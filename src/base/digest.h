@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * digest: hashes, keyed hashes, constant-time comparison, random bytes; GnuTLS underneath. Any thread.
+ * digest: hashes, HMACs, constant-time comparison, random bytes and base64, by GnuTLS. Any thread.
  */
 #ifndef BASE_DIGEST_H
 #define BASE_DIGEST_H
@@ -12,12 +12,13 @@
 #define DIGEST_SHA256_BYTES 32
 #define DIGEST_DELIVERY_BYTES 16
 
-struct digest; /* a SHA-256 in the making */
+struct digest; /* a SHA-256 under construction */
 struct digest *digest_new(void);
 void digest_add(struct digest *d, const void *bytes, size_t n);
 void digest_end(struct digest *d, unsigned char out[DIGEST_SHA256_BYTES]); /* frees d */
 
-/* 8 bytes of the SHA-256 of a text, as a number: equal for equal texts, and for no others that are met. */
+/* Returns 8 bytes of the text's SHA-256 as a number. Equal texts have equal numbers; a collision of different texts is
+ * too unlikely to matter. */
 uint64_t digest_number(const char *text);
 
 enum digest_algorithm {
@@ -26,21 +27,21 @@ enum digest_algorithm {
 	DIGEST_SHA512,
 };
 #define DIGEST_BYTES_MAX 64
-size_t digest_bytes(enum digest_algorithm a); /* how long a digest of it is */
+size_t digest_bytes(enum digest_algorithm a); /* the bytes of a digest */
 
-struct digest_hmac; /* an HMAC (RFC 2104) in the making */
+struct digest_hmac; /* an HMAC (RFC 2104) under construction */
 struct digest_hmac *digest_hmac_new(enum digest_algorithm a, const void *key, size_t key_len);
 void digest_hmac_add(struct digest_hmac *h, const void *bytes, size_t n);
-void digest_hmac_end(struct digest_hmac *h, unsigned char *out); /* digest_bytes() of them; frees h */
+void digest_hmac_end(struct digest_hmac *h, unsigned char *out); /* writes digest_bytes() bytes; frees h */
 
-/* Equal, in a time that depends on the lengths only. */
+/* True where both are equal. The time that it takes depends on the lengths only. */
 bool digest_equal(const void *a, size_t a_len, const void *b, size_t b_len);
 
 void digest_random(void *out, size_t n);
-uint64_t digest_random_below(uint64_t n); /* uniform in 0…n-1; n > 0 */
+uint64_t digest_random_below(uint64_t n); /* uniform in 0…n-1; n must not be 0 */
 
-/* RFC 4648 base64. Encoding: the caller owns the text. Decoding: -EINVAL on anything that is not base64; ret NUL-ended.
- */
+/* Base64 (RFC 4648). The caller owns the texts. Decoding returns -EINVAL for anything that is not base64, blanks and
+ * line ends too; a NUL follows the bytes of *ret. */
 char *digest_base64(const void *bytes, size_t n) __attribute__((warn_unused_result));
 int digest_unbase64(const char *text, size_t len, char **ret, size_t *ret_len) __attribute__((warn_unused_result));
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hex: bytes and numbers as hexadecimal digits. Reading takes either case, and digits only: no blank, no sign, no "0x".
- * Pure.
+ * hex: bytes and numbers as hexadecimal digits. The readers take digits of either case and nothing else: no blank, no
+ * sign, no "0x". Pure.
  */
 #ifndef BASE_HEX_H
 #define BASE_HEX_H
@@ -9,13 +9,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-int hex_digit(char c); /* its value, 0 to 15; -1: c is none */
+int hex_digit(char c); /* returns its value, 0 to 15; -1: not a hexadecimal digit */
 
-/* Writes n bytes in lower case; out has room for 2 n + 1. */
+/* Writes n bytes in lower case and a NUL. out: 2 n + 1 bytes. */
 void hex_write(const void *bytes, size_t n, char *out);
-/* Reads len / 2 bytes into out. -EINVAL: half a byte, or anything but digits; what out holds then is undefined. */
+/* Reads len / 2 bytes into out. -EINVAL: len is odd, or a character is not a digit; the content of out is undefined
+ * then. */
 int hex_read(const char *text, size_t len, void *out) __attribute__((warn_unused_result));
-/* Reads one number of len digits. -EINVAL: anything but digits, or none at all; -ERANGE: more than 64 bits. */
+/* Reads one number of len digits. -EINVAL: no digits, or another character; -ERANGE: more than 64 bits. */
 int hex_number(const char *text, size_t len, uint64_t *ret) __attribute__((warn_unused_result));
 
 #endif

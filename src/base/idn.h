@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * idn: internationalised host names as the DNS has them. Pure; blocks on nothing.
+ * idn: converts internationalised host names to the form that the DNS uses. Pure, does not block.
  */
 #ifndef BASE_IDN_H
 #define BASE_IDN_H
 
 /*
- * "münchen.example" → "xn--mnchen-3ya.example" (IDNA 2008, mapped by UTS 46). A name of ASCII alone stays as it is: the
- * caller judges its letters. -EINVAL for what can be no host name, for a letter that no name can hold beside one beyond
- * ASCII, and for what is not UTF-8. The caller owns *ret.
+ * "münchen.example" → "xn--mnchen-3ya.example" (IDNA 2008, mapped by UTS 46). A name in ASCII is copied unchecked. Of
+ * other names, -EINVAL: not UTF-8, not a possible host name, or with a character that no host name has. The caller owns
+ * *ret.
  */
 int idn_to_ascii(const char *host, char **ret) __attribute__((warn_unused_result));
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lock: a mutex that knows which thread holds it, and a condition that threads wait for on the monotonic clock.
+ * lock: a mutex that knows which thread holds it, and a condition variable on the monotonic clock.
  *
- * A function that is called with a lock held says so in its first line: INSIST(lock_is_mine(&x->lock)). A thread that
- * acquires what it holds, or releases or waits with what it does not hold, ends the process (INSIST).
+ * A function that must be called with a lock held begins with INSIST(lock_is_mine(&x->lock)). The process ends (INSIST)
+ * when a thread acquires a lock that it holds, or when it releases a lock or waits with a lock that it does not hold.
  *
- * Times are those of clock_mono_ms(); CLOCK_NEVER_MS waits for ever. lock_acquire_until() turns its time into one of
- * the wall clock when it is called: a clock that is set back meanwhile makes the wait longer.
+ * Times are those of clock_mono_ms(); CLOCK_NEVER_MS waits for ever. lock_acquire_until() converts its time to the wall
+ * clock when it is called: if the clock is set back meanwhile, the wait is longer.
  */
 #ifndef BASE_LOCK_H
 #define BASE_LOCK_H
@@ -18,24 +18,24 @@
 
 struct lock {
 	pthread_mutex_t mutex;
-	_Atomic(const void *) holder; /* stands for a thread; NULL: nobody */
+	_Atomic(const void *) holder; /* identifies the thread; NULL: no thread */
 };
 
-/* For a lock that is as old as the process: static struct lock lock = LOCK_INIT. It is never done. */
+/* For a lock with static storage: static struct lock lock = LOCK_INIT. It is never destroyed. */
 #define LOCK_INIT                                  \
 	{                                          \
 		.mutex = PTHREAD_MUTEX_INITIALIZER \
 	}
 
 void lock_init(struct lock *l);
-void lock_done(struct lock *l); /* nobody holds it */
+void lock_done(struct lock *l); /* destroys it; no thread may hold it */
 
 void lock_acquire(struct lock *l);
 /* False where the time came before the lock was free, and at once where this thread holds it. Neither allocates nor
- * insists: for mem_on_abort(). */
+ * insists, because mem_on_abort() functions call it. */
 bool lock_acquire_until(struct lock *l, int64_t until_mono_ms) __attribute__((warn_unused_result));
 void lock_release(struct lock *l);
-/* Whether this thread holds it; what another one does has no answer. */
+/* True where this thread holds it. Says nothing about other threads. */
 bool lock_is_mine(const struct lock *l);
 
 struct cond {
@@ -43,13 +43,13 @@ struct cond {
 };
 
 void cond_init(struct cond *c);
-void cond_done(struct cond *c); /* nobody waits */
+void cond_done(struct cond *c); /* destroys it; no thread may wait */
 
-/* Releases the lock while it waits. May return before the condition is signalled: ask again what was waited for. */
+/* Releases the lock while it waits. May return without a signal, so the caller checks its condition again. */
 void cond_wait(struct cond *c, struct lock *l);
-/* The same; false once the time has come. */
+/* As cond_wait(); returns false when the time has come. */
 bool cond_wait_until(struct cond *c, struct lock *l, int64_t until_mono_ms);
-void cond_signal(struct cond *c);    /* wakes one that waits */
-void cond_broadcast(struct cond *c); /* wakes all */
+void cond_signal(struct cond *c);    /* wakes one waiting thread */
+void cond_broadcast(struct cond *c); /* wakes all waiting threads */
 
 #endif

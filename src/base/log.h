@@ -3,13 +3,18 @@
  * log: one line for one event, with the ids that belong to it.
  *
  * Levels are syslog's. Library code is silent above debug; the one caller that knows what a failure means for the user
- * logs it, once. No payload, no secret, no full e-mail address: log_email() masks unless log.personal_data is set. A
- * message and the members of struct log_about are cleaned here all the same: known secrets are struck out
- * (known_secrets.h), addresses masked in whatever form they are written (mask.h), control characters escaped
- * (escape.h). Every line is whole by itself. Three formats: text     "<time> <level> <message> source=gladly
- * webhook=00000000000001f4 reason=\"wrong proof\"" json     one object a line: time, level, message, then the same
- * names journal  MESSAGE is the text's line from <message> on; PRIORITY; beside it DESKBRIDGE_SOURCE, …,
- * DESKBRIDGE_REASON Any thread; one write(2) or sd_journal_sendv a line. In `serve` nothing waits for them (log_out.h).
+ * logs it, once. No payload, no secret, no full e-mail address: log_email() masks unless log.personal_data is set. In
+ * addition, a message and the members of struct log_about are cleaned here: known secrets are redacted
+ * (known_secrets.h), addresses masked in every form of writing (mask.h) unless log.personal_data is set, control
+ * characters escaped (escape.h).
+ *
+ * Every line is complete without the lines around it. Three formats:
+ *
+ *   text     "<time> <level> <message> source=gladly webhook=00000000000001f4 reason=\"wrong proof\""
+ *   json     one object a line: time, level, message, then the same names
+ *   journal  MESSAGE is the text's line from <message> on; PRIORITY; DESKBRIDGE_SOURCE, …, DESKBRIDGE_REASON
+ *
+ * Any thread; one write(2) or sd_journal_sendv() a line. In `serve` no thread waits for them (log_out.h).
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -19,30 +24,30 @@
 #include <syslog.h>
 
 enum log_format {
-	LOG_FORMAT_AUTO = 0, /* journal where stderr is the journal, else text */
+	LOG_FORMAT_AUTO = 0, /* the journal where stderr goes to it, else text */
 	LOG_FORMAT_TEXT,
 	LOG_FORMAT_JSON,
 	LOG_FORMAT_JOURNAL,
 };
 
 /*
- * The subject of a line. NULL or 0: not part of the line. The members stand behind the message, always in this order:
- * source, account, conversation, webhook, event, reason; the message does not repeat them. Ids are printed as %016x:
- * grep one through all logs.
+ * The subject of a line. NULL or 0: not part of the line. The members follow the message, always in this order: source,
+ * account, conversation, webhook, event, reason. The message does not repeat them. Ids are printed as %016x, so that
+ * grep finds one in all logs.
  */
 struct log_about {
 	const char *source;
 	const char *account;
 	const char *conversation;
-	const char *reason; /* why: a code or a sentence */
+	const char *reason; /* a code or a sentence */
 	int64_t webhook;
 	int64_t event;
 };
 
-/* Once before the threads start, and again at reload. level: a syslog priority. */
+/* Call once before the threads start, and again at each reload. level: a syslog priority. */
 void log_setup(enum log_format format, int level, bool personal_data);
 bool log_wants(int level);
-/* Whether systemd reads stderr into its journal. */
+/* True where systemd reads stderr into its journal. */
 bool log_stderr_is_journal(void);
 
 void log_write(int level, const struct log_about *about, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
@@ -60,26 +65,27 @@ void log_write(int level, const struct log_about *about, const char *fmt, ...) _
 /* Logs that n lines are missing; for log_out_start(). */
 void log_dropped(uint64_t n);
 
-/* The address as this log may show it. out: MASK_EMAIL_MAX bytes. */
+/* Writes the address as this log may show it, and returns out. out: MASK_EMAIL_MAX bytes. */
 const char *log_email(const char *email, char *out);
 
 /* ---- how often lines of one kind are logged ---------------------------------------------------------------------- */
 /*
- * One in a while, and how many were left out before it. Pure; where several threads log, under the caller's lock.
+ * Limits how often lines of one kind are logged, and counts those that were left out. Pure; if several threads use one,
+ * they hold the caller's lock.
  */
 
 #define RATELIMIT_MORE_MAX 48
 
-struct ratelimit { /* {0}: none was logged yet */
+struct ratelimit { /* {0}: no line was logged yet */
 	bool begun;
 	int64_t logged_ms;
-	unsigned left_out; /* since then */
+	unsigned left_out; /* lines left out since then */
 };
 
-/* Whether the line that comes now is logged: the first one is, then one every every_ms. *ret_left_out, for one that is:
- * how many before it were not. now_ms: of any clock, but always the same one. */
+/* True where this line is to be logged: the first one, then one every every_ms. Then *ret_left_out is the number of
+ * lines left out before it. now_ms: of either clock, but always of the same one. */
 bool ratelimit_passes(struct ratelimit *l, int64_t now_ms, int64_t every_ms, unsigned *ret_left_out);
-/* " (and 3 more before it)", or "" for 0. Returns out. */
+/* Writes " (and 3 more before it)", or "" for 0. Returns out. */
 const char *ratelimit_suffix(unsigned left_out, char out[RATELIMIT_MORE_MAX]);
 
 #endif

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * log_out: how finished lines leave the process, to stderr or to the journal; only for log.c and for `serve`.
+ * log_out: writes finished log lines to stderr or to the journal; only for log.c and `serve`.
  *
- * At first each line is written by the thread that logs it. From log_out_start on lines go through a thread of their
- * own (base/writer.h): nobody waits for whoever reads the log, lines beyond LOG_OUT_BYTES are dropped and counted.
+ * At first each line is written by the thread that logs it. After log_out_start() a thread of its own (base/writer.h)
+ * writes them, so that no other thread waits for the reader of the log. Lines beyond LOG_OUT_BYTES are dropped and
+ * counted.
  */
 #ifndef BASE_LOG_OUT_H
 #define BASE_LOG_OUT_H
@@ -14,25 +15,26 @@
 #include <sys/uio.h>
 
 #define LOG_OUT_BYTES ((size_t)2 * 1024 * 1024)
-#define LOG_OUT_STOP_MS 500 /* for the last lines */
+#define LOG_OUT_STOP_MS 500 /* the time that the last lines have to leave */
 
-/* One line, its end included. */
+/* Writes one line; `line` includes the line end. */
 void log_out_text(const char *line, size_t len);
-/* A line for the journal, by its fields; the first is "MESSAGE=…". fallback: what stderr gets where libsystemd fails.
- */
+/* Sends a line to the journal, by its fields; the first one is "MESSAGE=…". If libsystemd fails, writes fallback to
+ * stderr. */
 void log_out_journal(const struct iovec *fields, size_t n, const char *fallback, size_t fallback_len);
 
 /*
- * `serve` alone, before its other threads start. A process that dies of a failed INSIST, or as memory is short, gives
- * the lines before that a moment to leave. dropped: logs that n lines were dropped (log_dropped); the thread calls it,
- * and writes what it logs by itself.
+ * Starts the thread. Only `serve` calls it, before its other threads start. When the process ends by a failed INSIST or
+ * without memory, the lines before get LOG_OUT_STOP_MS to leave. dropped: logs that n lines were dropped (log_dropped).
+ * The thread calls it and writes its line at once.
  */
 void log_out_start(void (*dropped)(uint64_t n));
-/* Gives what was logged LOG_OUT_STOP_MS to leave; nothing else may log meanwhile. After it lines are written by the
- * thread that logs them, or by nobody where the last one could not leave. */
+/* Waits up to LOG_OUT_STOP_MS for the lines to leave, and ends the thread. Afterwards lines are written by the thread
+ * that logs them; if the thread could not be ended, because the reader does not take its line, they are discarded.
+ * Lines that are logged during the call are discarded. */
 void log_out_stop(void);
-/* The same for a process that ends while other threads run: they may still log, and it may still come out. Returns
- * whether all that was logged is out. */
+/* Waits up to LOG_OUT_STOP_MS for the lines to leave, for a process that ends while other threads run; these may still
+ * log, and the writer may still write. Returns true where all lines are out. */
 bool log_out_flush(void);
 
 #endif

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mem: memory that is there or the process is not, and scope-bound clean-up.
+ * mem: allocation that never fails, clean-up at the end of a scope, and INSIST.
  *
- * These functions never return NULL: out of memory aborts with one line on stderr. A crash is a case that the daemon
- * survives without loss, as what was not committed was not acknowledged; thousands of untested out-of-memory paths are
- * not. Sizes that an outsider controls are bounded before they come here.
+ * These functions never return NULL: without memory the process aborts with one line on stderr. The daemon survives a
+ * crash without loss, because what was not committed was not acknowledged; thousands of untested out-of-memory paths
+ * would be worse. Callers bound every size that comes from outside.
  *
- * The same holds for what libraries allocate (mem_guards_libraries): their malloc, calloc and realloc are ours.
+ * The allocations of libraries abort in the same way (mem_guards_libraries): the program has its own malloc, calloc and
+ * realloc.
  */
 #ifndef BASE_MEM_H
 #define BASE_MEM_H
@@ -15,36 +16,37 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-void *mem_new(size_t n, size_t size) __attribute__((malloc, warn_unused_result));   /* zeroed, overflow-checked */
-void *mem_grow(void *p, size_t n, size_t size) __attribute__((warn_unused_result)); /* realloc, not zeroed */
-void *mem_dup(const void *p, size_t len) __attribute__((warn_unused_result));       /* with a NUL put behind */
-char *mem_str(const char *s) __attribute__((warn_unused_result));                   /* NULL in, NULL out */
+void *mem_new(size_t n, size_t size) __attribute__((malloc, warn_unused_result));   /* zeroed; checks for overflow */
+void *mem_grow(void *p, size_t n, size_t size) __attribute__((warn_unused_result)); /* as realloc(); not zeroed */
+void *mem_dup(const void *p, size_t len) __attribute__((warn_unused_result));       /* with a NUL behind it */
+char *mem_str(const char *s) __attribute__((warn_unused_result));                   /* NULL for NULL */
 char *mem_strn(const char *s, size_t len) __attribute__((warn_unused_result));
 char *mem_fmt(const char *fmt, ...) __attribute__((format(printf, 1, 2), warn_unused_result));
-/* Overwrites what may be a secret, and frees it. NULL allowed. */
+/* Overwrites memory that may hold a secret, and frees it. NULL allowed. */
 void mem_wipe(void *p, size_t len);
 void mem_wipe_str(char *s);
 
 /*
- * Makes room for one element more behind the n of items, which is NULL at first. The room doubles at each power of two,
- * so that nobody keeps a capacity: an array that is grown so is grown in no other way, but may be cut.
+ * Makes room for one more element behind n items; items is NULL at first. The capacity doubles at each power of two, so
+ * that no caller stores it. Such an array grows only in this way; it may be cut.
  */
 #define MEM_ROOM(items, n) ((items) = mem_room((items), (n), sizeof(*(items))))
 void *mem_room(void *items, size_t n, size_t size) __attribute__((warn_unused_result));
-/* The same for an array that is emptied and filled again and again, and keeps its memory: alloc, 0 at first, is how
- * many elements it has room for. */
+/* As MEM_ROOM, for an array that is emptied and filled many times and keeps its memory. alloc, 0 at first, is its
+ * capacity in elements. */
 #define MEM_ROOM_KEPT(items, n, alloc) ((items) = mem_room_kept((items), (n), &(alloc), sizeof(*(items))))
 void *mem_room_kept(void *items, size_t n, size_t *alloc, size_t size) __attribute__((warn_unused_result));
 
-/* The end of the process, for a library that says that memory is short. */
+/* Ends the process. For a library that reports that memory is short. */
 void mem_lacking(void) __attribute__((noreturn));
-/* Called once before the process ends by mem_lacking or a failed INSIST, on whatever thread, with whatever lock held:
- * it must neither allocate nor wait for long. NULL: nothing. */
+/* Sets a function that is called once before mem_lacking() or a failed INSIST ends the process. It runs on any thread,
+ * with any lock held, so it must neither allocate nor wait for long. NULL: none. */
 void mem_on_abort(void (*fn)(void));
-/* For tests: false under the sanitizers and without glibc. */
+/* For tests: true where the allocations of libraries abort too; false under the sanitizers and without glibc. */
 extern const bool mem_guards_libraries;
 
-/* `CLEANUP(mem_freep) char *s = NULL;` frees at the end of the scope; TAKE(s) hands s over and leaves NULL behind. */
+/* `CLEANUP(mem_freep) char *s = NULL;` frees at the end of the scope. TAKE(s) gives the value of s and sets s to
+ * NULL. */
 #define CLEANUP(fn) __attribute__((cleanup(fn)))
 #define TAKE(p)                                   \
 	__extension__({                           \
@@ -62,7 +64,7 @@ static inline void mem_freep(void *pp)
 #define MUSTCHECK __attribute__((warn_unused_result))
 
 /*
- * What cannot happen, checked in production too: says where, aborts. Never for input.
+ * Checks a condition that is always true, also in production: otherwise prints the place and aborts. Never for input.
  */
 #define INSIST(cond)                                                            \
 	do {                                                                    \

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * metrics: counters, gauges and histograms as data, written by any thread, rendered as Prometheus text.
+ * metrics: counters, gauges and histograms, written by any thread and rendered as Prometheus text.
  *
- * The table in metrics.c names each metric once: name, type, help, label names; the documentation check reads it. A
- * series comes into being with its first use and stays. Updates take one lock for a few nanoseconds; rendering copies.
+ * The table in metrics.c has a row for each metric: name, type, help, label names. The documentation check reads it. A
+ * series exists from its first use until the process ends. An update holds one lock for a few nanoseconds; rendering
+ * copies the values under it and formats them without it.
  */
 #ifndef BASE_METRICS_H
 #define BASE_METRICS_H
 
 #include "base/buf.h"
 
-#define METRICS_NAMES_MAX 200 /* names of Klaviyo metrics with a series of their own; the others are "other" */
+#define METRICS_NAMES_MAX 200 /* names of Klaviyo metrics with their own series; all others count as "other" */
 
 enum metric {
 	METRIC_WEBHOOKS,             /* source, result */
@@ -38,20 +39,21 @@ enum metric {
 	METRIC_MAX_
 };
 
-/* Label values in the order of the table; NULL for labels the metric does not have. A label may hold anything: it is
- * shown as the log shows a text, addresses masked (whatever log.personal_data says), secrets struck, controls escaped,
- * and cut. */
+/* Add to a counter or gauge, or set a gauge. Labels are given in the order of the table; NULL for labels that the
+ * metric does not have. A label may hold any text. It is cleaned as in the log: addresses are masked (even with
+ * log.personal_data), secrets redacted, controls escaped; then it is cut. */
 void metrics_add(enum metric m, const char *label1, const char *label2, const char *label3, double n);
 void metrics_set(enum metric m, const char *label1, const char *label2, const char *label3, double value);
-void metrics_observe(enum metric m, double seconds); /* histograms */
+void metrics_observe(enum metric m, double seconds); /* adds an observation to a histogram */
 /* Calls fn for every series of a counter or gauge, in order of first use, without the lock. Labels that the metric does
  * not have are NULL. */
 void metrics_each(enum metric m, void (*fn)(void *ctx, const char *const labels[3], double value), void *ctx);
 void metrics_render(struct buf *to);
-/* For tests, of the documentation too: the n-th name, type and help, or 0 past the end. */
+/* For tests and the documentation check: the n-th name, type and help. Returns 0 past the end. */
 int metrics_describe(unsigned n, const char **ret_name, const char **ret_type, const char **ret_help);
 
-/* For tests: a counter's or gauge's value, 0 where it is unknown; and all as at the start. */
+/* For tests. metrics_get() returns the value of a counter or gauge, 0 for an unknown series; metrics_reset() removes
+ * all series. */
 double metrics_get(enum metric m, const char *label1, const char *label2, const char *label3);
 void metrics_reset(void);
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * node: a tree of mappings, lists and text with the place where each was written.
+ * node: a tree of mappings, lists and scalars, each with its place in the file.
  *
- * What conf/yaml.c makes of a YAML file, and what the pure compilers (definitions, rules, matchers) read; so only
- * src/conf knows libyaml. Scalars are text; `quoted` tells "12" from 12, for the compilers that care. The tree owns
- * all below its root. Immutable once it is shared.
+ * conf/yaml.c reads a YAML file into it, and the pure compilers (definitions, rules, matchers) read it, so that only
+ * src/conf depends on libyaml. Scalars are text; for compilers that need the difference, `quoted` distinguishes "12"
+ * from 12. A node owns all nodes below it. A tree that is shared is never changed.
  */
 #ifndef BASE_NODE_H
 #define BASE_NODE_H
@@ -23,19 +23,19 @@ struct node {
 	enum node_type type;
 	bool quoted; /* scalar written in quotes or as a block */
 	char *text;  /* scalar */
-	char *key;   /* the key under which a mapping holds it; NULL else */
+	char *key;   /* the key in its mapping; NULL: not in a mapping */
 	char *path;  /* "sources.gladly.lookup[0].url" */
 	char *file;
 	unsigned line, column;         /* of the value; from 1 */
-	unsigned key_line, key_column; /* of the key; 0 where there is none or nobody said */
-	struct node **items;           /* of a list or mapping, in order */
+	unsigned key_line, key_column; /* of the key; 0: no key, or its place is unknown */
+	struct node **items;           /* the elements of a list or mapping, in order */
 	size_t n;
 };
 
 struct node *node_new(enum node_type type, const char *file, unsigned line, unsigned column);
-/* A new node with the line, column and path of `origin`, for problems that are found in it. */
+/* Makes a node with the file, line, column and path of `origin`, for problems that are found in it. */
 struct node *node_new_at(enum node_type type, const struct node *origin);
-void node_add(struct node *parent, const char *key_or_null, struct node *child); /* parent owns child */
+void node_add(struct node *parent, const char *key_or_null, struct node *child); /* parent takes ownership of child */
 struct node *node_dup(const struct node *n);
 void node_free(struct node *n); /* wipes the texts, which may be secrets; NULL allowed */
 static inline void node_freep(struct node **n)
@@ -43,16 +43,18 @@ static inline void node_freep(struct node **n)
 	node_free(*n);
 }
 
-/* The member of a mapping, or NULL (also where map is NULL or no mapping). */
+/* Returns the member of a mapping, or NULL; also NULL where map is NULL or no mapping. */
 const struct node *node_get(const struct node *map, const char *key);
-/* The text of a member that is a scalar, or NULL. */
+/* Returns the text of a member that is a scalar, or NULL. */
 const char *node_text(const struct node *map, const char *key);
-/* `over` laid over `base`: mappings by key, anything else replaced. A new tree; places stay those of the files. */
+/* Merges two trees into a new one: mappings by key; of anything else the value in `over` replaces the one in `base`.
+ * Each node keeps its place in its file. */
 struct node *node_overlay(const struct node *base, const struct node *over);
-/* Frees the member of a mapping, where there is one. For a tree that nobody else looks at yet. */
+/* Removes and frees the member of a mapping, if there is one. Only for a tree that is not shared. */
 void node_remove(struct node *map, const char *key);
-/* The node as it should stand in a problem that is about its key. Shares all with n; not to be freed. */
+/* Returns a copy of n with the place of its key, for a problem that is about the key. It shares everything with n; do
+ * not free it. */
 struct node node_at_key(const struct node *n);
-const char *node_kind(const struct node *n); /* "a mapping", "a list", "text", "nothing": for messages */
+const char *node_kind(const struct node *n); /* returns "a mapping", "a list", "text" or "nothing", for messages */
 
 #endif

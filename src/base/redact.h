@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * redact: known secrets out of texts that somebody else wrote.
+ * redact: replaces known secrets in texts from outside by [secret].
  *
- * A server that is shown a secret may repeat it: in an error's words, in a path, encoded. A secret of REDACT_LENGTH_MIN
- * bytes or more is found as it is; percent-encoded or escaped in any way that unwrap.h knows; in base64 of either
- * alphabet, alone or with other text around it, as in the header Authorization; and with its end cut off where the text
- * ends there. In its place stands [secret]. Immutable, counted: any thread.
+ * A server that gets a secret may repeat it: in the text of an error, in a path, encoded. A secret of at least
+ * REDACT_LENGTH_MIN bytes is found in these forms:
+ * - as it is;
+ * - percent-encoded or escaped in any form that unwrap.h knows;
+ * - in base64 of either alphabet, alone or with text around it, as in the header Authorization;
+ * - with its end cut off where the text ends there.
+ *
+ * A redactor is immutable and reference-counted. Any thread.
  */
 #ifndef BASE_REDACT_H
 #define BASE_REDACT_H
@@ -17,19 +21,20 @@
 
 struct redactor;
 
-/* values: copied; those that are shorter than REDACT_LENGTH_MIN are left out. Never NULL. */
+/* Makes a redactor with one reference. values: copied; those shorter than REDACT_LENGTH_MIN are left out. Never
+ * NULL. */
 struct redactor *redactor_new(const char *const *values, size_t n);
 struct redactor *redactor_ref(struct redactor *s); /* NULL allowed */
-void redactor_unref(struct redactor *s);           /* NULL allowed; the last one wipes and frees */
+void redactor_unref(struct redactor *s);           /* NULL allowed; the last reference wipes and frees */
 static inline void redactor_unrefp(struct redactor **s)
 {
 	redactor_unref(*s);
 }
-/* The values in their order, borrowed. */
+/* The number of values, and each one in the order given. Borrowed. */
 size_t redactor_count(const struct redactor *s);
 const char *redactor_value(const struct redactor *s, size_t i);
 
-/* The text without secrets. s NULL: a copy. The caller's. */
+/* Returns the text without secrets. s NULL: a copy. The caller owns it. */
 char *redact(const struct redactor *s, const char *text) __attribute__((warn_unused_result));
 
 #endif

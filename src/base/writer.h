@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * writer: a thread that carries pieces of text out, so that nobody else ever waits for whoever reads them.
+ * writer: a thread that writes pieces of text, so that no other thread waits for their reader.
  *
- * A bounded queue and one thread, which alone may block. Pieces go out in the order in which they were put. A piece
- * that does not fit is dropped and counted, and so is every later one until the queue is empty; then the number is
- * told, at the place where they are missing.
+ * A bounded queue and one thread, which is the only one that may block. Pieces are written in the order in which they
+ * were put. A piece that does not fit is dropped and counted, and so is every later one until the queue is empty. Then
+ * the number is reported, in the place of the missing pieces.
  */
 #ifndef BASE_WRITER_H
 #define BASE_WRITER_H
@@ -18,25 +18,26 @@
 struct writer;
 
 struct writer_options {
-	const char *name; /* of the thread: at most 15 letters */
-	size_t max_bytes; /* of all pieces in the queue */
-	/* Carries one piece out. On the writer's thread, without a lock; may block for as long as it likes. */
+	const char *name; /* the thread's; at most 15 characters */
+	size_t max_bytes; /* limit of all pieces in the queue together */
+	/* Writes one piece. Runs on the writer's thread, without a lock, and may block without limit. */
 	void (*put)(const char *bytes, size_t len);
-	/* So many pieces were dropped. On the writer's thread: what it puts goes out at once. NULL: nobody is told. */
+	/* Reports that n pieces were dropped. Runs on the writer's thread; pieces that it puts are written at once.
+	 * NULL: no report. */
 	void (*dropped)(uint64_t n);
 };
 
 /* Starts the thread. */
 struct writer *writer_start(const struct writer_options *o) MUSTCHECK;
-/* Any thread; copies, never blocks. False: dropped. */
+/* Adds a copy of a piece. Any thread, never blocks. False: dropped. */
 bool writer_put(struct writer *w, const char *bytes, size_t len);
-/* Pieces that wait, the one that is on its way out included. Any thread. */
+/* Returns the number of pieces that wait or are being written. Any thread. */
 size_t writer_waiting(struct writer *w);
-/* Waits until all that was put is out, until_mono_ms (clock_mono_ms) at the latest. Any thread but the writer's.
- * Returns whether all is out. */
+/* Waits until all pieces are written, at most until until_mono_ms (clock_mono_ms). Any thread but the writer's. Returns
+ * true where all are written. */
 bool writer_flush(struct writer *w, int64_t until_mono_ms);
-/* The same, then ends the thread and frees w. Where the time is not enough, the thread is left behind: it ends (and
- * frees w) once whoever reads takes the piece that is on its way. Nothing may be put any more. NULL allowed. */
+/* As writer_flush(), then ends the thread and frees w. If the time is too short, the thread is left behind: it ends and
+ * frees w once the reader takes the piece that it is writing. Put nothing afterwards. NULL allowed. */
 bool writer_stop(struct writer *w, int64_t until_mono_ms);
 
 #endif
