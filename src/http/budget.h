@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * http/budget: how much memory the bodies under way hold together, and whether there is room for more.
+ * http/budget: limits the memory of all request bodies together.
  *
- * The shares: a quarter of the whole is kept for bodies of at most BUDGET_SMALL_BYTES; those may
- * take what is free of the rest too. One address (an address) takes at most a quarter of the rest, small bodies
- * included: so nobody alone shuts out the others, and nothing large shuts out what is small.
+ * A quarter of the budget is reserved for bodies of at most BUDGET_SMALL_BYTES; such bodies may also use what is free
+ * of the other three quarters. One address may use at most a quarter of these three quarters, including its small
+ * bodies. So no single address blocks the others, and large bodies do not block small ones.
  *
- * It only counts; the callers allocate. One lock inside; no call blocks for longer than another one counts.
+ * It only counts; the callers allocate. One lock protects it and is held only for counting. Any thread.
  */
 #ifndef HTTP_BUDGET_H
 #define HTTP_BUDGET_H
@@ -21,33 +21,34 @@
 
 struct budget;
 
-/* What one exchange holds. All zero: nothing of no budget, good for reservation_release only. One thread at a time. */
+/* The memory reserved for one exchange. All zero: an empty reservation, for reservation_release() only. One thread at a
+ * time. */
 struct reservation {
 	struct budget *budget;
 	size_t bytes;
 	bool has_address;
 	struct ip address;
-	struct address_usage *usage; /* while bytes > 0 and there is a address */
+	struct address_usage *usage; /* what its address uses; NULL: bytes is 0, or it has no address */
 };
 
 struct budget *budget_new(size_t max_bytes) MUSTCHECK;
-void budget_free(struct budget *b); /* every reservation is closed; NULL allowed */
+void budget_free(struct budget *b); /* every reservation must be released; NULL allowed */
 
-/* The most that one address may hold. For budget_new, and for tests. Pure. */
+/* Returns the limit of one address. For budget_new() and tests. Pure. */
 size_t budget_share(size_t max_bytes);
-/* The least max_bytes whose share is that large. Pure. */
+/* Returns the smallest max_bytes with which one address may use `bytes`. Pure. */
 size_t budget_for_share(size_t bytes);
 
-/* address: whose share it counts in; NULL: nobody's. Takes nothing yet. */
+/* Makes an empty reservation. address: counts against this address's limit; NULL: against no such limit. */
 void reservation_init(struct reservation *res, struct budget *b, const struct ip *address);
-/* That many bytes instead of what it held. False where there is no room: then it holds what it held. Less, or as much,
- * is never refused. */
+/* Changes the reservation to `bytes`. False: the budget does not allow it, and the reservation is unchanged. A smaller
+ * or equal size always succeeds. */
 bool reservation_resize(struct reservation *res, size_t bytes) MUSTCHECK;
-/* The same for what one can do without: false, too, where more than half of the whole would be under way then. */
+/* As reservation_resize(), for optional memory: also false where more than half of the budget would be used. */
 bool reservation_resize_spare(struct reservation *res, size_t bytes) MUSTCHECK;
-/* The most that could ever be set: with nothing else under way. */
+/* Returns the largest size that this reservation could have if it were the only one. */
 size_t reservation_max(const struct reservation *res);
-/* Gives all of it back. */
+/* Frees the whole reservation. */
 static inline void reservation_release(struct reservation *res)
 {
 	INSIST(reservation_resize(res, 0));

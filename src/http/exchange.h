@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * http/exchange: private to src/http. What libmicrohttpd calls for each request (exchange.c), a request as this server
- * knows it, and how it is answered (exchange_answer.c); server.c starts and stops the server.
+ * http/exchange: private to src/http. libmicrohttpd's callbacks (exchange.c), the state of a request, and its answer
+ * (exchange_answer.c). server.c starts and stops the server.
  */
 #ifndef HTTP_EXCHANGE_H
 #define HTTP_EXCHANGE_H
@@ -15,16 +15,16 @@
 #include "http/conn_limits.h"
 #include "http/server.h"
 
-/* libmicrohttpd's time-out is of silence; a client that drips has this many of them for its whole request. */
+/* libmicrohttpd's timeout measures silence. A slow client has this many timeouts for its whole request. */
 #define HTTP_SLOW_TIMEOUTS 3
 
-/* A client that was answered before it sent all of its body may send so much more than max_body, for nothing, before it
- * is cut off: most send all before they read. */
+/* After an early answer a client may send this many bytes beyond max_body before it is cut off, because most clients
+ * read only after they have sent everything. */
 #define HTTP_DISCARD_BYTES (8 * 1024 * 1024)
-/* Silent for so many seconds, or for the time-out where that is shorter, it is cut off. */
+/* It is also cut off after this many seconds of silence (or the timeout if that is shorter). */
 #define HTTP_DISCARD_SILENCE_S 2
 
-/* One of the sockets that a server listens on: libmicrohttpd's daemons have one each. */
+/* A listening socket with its own libmicrohttpd daemon. */
 struct http_listener {
 	struct MHD_Daemon *daemon;
 	int fd;
@@ -34,21 +34,21 @@ struct http_server {
 	struct http_listener listeners[HTTP_SOCKETS_MAX];
 	size_t listeners_n;
 	struct http_handler handler;
-	char *error_member;                  /* NULL: plain text */
+	char *error_member;                  /* NULL: errors are plain text */
 	const struct http_answer *malformed; /* or NULL */
 	size_t max_body;
 	unsigned timeout_s, idle_s;
 	struct ip_network *uncounted;
 	size_t uncounted_n;
 	char *address;
-	bool own_fd;       /* not passed by systemd */
-	char *unlink_path; /* of the unix socket that this server made, or NULL */
+	bool own_fd;       /* this server opened the socket */
+	char *unlink_path; /* the path of the unix socket that this server made, or NULL */
 	bool quiesced;
-	struct conn_limits *conn_limits; /* the clients' are behind libmicrohttpd's socket contexts */
-	atomic_uint suspended;           /* exchanges suspended and not yet done */
+	struct conn_limits *conn_limits; /* libmicrohttpd's socket contexts point to its connections */
+	atomic_uint suspended;           /* exchanges that were suspended and have not ended */
 };
 
-/* Registered with libmicrohttpd; cls is the struct http_server. */
+/* Callbacks of libmicrohttpd; cls is the struct http_server. */
 void *http_on_request_line(void *cls, const char *uri, struct MHD_Connection *connection);
 enum MHD_Result http_on_request(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
 				const char *version, const char *bytes, size_t *n, void **con_cls);
@@ -60,10 +60,10 @@ void http_on_completed(void *cls, struct MHD_Connection *connection, void **con_
 /* ---- a request: on the pool's thread, but for exchange_set_answer while the call is suspended -------------------- */
 
 enum exchange_state {
-	EXCHANGE_NEW,     /* before begin */
-	EXCHANGE_BODY,    /* collecting */
-	EXCHANGE_DISCARD, /* the answer is known or told, the rest of the body goes nowhere */
-	EXCHANGE_WHOLE,   /* the whole body is there; complete() is called in the next turn of libmicrohttpd's loop */
+	EXCHANGE_NEW,        /* before begin */
+	EXCHANGE_BODY,       /* the body is being received */
+	EXCHANGE_DISCARD,    /* the answer is known or sent; the rest of the body is discarded */
+	EXCHANGE_WHOLE,      /* the body is complete; libmicrohttpd's next loop calls complete() */
 	EXCHANGE_COMPLETING, /* in complete() */
 	EXCHANGE_SUSPENDED,
 	EXCHANGE_QUEUED, /* libmicrohttpd has the answer */
@@ -71,34 +71,34 @@ enum exchange_state {
 
 #define EXCHANGE_MAGIC 0x68747470u
 
-/* Bytes of an answer while the body comes in: few enough for any socket's buffer. */
+/* The size of an early answer; it fits into any socket's buffer. */
 #define EXCHANGE_EARLY_BYTES_MAX (16 * 1024)
-#define EXCHANGE_EARLY_BODY_MAX (4 * 1024) /* of them */
+#define EXCHANGE_EARLY_BODY_MAX (4 * 1024) /* of these, for its body */
 
-/* What is behind a struct http_exchange. */
+/* The implementation of a struct http_exchange. Its thread is the pool's thread of its connection, but between
+ * suspension and resumption the owner's thread may set the answer. */
 struct exchange {
-	struct http_exchange x; /* first: the owner's pointer is ours */
+	struct http_exchange x; /* first member: the owner's pointer points to both */
 	unsigned magic;
 	struct http_server *server;
 	struct MHD_Connection *connection;
 	struct conn *conn;         /* the connection's */
-	enum exchange_state state; /* written by the pool's thread alone */
-	bool begun;                /* begin was called: done is owed */
+	enum exchange_state state; /* written by the pool's thread only */
+	bool begun;                /* begin was called, so done must be called */
 	bool was_suspended;
 	bool proven;             /* http_proven was called */
-	bool has_body;           /* the headers announce one */
-	bool has_reserved;       /* the owner granted room for all of the body that may come */
-	bool expects_continue;   /* the client waits with its body for what we say */
-	char *target;            /* the request line's; from begin on taken apart: x.path and x.query point into it */
-	const char *target_seen; /* where libmicrohttpd has it */
-	struct headers headers;  /* from begin on */
+	bool has_body;           /* the headers announce a body */
+	bool has_reserved;       /* memory for the whole body is reserved: it has a Content-Length */
+	bool expects_continue;   /* the client waits for 100-continue before it sends the body */
+	char *target;            /* the request target; after begin it is split, and x.path and x.query point into it */
+	const char *target_seen; /* libmicrohttpd's copy */
+	struct headers headers;  /* set before begin */
 	char *peer;              /* NULL until asked for */
 	struct buf body;
 	size_t discard_left;
-	/* The answer. Written by whoever answers: the pool's thread, or between suspension and resumption the other
-	 * one. */
+	/* The answer. Written by the pool's thread; between suspension and resumption by the thread that resumes. */
 	struct MHD_Response *response;
-	struct buf early; /* in the response's place while a body comes in: the bytes of the answer */
+	struct buf early; /* the bytes of an early answer, instead of `response` */
 	unsigned status;
 	bool cut, reset;
 };
@@ -112,24 +112,24 @@ static inline struct exchange *exchange_of(struct http_exchange *x)
 }
 
 /*
- * The connection's socket. A pointer that MHD_get_connection_info returned is good until the next such call only: 1.0.1
- * has one place for all its answers, where 0.9.75 points to the thing itself.
+ * Returns the connection's socket. The pointer from MHD_get_connection_info() is valid until its next call only: 1.0.1
+ * returns one static place, 0.9.75 the member itself.
  */
 int exchange_socket(const struct exchange *e);
-/* libmicrohttpd's own time-out, of silence. Only inside a callback of libmicrohttpd, and not suspended: 0.9.75 moves
- * the connection between its lists of time-outs, and takes it for one that is in them. */
+/* Sets libmicrohttpd's timeout for silence. Call it inside a callback of libmicrohttpd and not while suspended: 0.9.75
+ * moves the connection between its timeout lists and assumes that it is in one. */
 void exchange_set_silence(struct exchange *e, unsigned seconds);
-/* Sets the answer, once a call. One that is set while a body comes in goes out by exchange_answer_early, a later one by
- * exchange_queue_answer. */
+/* Sets the answer, once an exchange. An answer that is set during the body is sent by exchange_answer_early(), a later
+ * one by exchange_queue_answer(). */
 void exchange_set_answer(struct exchange *e, const struct http_answer *a);
-/* The server's own errors: JSON where the owner speaks JSON. */
+/* Answers with an error of the server itself, as JSON if the owner uses JSON. */
 void exchange_set_error(struct exchange *e, unsigned status, const char *what);
 static inline bool exchange_is_answered(const struct exchange *e)
 {
 	return e->response || e->early.len > 0;
 }
-/* Answers while the rest of the body, which is not wanted, may still come. Returns what libmicrohttpd's handler has to
- * return: MHD_NO cuts the connection. */
+/* Sends an answer before the end of the body, whose rest is discarded. Returns the result for libmicrohttpd's handler;
+ * MHD_NO closes the connection. */
 enum MHD_Result exchange_answer_early(struct exchange *e);
 enum MHD_Result exchange_queue_answer(struct exchange *e);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * http/head: private to src/http. Takes the head of a request: takes its target apart, judges and copies its headers.
- * An answer of 400 is the same with every version of libmicrohttpd, as far as what it hands over tells.
+ * http/head: private to src/http. Checks a request's line and headers, splits the target and copies the headers. It
+ * makes 400 answers independent of libmicrohttpd's version, as far as the library passes the request on.
  */
 #ifndef HTTP_HEAD_H
 #define HTTP_HEAD_H
@@ -12,33 +12,33 @@
 #include "base/text.h"
 
 struct request_target {
-	const char *path;  /* as it came */
-	const char *query; /* behind the "?", or "" */
-	char *host;        /* the authority of the absolute form, which counts instead of the header Host; NULL: none */
+	const char *path;  /* as received */
+	const char *query; /* the part after the "?", or "" */
+	char *host;        /* the authority of the absolute form, which replaces the header Host; NULL: none */
 };
 
 /*
- * Takes a request target apart, in place; *ret points into it. The origin form, the absolute form of http and https
- * without its scheme and authority (RFC 9112, 3.2.2), and "*" of OPTIONS. NULL, or what is wrong with it.
+ * Splits a request target in place; *ret points into it. Accepts the origin form, the absolute form of http and https
+ * (RFC 9112, 3.2.2), whose scheme and authority are taken off, and "*" with OPTIONS. Returns NULL, or what is wrong
+ * with the target.
  */
 const char *head_target(char *text, const char *method, struct request_target *ret);
 
-/* Headers in the order in which they came, values without the blanks and tabs around them (RFC 9110, 5.5). All zero:
- * none. */
+/* Headers in order of arrival. Values have no blanks and tabs around them (RFC 9110, 5.5). All zero: none. */
 struct headers {
-	struct pair *items; /* one piece of memory, texts included: free() frees all */
+	struct pair *items; /* one allocation that includes the texts: free() frees all */
 	size_t n;
 };
 
-/* The request line, as libmicrohttpd handed it over. */
+/* The request line as libmicrohttpd passes it. */
 struct request_line {
 	const char *method, *target, *version;
 	size_t target_len;
 };
 
 /*
- * Copies the headers of a request whose body has not begun. NULL, or what is wrong with line or headers: a control
- * character (NUL too), a name that is none, a line that is continued on the next one or ends with LF alone.
+ * Copies the headers of a request before its body. Returns NULL, or what is wrong with the line or a header: a control
+ * character (also NUL), an invalid name, a folded line, or a line that ends with LF only.
  */
 const char *head_take(struct MHD_Connection *connection, const struct request_line *line, struct headers *ret);
 
