@@ -11,9 +11,9 @@
 
 #include "base/mem.h"
 
-#define BUF_FIRST_BYTES 256 /* of content; what is allocated has room for the NUL behind it */
+#define BUF_FIRST_BYTES 256 /* of content; the allocation has one more for the NUL */
 
-/* What data points to while nothing is owned. Its one byte stays NUL: nobody writes where alloc is 0. */
+/* data points here while alloc is 0. The byte stays NUL: no function writes to data while alloc is 0. */
 static char buf_empty[1];
 
 void buf_init(struct buf *b, size_t cap)
@@ -32,7 +32,7 @@ size_t buf_alloc_after(const struct buf *b, size_t n)
 	return (content < b->cap ? content : b->cap) + 1;
 }
 
-/* Makes room for n more bytes and the NUL; false where the cap forbids it. */
+/* Allocates for n more bytes and the NUL. False: the cap does not allow it. */
 static bool buf_room(struct buf *b, size_t n)
 {
 	size_t alloc;

@@ -64,7 +64,7 @@ static bool scan_digit(const struct scan *s)
 	return s->at < s->end && *s->at >= '0' && *s->at <= '9';
 }
 
-/* Exactly `digits` digits, at most max. */
+/* Reads exactly `digits` digits; the value must be from min to max. */
 static bool scan_number(struct scan *s, unsigned digits, int min, int max, int *ret)
 {
 	int value = 0;
@@ -80,7 +80,7 @@ static bool scan_number(struct scan *s, unsigned digits, int min, int max, int *
 	return true;
 }
 
-/* What stands behind the decimal point, in whole milliseconds, cut off; at most max digits, at least one. */
+/* Reads the digits after the decimal point as whole milliseconds, rounded down: at least one digit, at most max. */
 static bool scan_fraction(struct scan *s, unsigned max, int *ret_ms)
 {
 	int unit = 100, ms = 0;
@@ -96,7 +96,7 @@ static bool scan_fraction(struct scan *s, unsigned max, int *ret_ms)
 	return true;
 }
 
-/* Z, ±hh:mm, ±hhmm, ±hh, with a blank before it or not; nothing at all counts as UTC. */
+/* Reads the offset: Z, UTC, ±hh:mm, ±hhmm or ±hh, with or without a blank before it. No offset means UTC. */
 static bool scan_offset(struct scan *s, int *ret_minutes)
 {
 	int sign, hours, minutes = 0;
@@ -144,7 +144,7 @@ static bool scan_iso(struct scan s, int64_t *ret_ms)
 	if (!scan_number(&s, 2, 0, 23, &hour) || !scan_is(&s, ':') || !scan_number(&s, 2, 0, 59, &minute))
 		return false;
 	if (scan_is(&s, ':')) {
-		if (!scan_number(&s, 2, 0, 60, &second)) /* 60: a leap second is the next minute's first */
+		if (!scan_number(&s, 2, 0, 60, &second)) /* 60, a leap second, is the next minute's first second */
 			return false;
 		if ((scan_is(&s, '.') || scan_is(&s, ',')) && !scan_fraction(&s, 9, &ms))
 			return false;
@@ -162,7 +162,7 @@ static bool scan_iso(struct scan s, int64_t *ret_ms)
 	return true;
 }
 
-/* Epoch seconds or milliseconds. 15 digits reach the year 33658 in milliseconds: more is no time. */
+/* Reads epoch seconds or milliseconds. 15 digits reach the year 33658 in milliseconds; more digits are not a time. */
 static bool scan_epoch(struct scan s, int64_t *ret_ms)
 {
 	int64_t value = 0;

@@ -3,7 +3,7 @@
 
 #include "base/clock_guard.h"
 
-/* A process that is stopped between two readings would see a jump that there was not. */
+/* If the process is stopped between two readings, they show a jump that did not happen. So they are repeated. */
 #define TOGETHER_MS 1000
 #define TRIES 3
 

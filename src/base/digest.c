@@ -103,7 +103,7 @@ uint64_t digest_random_below(uint64_t n)
 	uint64_t value, short_of;
 
 	INSIST(n > 0);
-	short_of = -n % n; /* 2^64 mod n: the values below it would favour the small answers */
+	short_of = -n % n; /* 2^64 mod n: values below it would make small results more likely */
 	do
 		digest_random(&value, sizeof(value));
 	while (value < short_of);
@@ -135,7 +135,7 @@ int digest_unbase64(const char *text, size_t len, char **ret, size_t *ret_len)
 
 	if (len > UINT_MAX / 2 || len % 4 != 0)
 		return -EINVAL;
-	/* GnuTLS passes over blanks and line ends; a secret with those inside is a mistake that must be told. */
+	/* GnuTLS skips blanks and line ends. In a secret they are a mistake, which must be reported. */
 	while (letters > 0 && len - letters < 2 && text[letters - 1] == '=')
 		letters--;
 	for (size_t i = 0; i < letters; i++)

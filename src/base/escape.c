@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-/* The character of n bytes, which text_step() found well-formed. */
+/* Decodes the character of n bytes, which text_step() found well-formed. */
 static uint32_t code_point(const char *s, size_t n)
 {
 	const unsigned char *u = (const unsigned char *)s;
@@ -35,7 +35,7 @@ static bool is_control(uint32_t c)
 
 void escape_add(struct buf *to, const char *text, enum escape how)
 {
-	/* The text of JSON holds line ends between its values; inside strings they are escaped already. */
+	/* A JSON text has line ends between its values; inside strings they are escaped already. */
 	const bool lines = how == ESCAPE_LINES || how == ESCAPE_JSON;
 	size_t len = strlen(text), plain = 0;
 

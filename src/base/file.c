@@ -28,7 +28,7 @@ int file_open(const char *path, enum file_kind kind)
 	return fd;
 }
 
-/* read(2) that gives a negative errno, and waits where the descriptor does not block. */
+/* As read(2), but returns a negative errno, and waits until a non-blocking descriptor is readable. */
 static ssize_t read_some(int fd, char *to, size_t n, int64_t until_ms)
 {
 	for (;;) {
@@ -61,8 +61,8 @@ int file_read_fd(int fd, size_t max, int64_t until_ms, char **ret, size_t *ret_l
 			char *before = text;
 
 			size = size > 0 ? size * 2 : FIRST_BYTES;
-			size = size < max ? size : max + 1; /* one more tells that it is longer */
-			/* realloc(3) would leave a copy of the text where it moves it from. */
+			size = size < max ? size : max + 1; /* one more byte shows that it is too long */
+			/* realloc(3) may move the text and leave a copy of it. */
 			text = mem_grow(NULL, size + 1, 1);
 			if (len > 0)
 				memcpy(text, before, len);

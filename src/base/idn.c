@@ -15,8 +15,9 @@
 #define IDN_ASCII TEXT_ALNUM "-."
 
 /*
- * Whether the library leaves a character out of a name: one that is or becomes an ASCII letter that no name has ("/",
- * "_"), and one that nobody sees. It does not refuse them, and the rest would be the name of another host.
+ * True where the library would drop a character from a name: an ASCII letter that no name has ("/", "_"), a character
+ * that is mapped to one, or an invisible one. The library does not refuse them, and the rest would be the name of
+ * another host.
  */
 static bool is_left_out(const char *at, size_t len)
 {
@@ -28,7 +29,7 @@ static bool is_left_out(const char *at, size_t len)
 		return !strchr(IDN_ASCII, *at);
 	between = mem_fmt("a%.*sa", (int)len, at);
 	if (gnutls_idna_map(between, (unsigned)strlen(between), &ascii, 0) < 0)
-		return false; /* the whole name decides */
+		return false; /* checked with the whole name */
 	out = ascii.size == 2;
 	gnutls_free(ascii.data);
 	return out;

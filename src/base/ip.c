@@ -16,7 +16,7 @@
 #define MAPPED_BITS (IPV6_BITS - IPV4_BITS) /* ::ffff:0:0/96 */
 #define LIMIT_KEY_BITS 64
 
-/* An IPv4 address that is written as an IPv6 one becomes the IPv4 address. Whether it was one. */
+/* Converts an IPv4 address in IPv6 notation to the IPv4 address. Returns true where it was one. */
 static bool unmap(struct ip *ip)
 {
 	static const unsigned char prefix[MAPPED_BITS / 8] = {[10] = 0xff, [11] = 0xff};
@@ -29,7 +29,7 @@ static bool unmap(struct ip *ip)
 	return true;
 }
 
-/* Not unmapped. */
+/* Reads an address without unmap(). */
 static bool read_as_written(const char *text, struct ip *ret)
 {
 	*ret = (struct ip){.bits = IPV4_BITS};

@@ -16,7 +16,7 @@
 #include "base/redact.h"
 #include "base/text.h"
 
-static _Atomic uint64_t reads; /* only counts: no other memory is ordered by it */
+static _Atomic uint64_t reads; /* a counter only: no other memory is ordered by it */
 
 uint64_t json_reads(void)
 {
@@ -40,8 +40,8 @@ static int json_fail(struct err *reterr, const char *text, size_t at, const char
 
 /* ---- after the parser -------------------------------------------------------------------------------------------- */
 
-/* Gives the numbers that were written with JSON_WIDE_MARK their own text back. The tree is at most JSON_DEPTH_MAX + 2
- * deep. */
+/* Gives the numbers with JSON_WIDE_MARK their original text back. The recursion is bounded: the tree is at most
+ * JSON_DEPTH_MAX + 2 deep. */
 static void wide_unmark(struct json_object *o)
 {
 	const char *text;
@@ -92,11 +92,11 @@ const char *json_wide(struct json_object *o)
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
-/* json-c's tree of a text that is JSON. Where json-c says that memory is short, the process ends. */
+/* Builds json-c's tree of a text that is JSON. Ends the process where json-c is out of memory. */
 static enum json_tokener_error json_parse(const char *text, size_t len, struct json_object **ret)
 {
-	struct json_tokener *tok =
-		json_tokener_new_ex(JSON_DEPTH_MAX + 2); /* it counts otherwise; json_lex() does exactly */
+	/* json-c counts the depth in another way; json_lex() checks it exactly. */
+	struct json_tokener *tok = json_tokener_new_ex(JSON_DEPTH_MAX + 2);
 	enum json_tokener_error e;
 
 	INSIST(tok);
@@ -104,12 +104,12 @@ static enum json_tokener_error json_parse(const char *text, size_t len, struct j
 	*ret = json_tokener_parse_ex(tok, text, (int)len);
 	e = json_tokener_get_error(tok);
 	if (e == json_tokener_continue) {
-		/* A number at the top ends only with what comes behind it. */
+		/* A top-level number ends only with the next character. */
 		*ret = json_tokener_parse_ex(tok, "", 1);
 		e = json_tokener_get_error(tok);
 	}
 	json_tokener_free(tok);
-	/* json-c 0.16 reports success. */
+	/* json-c 0.16 reports success without memory. */
 	if (e == json_tokener_success && !*ret && (len < 4 || memcmp(text + len - 4, "null", 4) != 0))
 		mem_lacking();
 #if JSON_C_VERSION_NUM >= ((0 << 16) | (17 << 8))
@@ -119,7 +119,7 @@ static enum json_tokener_error json_parse(const char *text, size_t len, struct j
 	return e;
 }
 
-/* The one place that says what JSON is. Moves *text and *len to the value. */
+/* Decides whether a text is JSON; no other code does. Moves *text and *len to the value. */
 static int json_check(const char **text, size_t *len, struct json_lexed *found, struct err *reterr)
 {
 	size_t mark = text_bom(*text, *len), at = 0;
@@ -162,7 +162,7 @@ int json_read_sized(const char *text, size_t len, struct json_object **ret, size
 		wide_unmark(o);
 	*ret = o;
 	if (ret_bytes)
-		/* A wide number keeps its text beside its value. */
+		/* A wide number keeps its text in addition to its value. */
 		*ret_bytes = len + found.branches * JSON_BRANCH_BYTES + (found.values + found.wide) * JSON_VALUE_BYTES;
 	return 0;
 }
@@ -183,7 +183,7 @@ int json_check_object(const char *text, struct err *reterr)
 		return r;
 	if (text[0] != '{')
 		return json_fail(reterr, text, 0, "expected an object");
-	/* json_lex() lets raw control characters in strings pass, which other readers refuse. */
+	/* json_lex() accepts raw control characters in strings, which other JSON parsers refuse. */
 	for (size_t i = 0; text[i] != '\0'; i++)
 		if ((unsigned char)text[i] < 0x20)
 			return json_fail(reterr, text, i, "a control character that is not escaped");
@@ -222,7 +222,7 @@ char *json_printable(struct json_object *o, bool pretty)
 	return buf_take(&to);
 }
 
-/* As deep as the tree, which this program made or json_read() bounded. */
+/* The recursion is bounded: this program made the tree, or json_read() bounded its depth. */
 void json_redact(struct json_object *o, const struct redactor *secrets)
 {
 	switch (json_object_get_type(o)) {
@@ -253,7 +253,7 @@ void json_redact(struct json_object *o, const struct redactor *secrets)
 	}
 }
 
-/* Without an exponent where a person would write none: an id or a time may come as 1.5e9. */
+/* Without an exponent for numbers of usual size, because an id or a time may come as 1.5e9. */
 char *json_number(double value)
 {
 	char text[64];

@@ -17,12 +17,12 @@ static const char lex_ends[] = "the text ends in the middle of a value";
 static const char lex_nan[] = "NaN and Infinity are no JSON";
 
 struct lexer {
-	const char *at, *end; /* at: after a failure, where the text is wrong */
+	const char *at, *end; /* at: after a failure, the place of the error */
 	unsigned depth;
 	size_t values, branches;            /* so far; branches: objects and lists */
-	bool in_object[JSON_DEPTH_MAX + 1]; /* by depth; else in an array */
+	bool in_object[JSON_DEPTH_MAX + 1]; /* by depth: true in an object, false in an array */
 	size_t wide;                        /* integers beyond 64 bits */
-	struct buf *to;                     /* the text as json-c gets it, or NULL; copied: up to where it is written */
+	struct buf *to; /* the text for json-c, or NULL; copied: the end of the part already written */
 	const char *copied;
 };
 
@@ -41,7 +41,7 @@ static void lex_blanks(struct lexer *l)
 		l->at++;
 }
 
-/* Passes digits; false where there is none. */
+/* Skips digits; false: there is none. */
 static bool lex_digits(struct lexer *l)
 {
 	const char *start = l->at;
@@ -51,7 +51,7 @@ static bool lex_digits(struct lexer *l)
 	return l->at > start;
 }
 
-/* All of these pass one thing, or return what is wrong at l->at. */
+/* Each function below skips one token. It returns NULL, or what is wrong at l->at. */
 static const char *lex_number(struct lexer *l)
 {
 	const char *start = l->at, *digits;
@@ -80,7 +80,7 @@ static const char *lex_number(struct lexer *l)
 		l->at = start;
 		return "no JSON number";
 	}
-	/* Most have few digits: only where 64 bits may be too few they are looked at. */
+	/* Most numbers have few digits; only the others are compared with 64 bits. */
 	if (!integer || l->at - digits <= DIGITS_ALWAYS_FIT ||
 	    text_digits(digits, (size_t)(l->at - digits), negative ? (uint64_t)INT64_MAX + 1 : UINT64_MAX, &value) == 0)
 		return NULL;
@@ -93,7 +93,7 @@ static const char *lex_number(struct lexer *l)
 	return NULL;
 }
 
-/* From the backslash on. */
+/* Skips an escape from its backslash on. */
 static const char *lex_escape(struct lexer *l, bool *ret_nul)
 {
 	size_t left = (size_t)(l->end - l->at);
@@ -116,7 +116,7 @@ static const char *lex_escape(struct lexer *l, bool *ret_nul)
 	return NULL;
 }
 
-/* json-c's keys are C strings: it would cut a name at \u0000 and so let two names be one. */
+/* json-c's keys are C strings: it would cut a name at \u0000, and two names could become one. */
 static const char *lex_string(struct lexer *l, bool is_name)
 {
 	const char *start = l->at, *wrong;
@@ -151,7 +151,7 @@ static const char *lex_word(struct lexer *l, const char *word)
 	return len <= left ? NULL : lex_ends;
 }
 
-/* Goes into an array or object. */
+/* Enters an array or object. */
 static const char *lex_open(struct lexer *l, enum expect *next)
 {
 	bool object = *l->at == '{';

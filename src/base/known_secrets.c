@@ -12,11 +12,11 @@
 #include "base/mask.h"
 #include "base/mem.h"
 
-static struct lock adding = LOCK_INIT; /* held by one known_secrets_add() at a time */
-static struct lock lock = LOCK_INIT;   /* over the pointer */
+static struct lock adding = LOCK_INIT; /* held during known_secrets_add(), so that additions do not overlap */
+static struct lock lock = LOCK_INIT;   /* over the pointer `secrets` */
 static struct redactor *secrets;
 
-/* Takes next over; returns what was there, to be dropped without the lock. */
+/* Takes ownership of next. Returns the former redactor, which the caller releases without the lock. */
 static struct redactor *replace(struct redactor *next)
 {
 	struct redactor *former;

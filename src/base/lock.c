@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-/* Its address is this thread's own as long as the thread runs. */
+/* Its address identifies this thread while it runs. */
 static _Thread_local char self;
 
 static struct timespec timespec_of(int64_t ms)
@@ -17,13 +17,13 @@ static struct timespec timespec_of(int64_t ms)
 	return (struct timespec){.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000 * 1000000)};
 }
 
-/* Calls that wait refuse a time before the clock's start. */
+/* pthread's timed waits refuse a negative time. */
 static int64_t not_negative(int64_t ms)
 {
 	return ms > 0 ? ms : 0;
 }
 
-/* The holder alone can find itself here, so no order with other memory is needed: that is the mutex's part. */
+/* Only the holder can find its own address here, so relaxed order is enough. The mutex orders other memory. */
 static void set_holder(struct lock *l, const void *holder)
 {
 	atomic_store_explicit(&l->holder, holder, memory_order_relaxed);
@@ -61,8 +61,8 @@ bool lock_acquire_until(struct lock *l, int64_t until_mono_ms)
 	if (until_mono_ms == CLOCK_NEVER_MS) {
 		r = pthread_mutex_lock(&l->mutex);
 	} else {
-		/* By the wall clock as it stands now: ThreadSanitizer of gcc 12 does not see
-		 * pthread_mutex_clocklock(). This millisecond is not over. */
+		/* The deadline by the present wall clock: ThreadSanitizer of gcc 12 does not know
+		 * pthread_mutex_clocklock(). One millisecond more, because clock_mono_ms() rounds down. */
 		int64_t wait_ms = not_negative(not_negative(until_mono_ms) - clock_mono_ms());
 		const struct timespec until = timespec_of(clock_now_ms() + wait_ms + 1);
 

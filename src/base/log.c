@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any thread. The settings are three atomic numbers, so that a reload needs no lock; a line is made by the thread that
- * logs it and goes out with one call (log_out.h), so that lines never mix.
+ * Any thread. The settings are three atomic numbers, so that a reload needs no lock. The thread that logs a line
+ * formats it, and it is written with one call (log_out.h), so that lines never mix.
  */
 #include <config.h>
 
@@ -37,14 +37,14 @@ static _Atomic int log_format_now = LOG_FORMAT_TEXT; /* never AUTO */
 static _Atomic int log_level_now = LOG_INFO;
 static _Atomic bool log_personal_data;
 
-/* One field of a line: from struct log_about, as text. */
+/* One field of a line, from struct log_about, as text. */
 struct log_field {
 	const char *name;    /* of text and JSON */
 	const char *journal; /* of the journal */
 	const char *value;
 };
 
-/* systemd tells by device and inode which stream is its own; a redirected stderr has another. */
+/* systemd names its stream by device and inode; a redirected stderr has others. */
 bool log_stderr_is_journal(void)
 {
 	const char *stream = getenv("JOURNAL_STREAM");
@@ -117,7 +117,7 @@ static size_t log_fields(const struct log_about *about, struct log_field fields[
 	return n;
 }
 
-/* " source=gladly webhook=… reason=\"wrong proof\"": what the text of a line and the journal's MESSAGE end with. */
+/* Adds " source=gladly webhook=… reason=\"wrong proof\"", the end of a text line and of the journal's MESSAGE. */
 static void log_add_fields(struct buf *line, const struct log_field *fields, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -169,12 +169,12 @@ static void log_json(int level, const char *message, const struct log_field *fie
 	log_out_text(line.data, line.len);
 }
 
-/* The fields stand in MESSAGE too: that is all that `journalctl` shows, and what is forwarded to syslog. */
+/* The fields are repeated in MESSAGE, because `journalctl` shows only MESSAGE, and syslog gets only it. */
 static void log_journal(int level, const char *message, const struct log_field *fields, size_t n)
 {
 	struct buf texts[2 + LOG_FIELDS_MAX];
 	struct iovec iov[2 + LOG_FIELDS_MAX];
-	CLEANUP(buf_done) struct buf line; /* where the journal fails */
+	CLEANUP(buf_done) struct buf line; /* the fallback for stderr */
 
 	buf_init(&line, LOG_LINE_MAX);
 	log_add_line(&line, level, message, fields, n);
@@ -198,8 +198,8 @@ static void log_journal(int level, const char *message, const struct log_field *
 
 /* ---- what may be said -------------------------------------------------------------------------------------------- */
 
-/* Only the caller knows which texts are this program's own; here all of them are taken for an outsider's. The caller
- * owns the result. */
+/* Cleans a text. Only the caller knows which texts are this program's own, so every text is treated as text from
+ * outside. The caller owns the result. */
 static char *log_clean(const struct redactor *secrets, const char *text)
 {
 	char *redacted = redact(secrets, text), *masked;
@@ -211,7 +211,8 @@ static char *log_clean(const struct redactor *secrets, const char *text)
 	return masked;
 }
 
-/* Cut only when it is clean: half a secret is not recognised any more. The caller owns it. */
+/* Formats and cleans a message, and cuts it only afterwards: a part of a secret would not be recognised. The caller
+ * owns it. */
 static char *log_message(const struct redactor *secrets, const char *fmt, va_list ap)
 	__attribute__((format(printf, 2, 0)));
 
@@ -272,7 +273,7 @@ void log_dropped(uint64_t n)
 {
 	char lines[AMOUNT_MAX];
 
-	/* Whatever level is logged: more than these may be missing. */
+	/* At every level: other lines may be missing too. */
 	log_write(log_wants(LOG_WARNING) ? LOG_WARNING : LOG_ERR, NULL, "%s %s dropped because nobody read them",
 		  amount_of(lines, (long long)n, "log line"), n == 1 ? "was" : "were");
 }

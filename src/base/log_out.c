@@ -19,15 +19,15 @@
 
 #define FIELDS_MAX 16
 
-static _Atomic(struct writer *) out; /* NULL: each thread writes by itself */
-/* Lines are left out: the thread is being stopped, or was left behind with one that nobody takes. */
+static _Atomic(struct writer *) out; /* NULL: each thread writes its own lines */
+/* Lines are discarded: the thread is being stopped, or it was left behind with a line that the reader does not take. */
 static atomic_bool blocked;
-static _Thread_local bool may_block;       /* this is the writer's thread, which tells how many lines were dropped */
+static _Thread_local bool may_block;       /* this is the writer's thread, which logs the number of dropped lines */
 static void (*report_dropped)(uint64_t n); /* set before that thread starts */
 
 /* ---- to stderr and the journal: may block ------------------------------------------------------------------------ */
 
-/* stderr may be non-blocking by another process's will, and take a part. */
+/* Another process may have made stderr non-blocking, so a write may be partial. */
 static void write_text(const char *line, size_t len)
 {
 	struct pollfd fd = {.fd = STDERR_FILENO, .events = POLLOUT};
@@ -52,7 +52,7 @@ static void write_journal(const struct iovec *fields, size_t n, const char *fall
 
 /* ---- by the thread ----------------------------------------------------------------------------------------------- */
 
-/* A line on its way: its length, the line for stderr, and the journal's fields, each with its length. */
+/* A piece in the queue is a list of parts, each with its length: the line for stderr, then the journal's fields. */
 static void add_part(struct buf *to, const char *bytes, size_t len)
 {
 	buf_add(to, &len, sizeof(len));
@@ -154,8 +154,8 @@ void log_out_stop(void)
 {
 	struct writer *w;
 
-	/* Before there is no writer: a line that comes meanwhile (serve_signals', as the time is over) is left out, and
-	 * does not wait for a reader who may not come. */
+	/* Set before the writer is removed, so that a line logged meanwhile (by serve_signals after the time limit) is
+	 * discarded and does not wait for a reader that may never come. */
 	atomic_store(&blocked, true);
 	w = atomic_exchange(&out, NULL);
 	mem_on_abort(NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Addresses in a text that somebody else wrote. It is better to mask too much than too little: what stands before an @
- * is never shown, whether it is an address or not.
+ * Masks addresses in text from outside. Masking too much is better than too little: everything in the place of a local
+ * part before an @ is hidden, whether it is an address or not.
  */
 #include <config.h>
 
@@ -14,11 +14,12 @@
 #include "base/text.h"
 #include "base/unwrap.h"
 
-#define QUOTED_MAX 128 /* bytes of a quoted local part that are looked back over */
+#define QUOTED_MAX 128 /* bytes of a quoted local part that are searched backwards */
 #define TAG_MAX 32     /* bytes of a comment or tag inside a local part */
-#define BLANKS_MAX 2   /* between the @ and what stands around it */
+#define BLANKS_MAX 2   /* between the @ and the text on either side */
 
-/* Quotes and backslashes belong to it: they split a local part, and those before it are left out again. */
+/* Quotes and backslashes count as part of it, because they may split a local part; find_address() takes off those at
+ * its start. */
 static bool in_local_part(char c)
 {
 	return (unsigned char)c > ' ' && !strchr("<>()[],;:@", c);
@@ -34,7 +35,7 @@ static bool in_domain(char c)
 	return (c >= '0' && c <= '9') || is_letter(c) || c == '-' || c == '.';
 }
 
-/* Bytes of the @ at i, which may be full-width (U+FF20) or small (U+FE6B); 0: there is none. */
+/* Returns the bytes of the @ at i, which may be full-width (U+FF20) or small (U+FE6B); 0: no @. */
 static size_t at_sign(const struct unwrapped *r, size_t i)
 {
 	if (r->text[i] == '@')
@@ -45,7 +46,7 @@ static size_t at_sign(const struct unwrapped *r, size_t i)
 	return 0;
 }
 
-/* "example.com": with a dot, and letters behind the last. */
+/* True for a text like "example.com": with a dot, and a letter after it. */
 static bool is_like_domain(const struct unwrapped *r, size_t i)
 {
 	size_t dot = 0, end = i;
@@ -58,7 +59,7 @@ static bool is_like_domain(const struct unwrapped *r, size_t i)
 	return dot > i;
 }
 
-/* Where the quoted text or tag begins that ends before i, at most max bytes before it; i: there is none. */
+/* Returns the start of the quoted text or tag that ends before i and has at most max bytes; i: there is none. */
 static size_t bracket_start(const struct unwrapped *r, size_t low, size_t i, size_t max)
 {
 	static const char ends[] = "\"')>", begins[] = "\"'(<";
@@ -72,7 +73,7 @@ static size_t bracket_start(const struct unwrapped *r, size_t low, size_t i, siz
 	return i;
 }
 
-/* Where the local part begins that ends before i. */
+/* Returns the start of the local part that ends before i. */
 static size_t local_start(const struct unwrapped *r, size_t low, size_t i)
 {
 	size_t start = bracket_start(r, low, i, QUOTED_MAX);
@@ -90,9 +91,10 @@ static size_t local_start(const struct unwrapped *r, size_t low, size_t i)
 	}
 }
 
-/* The folders of a path or URL are no local part: it begins behind their last slash, a query left aside. Only where the
- * whole begins with a slash, as what stands behind "https:" does: elsewhere a slash may be a letter of an address. Of
- * encoded letters nothing is kept, as masking once more would read them otherwise. */
+/* Returns the end of the folders of a path or URL, which are not part of a local part: the local part begins after
+ * their last slash, and a query is not searched. Only a text that begins with a slash is a path, as after "https:";
+ * elsewhere a slash may be a letter of an address. Encoded letters are not kept, because masking the result again would
+ * decode them. */
 static size_t behind_folders(const struct unwrapped *r, size_t start, size_t end)
 {
 	size_t behind = start;
@@ -108,7 +110,8 @@ static size_t behind_folders(const struct unwrapped *r, size_t start, size_t end
 	return behind;
 }
 
-/* Where the local part ends, and in *ret_domain where the domain begins: beyond blanks only where it looks like one. */
+/* Returns the end of the local part, and in *ret_domain the start of the domain. They skip blanks around the @ only
+ * where the text after them looks like a domain. */
 static size_t local_end(const struct unwrapped *r, size_t low, size_t at, size_t at_len, size_t *ret_domain)
 {
 	size_t end = at, domain = at + at_len;
@@ -125,8 +128,8 @@ static size_t local_end(const struct unwrapped *r, size_t low, size_t at, size_t
 	return at;
 }
 
-/* "j***", or "***" where there is no letter to show; a letter beyond ASCII as it was written. A text that is masked
- * already stays as it is. */
+/* Adds "j***", or "***" without a first letter to show; a non-ASCII letter as it was written. A masked text stays the
+ * same. */
 static void add_local(struct buf *to, const struct unwrapped *r, const char *source, size_t from, size_t end)
 {
 	size_t first = from < end ? text_step(r->text + from, end - from) : 0;
@@ -184,7 +187,7 @@ const char *mask_email(const char *email, char out[MASK_EMAIL_MAX])
 
 char *mask_text(const char *s)
 {
-	/* Most texts hold nothing that could be an @. */
+	/* Most texts contain nothing that could be an @. */
 	if (!s[strcspn(s, "@%\\&=\xef")])
 		return mem_str(s);
 	return unwrap_replace(s, find_address, NULL);

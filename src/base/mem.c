@@ -21,8 +21,8 @@ void mem_on_abort(void (*fn)(void))
 	atomic_store(&mem_abort_hook, fn);
 }
 
-/* Neither stdio nor the log: both may want memory. A pipe that is full is not waited for; where another process fills
- * it between the look and the write, the alarm ends this one. */
+/* Prints the line and aborts. Uses neither stdio nor the log, because both may allocate. Does not wait for a full pipe;
+ * if another process fills it between poll() and write(), the alarm ends this process. */
 static __attribute__((noreturn)) void mem_die(const char *line)
 {
 	void (*hook)(void) = atomic_exchange(&mem_abort_hook, NULL);
@@ -48,12 +48,12 @@ void mem_lacking(void)
 
 /* ---- libraries --------------------------------------------------------------------------------------------------- */
 /*
- * json-c 0.16 leaves a member out, or makes null of it, where an allocation fails, and reports success; nobody could
- * tell such a webhook from one of no interest. So the allocations of libraries end the process too: these functions
- * come before the allocator's own for all of it. They only pass on, to the C library or to an allocator that was loaded
- * before it (LD_PRELOAD, valgrind): free() is that one's own, and must get its own memory back.
+ * When an allocation fails, json-c 0.16 omits a member or makes it null, and reports success; such a webhook would look
+ * like one of no interest. So failed allocations of libraries end the process too: these functions replace the
+ * allocator's own in the whole process. They only call the next allocator, which is the C library's or one that was
+ * loaded before it (LD_PRELOAD, valgrind). free() is the next allocator's own, so it gets its own memory back.
  *
- * Not under the sanitizers, which have an allocator of their own; theirs ends the process as well.
+ * Not under the sanitizers, which have their own allocator; theirs ends the process as well.
  */
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
@@ -67,7 +67,8 @@ void mem_lacking(void)
 #if !defined(MEM_SANITIZED) && defined(__GLIBC__)
 const bool mem_guards_libraries = true;
 
-/* glibc's dlsym() allocates only where it fails. *fn is the same whoever sets it, so threads need no lock. */
+/* Looks up the next allocator's function. glibc's dlsym() allocates only on failure. Every thread finds the same *fn,
+ * so no lock is needed. */
 static void *mem_next(void **fn, const char *name)
 {
 	void *found = __atomic_load_n(fn, __ATOMIC_RELAXED);

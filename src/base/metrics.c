@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One lock over all series. A series is never freed nor are its labels changed, so that rendering takes pointers and
- * values under the lock and writes the text without it. Labels may come from outside (the metric of a rule is a
- * template): they are cleaned before a series is looked for, so that no two series are written alike. Bounded: of the
- * label that `names` tells, METRICS_NAMES_MAX values are kept apart, and the others are counted as "other", as are all
- * labels past SERIES_MAX.
+ * One lock protects all series. A series is not freed and its labels do not change, so that rendering takes pointers
+ * and values under the lock and writes the text without it (metrics_reset() is for tests).
+ *
+ * Labels may come from outside (the metric of a rule is a template). They are cleaned before the look-up, so that two
+ * series are never written alike. Their number is bounded: of the label that `names` selects, METRICS_NAMES_MAX values
+ * have their own series; other values, and all labels beyond SERIES_MAX series, are counted as "other".
  */
 #include <config.h>
 
@@ -44,8 +45,8 @@ static const struct metric_spec {
 	enum metric_type type;
 	const char *help;
 	const char *labels[LABELS_MAX];
-	double bounds[BOUNDS_MAX]; /* of a histogram, rising, in seconds; a 0 ends them */
-	unsigned names;            /* the label, from 1, of which METRICS_NAMES_MAX values are kept apart; 0: none */
+	double bounds[BOUNDS_MAX]; /* of a histogram: ascending, in seconds; 0 ends the list */
+	unsigned names;            /* number (from 1) of the label with at most METRICS_NAMES_MAX values; 0: none */
 } specs[METRIC_MAX_] = {
 	[METRIC_WEBHOOKS] = {"deskbridge_webhooks_total",
 			     TYPE_COUNTER,
@@ -143,7 +144,7 @@ struct series {
 	enum metric metric;
 	char *labels[LABELS_MAX]; /* NULL where the metric has no such label; never changed */
 	double value;             /* of a histogram: the sum */
-	uint64_t *buckets;        /* of a histogram: one a bound and one for the rest, not cumulated */
+	uint64_t *buckets;        /* of a histogram: one for each bound and one for larger values, not cumulated */
 	struct series *next;      /* of the same metric, in order of first use */
 };
 
@@ -151,7 +152,7 @@ static struct lock lock = LOCK_INIT; /* over all below */
 static struct series *slots[SLOTS];
 static struct series *first[METRIC_MAX_], *last[METRIC_MAX_];
 static unsigned n_series;
-static char *names[METRIC_MAX_][METRICS_NAMES_MAX]; /* the first values of the label that spec.names tells */
+static char *names[METRIC_MAX_][METRICS_NAMES_MAX]; /* the first values of the label that spec.names selects */
 static unsigned n_names[METRIC_MAX_];
 
 static unsigned bounds_of(enum metric m)
@@ -168,7 +169,7 @@ static bool unlabelled(enum metric m)
 	return !specs[m].labels[0];
 }
 
-/* The slot of the series, or the empty one where it belongs. */
+/* Returns the slot of the series, or the empty slot where it belongs. */
 static struct series **slot_of(enum metric m, const char *const labels[LABELS_MAX])
 {
 	uint32_t hash = 2166136261u ^ (uint32_t)m;
@@ -207,7 +208,7 @@ static struct series *series_make(enum metric m, const char *const labels[LABELS
 	return s;
 }
 
-/* As a label may be shown; NULL: as it is. The caller's. */
+/* Returns a cleaned copy of a label, which the caller owns; NULL: the label is clean. */
 static char *label_clean(const char *label)
 {
 	char *clean = known_secrets_clean(label);
@@ -225,13 +226,13 @@ static char *label_clean(const char *label)
 	return clean;
 }
 
-/* Label values as a series has them. */
+/* Cleaned label values. values[i] points to owned[i] or to the caller's text. */
 struct labels {
 	const char *values[LABELS_MAX];
 	char *owned[LABELS_MAX];
 };
 
-/* Without the lock: cleaning takes longer than counting. */
+/* Called without the lock, because cleaning takes longer than counting. */
 static void labels_make(enum metric m, const char *l1, const char *l2, const char *l3, struct labels *ret)
 {
 	const char *labels[LABELS_MAX] = {l1, l2, l3};
@@ -249,7 +250,7 @@ static void labels_done(struct labels *l)
 		free(l->owned[i]);
 }
 
-/* The name, where it is one of those that are kept apart or can become one; else "other". */
+/* Returns the name if it has its own series or may get one; else "other". */
 static const char *bounded_name(enum metric m, const char *name)
 {
 	INSIST(lock_is_mine(&lock));
@@ -262,7 +263,7 @@ static const char *bounded_name(enum metric m, const char *name)
 	return name;
 }
 
-/* Makes the series where it is not there yet. */
+/* Returns the series; makes it where it does not exist. */
 static struct series *series_get(enum metric m, const struct labels *l)
 {
 	const char *labels[LABELS_MAX] = {l->values[0], l->values[1], l->values[2]};
@@ -337,7 +338,7 @@ double metrics_get(enum metric m, const char *label1, const char *label2, const 
 
 /* ---- the text ---------------------------------------------------------------------------------------------------- */
 
-/* What a series was when the text was asked for. */
+/* A series' values at the time of the request. */
 struct metric_sample {
 	const struct series *series;
 	double value;
@@ -397,7 +398,7 @@ static void put_histogram(struct buf *to, const struct metric_sample *sample)
 	buf_addf(to, "\n%s_count %llu\n", spec->name, (unsigned long long)count);
 }
 
-/* All series, those of one metric together, in the table's order. The caller frees. */
+/* Copies all series, grouped by metric, in the table's order. The caller frees the array. */
 static struct metric_sample *read_all(size_t *ret_n)
 {
 	struct metric_sample *all;

@@ -34,7 +34,7 @@ static void node_append(struct node *parent, struct node *child)
 	parent->items[parent->n++] = child;
 }
 
-/* The path of the index-th child, and of all below it: a tree may be built from either end. */
+/* Sets the path of the index-th child and of all nodes below it, because a tree may be built from either end. */
 static void node_set_path(const struct node *parent, size_t index, struct node *child)
 {
 	free(child->path);
@@ -57,7 +57,7 @@ void node_add(struct node *parent, const char *key_or_null, struct node *child)
 	node_set_path(parent, parent->n - 1, child);
 }
 
-/* The node without what is below it. */
+/* Copies a node without its children. */
 static struct node *node_dup_bare(const struct node *n)
 {
 	struct node *copy = mem_new(1, sizeof(*copy));
@@ -115,7 +115,7 @@ const char *node_text(const struct node *map, const char *key)
 	return n && n->type == NODE_SCALAR ? n->text : NULL;
 }
 
-/* Paths are kept, not made anew: a message must name the place in the file that the text came from. */
+/* Paths are copied, not rebuilt: a message must name the place in the file from which the text came. */
 struct node *node_overlay(const struct node *base, const struct node *over)
 {
 	struct node *all;

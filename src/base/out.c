@@ -16,7 +16,7 @@
 
 /* One conversion of a format. */
 struct conversion {
-	char spec[48]; /* as it stands in the format, an asterisk replaced by its number */
+	char spec[48]; /* as in the format, with an asterisk replaced by its number */
 	bool left;     /* the flag - */
 	int width;     /* -1: none */
 	int precision; /* -1: none */
@@ -24,7 +24,7 @@ struct conversion {
 	char letter;
 };
 
-/* A run of digits, or an asterisk's argument. */
+/* Reads a number: digits, or an asterisk's argument. */
 static int take_number(const char **at, va_list *ap)
 {
 	int n = 0;
@@ -38,7 +38,7 @@ static int take_number(const char **at, va_list *ap)
 	return n;
 }
 
-/* at: behind the %. Returns what follows the conversion. */
+/* at: after the %. Returns the position after the conversion. */
 static const char *take_conversion(const char *at, va_list *ap, struct conversion *ret)
 {
 	size_t flags = strspn(at, "-+ #0"), length;
@@ -72,7 +72,7 @@ static const char *take_conversion(const char *at, va_list *ap, struct conversio
 	return at + 1;
 }
 
-/* The text as it is shown; at most `precision` bytes of it. The caller's. */
+/* Returns the text safe to print; of it at most `precision` bytes (-1: all). The caller owns it. */
 static char *printable(const char *text, int precision)
 {
 	size_t len = precision >= 0 ? strnlen(text, (size_t)precision) : strlen(text);
@@ -104,7 +104,7 @@ static void put_text(FILE *to, const struct conversion *c, const char *text)
 		put_blanks(to, width - taken);
 }
 
-/* The formats are made from this program's own: spec is a part of one. */
+/* c->spec is a part of one of this program's own formats. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 static void put(FILE *to, const struct conversion *c, va_list *ap)

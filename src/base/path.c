@@ -42,8 +42,8 @@ int path_sync_folder(const char *path)
 /* ---- the walk ---------------------------------------------------------------------------------------------------- */
 
 struct walk {
-	char *folder; /* where the next name is looked up */
-	char *rest;   /* names that are still to be looked up */
+	char *folder; /* the folder of the next look-up */
+	char *rest;   /* names not looked up yet */
 	unsigned links;
 	void (*fn)(void *ctx, const struct path_stop *stop);
 	void *ctx;
@@ -81,7 +81,7 @@ static int follow_link(struct walk *w, const char *whole, const char *name)
 
 static int look_up(struct walk *w, const char *name)
 {
-	/* A folder is told as somebody would write it: "a/b", not "./a/b". */
+	/* A folder is reported in the usual form: "a/b", not "./a/b". */
 	CLEANUP(mem_freep) char *whole = strcmp(w->folder, ".") == 0 ? mem_str(name) : path_join(w->folder, name);
 	struct stat st;
 

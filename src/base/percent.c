@@ -8,7 +8,7 @@
 
 #include "base/hex.h"
 
-/* The byte that "%XX" at the start of raw stands for, or -1. */
+/* Returns the byte that "%XX" at the start of raw encodes; -1: raw does not begin so. */
 static int escaped_byte(const char *raw, size_t len)
 {
 	unsigned char byte;

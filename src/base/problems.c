@@ -12,7 +12,7 @@
 
 #define PROBLEM_TEXT_MAX 2048
 
-/* what: its texts are borrowed, its text itself is made. Counted past PROBLEMS_MAX too. */
+/* what: its file and path are borrowed, its text is set here. Also counts past PROBLEMS_MAX. */
 static void add(struct problems *p, struct problem what, const char *fmt, va_list ap)
 	__attribute__((format(printf, 3, 0)));
 
@@ -77,7 +77,7 @@ char *problem_location(const struct problem *one)
 struct ordered {
 	struct problem problem;
 	size_t index;
-	bool first; /* of the file whose problems come first */
+	bool first; /* in the file whose problems come first */
 };
 
 static int by_location(const void *a, const void *b)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A pattern is one form of a secret: itself, or the part of its base64 that does not depend on what stands around it,
- * for each of the three ways in which it may lie in the groups of three bytes. Patterns are found by their first byte.
+ * A pattern is one form of a secret: the secret itself, or the part of its base64 that does not depend on the bytes
+ * around it. There are three base64 patterns, one for each position of the secret's first byte in the groups of three
+ * bytes. Patterns are found by their first byte.
  */
 #include <config.h>
 
@@ -15,7 +16,8 @@
 #include "base/mem.h"
 #include "base/unwrap.h"
 
-#define TAIL_MIN 16 /* bytes of a secret's beginning at the end of a text that does not say that it was cut */
+/* A text that does not show that it was cut may still end in a secret's beginning, of at least this many bytes. */
+#define TAIL_MIN 16
 
 struct pattern {
 	char *text;
@@ -42,7 +44,8 @@ static void add_pattern(struct redactor *s, char *owned, bool base64)
 	s->by_first[(unsigned char)owned[0]] = p;
 }
 
-/* The part that stays the same in the base64 of any text with the secret in it, `before` bytes (modulo 3) before it. */
+/* Adds the part that is the same in the base64 of every text with the secret in it. before: the number of bytes before
+ * the secret, modulo 3. */
 static void add_base64(struct redactor *s, const char *value, size_t before)
 {
 	static const size_t skipped[] = {0, 2, 3};
@@ -118,13 +121,13 @@ static bool in_base64(char c)
 	       (c != '\0' && strchr("+/-_=", c));
 }
 
-/* A blank may be written as "+" where a form is quoted. */
+/* A quoted form may write a blank as "+". */
 static bool is_same(char secret, char c, bool base64)
 {
 	return secret == c || (base64 ? secret == standard_base64(c) : secret == ' ' && c == '+');
 }
 
-/* How many bytes at i are the pattern, or its beginning where the text was cut; 0: it is another. */
+/* Returns the number of bytes at i that are the pattern, or its beginning where the text was cut; 0: no match. */
 static size_t match(const struct pattern *p, const struct unwrapped *r, size_t i, size_t end)
 {
 	size_t n = 0;
@@ -164,7 +167,7 @@ static bool find_secret(const void *ctx, const struct unwrapped *r, const char *
 	size_t end = r->len;
 
 	(void)source;
-	/* A text that was cut ends before the mark that tells of it. */
+	/* A cut text ends before the mark "…". */
 	if (r->len >= more_len && memcmp(r->text + r->len - more_len, more, more_len) == 0)
 		end -= more_len;
 	for (size_t i = at; i < r->len; i++) {
@@ -175,7 +178,7 @@ static bool find_secret(const void *ctx, const struct unwrapped *r, const char *
 			continue;
 		ret->from = i;
 		ret->to = i + n;
-		/* The rest of the same base64 goes with it, as its letters hold bits of the secret. */
+		/* The rest of the same base64 text is replaced too, because its letters hold bits of the secret. */
 		while (base64 && ret->from > at && in_base64(r->text[ret->from - 1]))
 			ret->from--;
 		while (base64 && ret->to < r->len && in_base64(r->text[ret->to]))

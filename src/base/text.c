@@ -11,7 +11,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 
-#define TEXT_DISTANCE_MAX 64 /* letters; longer names are no typos of each other */
+#define TEXT_DISTANCE_MAX 64 /* letters; longer names are never typos of each other */
 
 void pairs_add(struct pairs *p, const char *name, const char *value)
 {
@@ -119,7 +119,7 @@ char *text_trim(char *s)
 	return s;
 }
 
-/* Bytes of the blank or invisible character at s, or 0. */
+/* Returns the bytes of the blank or invisible character at s; 0: it is another character. */
 static size_t unseen(const char *s)
 {
 	static const char *const all[] = {
@@ -130,7 +130,7 @@ static size_t unseen(const char *s)
 
 	if ((unsigned char)*s < 0x80)
 		return text_is_blank(*s);
-	/* U+2000 to U+200F: blanks of all widths, zero-width ones, marks of direction. */
+	/* U+2000 to U+200F: blanks of all widths, zero-width characters, marks of direction. */
 	if (strncmp(s, "\xe2\x80", 2) == 0 && (unsigned char)s[2] >= 0x80 && (unsigned char)s[2] <= 0x8f)
 		return 3;
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
@@ -146,7 +146,7 @@ char *text_trim_unseen(char *s)
 
 	while ((n = unseen(s)) > 0)
 		s += n;
-	/* Behind the last character that is seen. */
+	/* end: after the last visible character. */
 	end = s;
 	for (char *at = s; *at != '\0'; at += n > 0 ? n : 1) {
 		n = unseen(at);
@@ -172,7 +172,7 @@ size_t text_step(const char *text, size_t left)
 	n = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
 	if (n > left)
 		return 0;
-	/* The second byte's range keeps out overlong forms, surrogates and what lies beyond U+10FFFF. */
+	/* The second byte's range excludes overlong forms, surrogates and code points beyond U+10FFFF. */
 	if (s[0] == 0xe0)
 		low = 0xa0;
 	else if (s[0] == 0xed)
@@ -202,8 +202,8 @@ bool text_is_utf8(const char *s, size_t len)
 		uint64_t eight;
 		size_t n = 0;
 
-		/* 8 letters of ASCII at once, none of them NUL: of a byte below 0x80, taking 1 away sets the highest
-		 * bit only where it was 0. */
+		/* Checks 8 ASCII characters at once, none of them NUL: subtracting 1 from a byte below 0x80 sets its
+		 * highest bit only where it was 0. */
 		if (len >= sizeof(eight)) {
 			memcpy(&eight, s, sizeof(eight));
 			if (((eight | (eight - ones)) & highs) == 0)

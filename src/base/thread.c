@@ -12,7 +12,7 @@ void thread_start(pthread_t *ret, const char *name, void *(*fn)(void *), void *a
 {
 	sigset_t all, before;
 
-	/* The new thread inherits the mask: no signal can reach it even before its first instruction. */
+	/* The new thread inherits the mask, so that no signal reaches it even before its first instruction. */
 	sigfillset(&all);
 	INSIST(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
 	INSIST(pthread_create(ret, NULL, fn, arg) == 0);
@@ -29,7 +29,7 @@ struct mailbox {
 	struct lock lock; /* over first and last */
 	struct cond filled;
 	struct message *first, *last;
-	void (*wake)(void *); /* set before the first post, then only read */
+	void (*wake)(void *); /* set before the first post, afterwards only read */
 	void *wake_arg;
 };
 

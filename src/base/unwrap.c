@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Each layer is taken off as a whole: %XX, \uXXXX, \xXX and the short escapes of JSON, entities of HTML. =XX of
- * quoted-printable is a reading of its own, as "a=40" is mostly none.
+ * A layer of encoding is taken off the whole text at once: %XX, \uXXXX, \xXX and the short escapes of JSON, entities of
+ * HTML. Quoted-printable (=XX) is a decoding of its own, because a text like "a=40" is usually not encoded.
  */
 #include <config.h>
 
@@ -13,7 +13,7 @@
 #include "base/hex.h"
 #include "base/mem.h"
 
-/* A reading under construction: bytes and their places. */
+/* A decoding under construction: bytes and their positions in the original text. */
 struct layer {
 	char *text;
 	uint32_t *from, *to;
@@ -28,7 +28,7 @@ static void layer_done(struct layer *l)
 	free(l->to);
 }
 
-/* n hexadecimal digits at s; n: 8 at most. */
+/* Reads n hexadecimal digits at s. n: at most 8. */
 static bool read_digits(const char *s, size_t left, size_t n, uint32_t *ret)
 {
 	uint64_t value;
@@ -80,7 +80,7 @@ static size_t read_backslash(const char *s, size_t left, uint32_t *ret, bool *re
 	return 2;
 }
 
-/* &#64; &#x40; with or without the semicolon, and the names that matter here. */
+/* Reads &#64; and &#x40;, with or without the semicolon, and the names that matter here. */
 static size_t read_entity(const char *s, size_t left, uint32_t *ret, bool *ret_byte)
 {
 	static const struct {
@@ -124,7 +124,7 @@ static size_t read_quoted_printable(const char *s, size_t left, uint32_t *ret, b
 {
 	*ret_byte = true;
 	if ((left >= 2 && s[1] == '\n') || (left >= 3 && s[1] == '\r' && s[2] == '\n')) {
-		*ret = UINT32_MAX; /* a soft line end is nothing */
+		*ret = UINT32_MAX; /* a soft line break stands for no character */
 		return s[1] == '\n' ? 2 : 3;
 	}
 	return left >= 3 && read_digits(s + 1, left - 1, 2, ret) ? 3 : 0;
@@ -155,7 +155,7 @@ static void layer_add(struct layer *l, unsigned char byte, uint32_t from, uint32
 	l->to[l->len++] = to;
 }
 
-/* Each encoded form is at least as long as what it stands for in UTF-8, so len bytes are room enough. */
+/* Each encoded form is at least as long as its character in UTF-8, so len bytes are enough. */
 static void layer_add_character(struct layer *l, uint32_t c, bool byte, uint32_t from, uint32_t to)
 {
 	if (c == UINT32_MAX)
@@ -189,7 +189,7 @@ static uint32_t source_to(const struct unwrapped *r, size_t i)
 	return r->to ? r->to[i] : (uint32_t)(i + 1);
 }
 
-/* Takes one layer off r. */
+/* Takes one layer of encoding off r. */
 static void layer_make(const struct unwrapped *r, bool guess, struct layer *ret)
 {
 	*ret = (struct layer){
@@ -215,7 +215,7 @@ static void layer_make(const struct unwrapped *r, bool guess, struct layer *ret)
 
 /* ---- replacing --------------------------------------------------------------------------------------------------- */
 
-/* NULL where nothing was found. */
+/* Replaces what find() finds in one decoding. NULL: it found nothing. */
 static char *replace_in(const char *source, const struct unwrapped *r, unwrap_find_fn *find, const void *ctx)
 {
 	struct buf to, replacement;
@@ -231,7 +231,7 @@ static char *replace_in(const char *source, const struct unwrapped *r, unwrap_fi
 		buf_clear(&replacement);
 		copied = source_to(r, span.to - 1);
 		at = span.to;
-		/* Bytes that were written as one encoded letter are replaced together. */
+		/* Bytes that were encoded as one letter are replaced together. */
 		while (at < r->len && source_from(r, at) < copied)
 			at++;
 	}
@@ -244,11 +244,11 @@ static char *replace_in(const char *source, const struct unwrapped *r, unwrap_fi
 	return buf_take(&to);
 }
 
-/* A text, and its reading without some layers. */
+/* A text, and its decoding with some layers taken off. */
 struct unwrapped_text {
 	char *text;
 	unsigned layers;
-	struct layer layer; /* what r reads from; empty where layers is 0 */
+	struct layer layer; /* the memory of r; empty where layers is 0 */
 	struct unwrapped r;
 };
 
@@ -257,7 +257,7 @@ static struct unwrapped plain_decoding(const char *text)
 	return (struct unwrapped){.text = text, .len = strlen(text)};
 }
 
-/* One layer more; false where there is none. */
+/* Takes off one more layer; false: there is none. */
 static bool unwrap_one(struct unwrapped_text *p)
 {
 	struct layer next;
@@ -274,7 +274,8 @@ static bool unwrap_one(struct unwrapped_text *p)
 	return true;
 }
 
-/* Where something was replaced, p becomes the new text with as many layers taken off as it has of those. */
+/* Searches one decoding of p. If something was replaced, p becomes the new text with the same number of layers taken
+ * off, or fewer if it has fewer. */
 static void replace_decoding(struct unwrapped_text *p, const struct unwrapped *r, unwrap_find_fn *find, const void *ctx)
 {
 	char *replaced = replace_in(p->text, r, find, ctx);
@@ -300,7 +301,7 @@ char *unwrap_replace(const char *text, unwrap_find_fn *find, const void *ctx)
 		if (layers > 0 && (p.layers + 1 != layers || !unwrap_one(&p)))
 			break;
 		replace_decoding(&p, &p.r, find, ctx);
-		/* The reading that takes =XX for an encoding, where it is another one. */
+		/* The decoding of =XX, if the text has any. */
 		if (!memchr(p.r.text, '=', p.r.len))
 			continue;
 		layer_make(&p.r, true, &guess);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One lock over the queue and the flags; nobody holds it while a piece is carried out. Nothing survives a crash but
- * what is out: the thread wakes with the first piece, so that is all but the last moment.
+ * One lock protects the queue and the flags; it is not held while a piece is written. Pieces in the queue are lost in a
+ * crash; as the thread wakes with the first piece, these are only the latest.
  */
 #include <config.h>
 
@@ -22,13 +22,13 @@ struct piece {
 struct writer {
 	struct writer_options options;
 	pthread_t thread;
-	struct lock lock;     /* over what follows */
-	struct cond filled;   /* the thread waits: a piece is there, or the end */
-	struct cond finished; /* others wait: the queue is empty, or the thread has ended */
+	struct lock lock;     /* over all members below */
+	struct cond filled;   /* the thread waits for a piece or the end */
+	struct cond finished; /* others wait until the queue is empty or the thread has ended */
 	struct piece *first, *last;
 	size_t bytes, n; /* of the queue */
 	uint64_t dropped;
-	bool busy; /* a piece, or the number of dropped ones, is on its way out */
+	bool busy; /* a piece, or the report of dropped ones, is being written */
 	bool ending, ended, abandoned;
 };
 
@@ -46,7 +46,7 @@ static void writer_free(struct writer *w)
 
 /* ---- the thread -------------------------------------------------------------------------------------------------- */
 
-/* Gives the lock away while something is carried out. Returns whether there was something. */
+/* Writes the next piece or the report of dropped ones, without the lock. Returns false where there is neither. */
 static bool write_next(struct writer *w)
 {
 	struct piece *p = w->first;
@@ -61,7 +61,7 @@ static bool write_next(struct writer *w)
 		w->bytes -= p->len;
 	} else if (w->dropped > 0) {
 		dropped = w->dropped;
-		w->dropped = 0; /* from now on pieces are taken again: they go out behind the number */
+		w->dropped = 0; /* new pieces are accepted again: they follow the report */
 	} else {
 		return false;
 	}
@@ -110,7 +110,7 @@ struct writer *writer_start(const struct writer_options *o)
 	lock_init(&w->lock);
 	cond_init(&w->filled);
 	cond_init(&w->finished);
-	/* The thread reads w->thread: not before it is there. */
+	/* With the lock, because the thread must not read w->thread before it is set. */
 	lock_acquire(&w->lock);
 	thread_start(&w->thread, o->name, writer_main, w);
 	lock_release(&w->lock);
@@ -172,7 +172,7 @@ bool writer_flush(struct writer *w, int64_t until_mono_ms)
 {
 	bool all;
 
-	/* A process that dies may be this very thread, or hold the lock. */
+	/* In a process that aborts, the caller may be this very thread, or hold the lock. */
 	if (pthread_equal(pthread_self(), w->thread) || !lock_acquire_until(&w->lock, until_mono_ms))
 		return false;
 	all = wait_until_finished(w, until_mono_ms);
