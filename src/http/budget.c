@@ -39,10 +39,10 @@ size_t budget_share(size_t max_bytes)
 
 size_t budget_for_share(size_t bytes)
 {
-	size_t rest = 4 * bytes;
+	size_t large_max = 4 * bytes;
 
 	/* A rest of r is left of r + floor(r / 3) where r is no multiple of 3, of one less where it is. */
-	return bytes == 0 ? 0 : rest + (rest - 1) / 3;
+	return bytes == 0 ? 0 : large_max + (large_max - 1) / 3;
 }
 
 struct budget *budget_new(size_t max_bytes)
@@ -67,7 +67,7 @@ void budget_free(struct budget *b)
 	free(b);
 }
 
-/* ---- holders ----------------------------------------------------------------------------------------------------- */
+/* ---- addresses ----------------------------------------------------------------------------------------------------- */
 
 static struct address_usage **address_slot(struct budget *b, const struct ip *ip)
 {
@@ -87,9 +87,9 @@ static size_t large_part(size_t bytes)
 }
 
 /* Whether `more` may come to what is there. */
-static bool fits(size_t there, size_t more, size_t most)
+static bool fits(size_t used, size_t more, size_t most)
 {
-	return there <= most && more <= most - there;
+	return used <= most && more <= most - used;
 }
 
 /* An account is there before anything is counted in it, and goes after. */
