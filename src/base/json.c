@@ -38,7 +38,7 @@ static int json_fail(struct err *reterr, const char *text, size_t at, const char
 	return err_set(reterr, -EINVAL, "line %u column %u: %s", line, column, what);
 }
 
-/* ---- after the parser -------------------------------------------------------------------------------------------- */
+/* ---- wide numbers ------------------------------------------------------------------------------------------------ */
 
 /* Gives the numbers with JSON_WIDE_MARK their original text back. The recursion is bounded: the tree is at most
  * JSON_DEPTH_MAX + 2 deep. */

@@ -196,7 +196,7 @@ static void log_journal(int level, const char *message, const struct log_field *
 		buf_done(&texts[i]);
 }
 
-/* ---- what may be said -------------------------------------------------------------------------------------------- */
+/* ---- cleaning ---------------------------------------------------------------------------------------------------- */
 
 /* Cleans a text. Only the caller knows which texts are this program's own, so every text is treated as text from
  * outside. The caller owns the result. */

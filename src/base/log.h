@@ -68,7 +68,7 @@ void log_dropped(uint64_t n);
 /* Writes the address as this log may show it, and returns out. out: MASK_EMAIL_MAX bytes. */
 const char *log_email(const char *email, char *out);
 
-/* ---- how often lines of one kind are logged ---------------------------------------------------------------------- */
+/* ---- rate limit -------------------------------------------------------------------------------------------------- */
 /*
  * Limits how often lines of one kind are logged, and counts those that were left out. Pure; if several threads use one,
  * they hold the caller's lock.

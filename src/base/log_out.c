@@ -50,7 +50,7 @@ static void write_journal(const struct iovec *fields, size_t n, const char *fall
 		write_text(fallback, fallback_len);
 }
 
-/* ---- by the thread ----------------------------------------------------------------------------------------------- */
+/* ---- on the writer's thread -------------------------------------------------------------------------------------- */
 
 /* A piece in the queue is a list of parts, each with its length: the line for stderr, then the journal's fields. */
 static void add_part(struct buf *to, const char *bytes, size_t len)
@@ -89,7 +89,7 @@ static void on_dropped(uint64_t n)
 	report_dropped(n);
 }
 
-/* ---- what log.c calls -------------------------------------------------------------------------------------------- */
+/* ---- functions for log.c ----------------------------------------------------------------------------------------- */
 
 void log_out_text(const char *line, size_t len)
 {
@@ -124,7 +124,7 @@ void log_out_journal(const struct iovec *fields, size_t n, const char *fallback,
 	(void)writer_put(w, piece.data, piece.len);
 }
 
-/* ---- life -------------------------------------------------------------------------------------------------------- */
+/* ---- start and stop ---------------------------------------------------------------------------------------------- */
 
 bool log_out_flush(void)
 {

@@ -118,7 +118,7 @@ void *realloc(void *p, size_t size)
 const bool mem_guards_libraries = false;
 #endif
 
-/* ---- our own ----------------------------------------------------------------------------------------------------- */
+/* ---- functions of mem.h ------------------------------------------------------------------------------------------ */
 
 static void *mem_check(void *p)
 {

@@ -17,7 +17,7 @@ char *path_join(const char *folder, const char *name) MUSTCHECK;
  * 0 also where the file system cannot sync folders. */
 int path_sync_folder(const char *path) MUSTCHECK;
 
-/* ---- the walk ---------------------------------------------------------------------------------------------------- */
+/* ---- path walk --------------------------------------------------------------------------------------------------- */
 
 #define PATH_LINKS_MAX 40 /* Linux follows the same number */
 

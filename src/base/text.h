@@ -81,7 +81,7 @@ char *text_join(const char *const *names, size_t n, const char *last) __attribut
 int text_duration(const char *s, long long *ret_ms) __attribute__((warn_unused_result));
 int text_size(const char *s, long long *ret_bytes) __attribute__((warn_unused_result));
 
-/* ---- numbers with what they count or measure, as a message shows them -------------------------------------------- */
+/* ---- amounts for messages ---------------------------------------------------------------------------------------- */
 
 #define AMOUNT_MAX 64
 

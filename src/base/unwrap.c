@@ -39,7 +39,7 @@ static bool read_digits(const char *s, size_t left, size_t n, uint32_t *ret)
 	return true;
 }
 
-/* ---- one encoded character: how many bytes it takes at s, or 0. *ret_byte: it is a byte, not a code point. ------- */
+/* ---- one encoded character at s: returns its bytes, or 0. *ret_byte: a byte, not a code point -------------------- */
 
 static size_t read_percent(const char *s, size_t left, uint32_t *ret, bool *ret_byte)
 {

@@ -46,7 +46,7 @@ static void set_ipv4(struct http_address *a, struct in_addr host, uint16_t port)
 	a->len = sizeof(in);
 }
 
-/* host without brackets, "" for all. */
+/* host: without brackets; "": all addresses. */
 static bool set_host(struct http_address *a, const char *host, bool brackets, uint16_t port)
 {
 	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_ANY_INIT, .sin6_port = htons(port)};
@@ -105,7 +105,7 @@ bool http_address_is_loopback(const struct http_address *a)
 
 /* ---- listening --------------------------------------------------------------------------------------------------- */
 
-/* Removes the file of a socket on which nobody answers, and nothing else. */
+/* Removes the file of a socket without a listener, and nothing else. */
 static int clear_stale(const struct http_address *a, struct err *reterr)
 {
 	const char *path = a->socket.local.sun_path;
@@ -113,7 +113,7 @@ static int clear_stale(const struct http_address *a, struct err *reterr)
 	int fd, r;
 
 	if (lstat(path, &st) < 0)
-		return 0; /* bind says what is wrong, if anything is */
+		return 0; /* bind() reports what is wrong, if anything is */
 	if (!S_ISSOCK(st.st_mode))
 		return err_set(reterr, -EEXIST,
 			       "cannot listen: there is a file of that name that is no socket: move it away, or choose "
@@ -162,7 +162,7 @@ static int listen_once(const struct http_address *a)
 	if ((is_unix || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0) &&
 	    (!both || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) == 0) &&
 	    bind(fd, &a->socket.any, a->len) == 0 &&
-	    /* Before listen: until then nobody can connect, whatever the umask left open. */
+	    /* Before listen(): until then no client can connect, whatever the umask allows. */
 	    (!is_unix || chmod(a->socket.local.sun_path, 0660) == 0) && listen(fd, ADDRESS_BACKLOG) == 0)
 		return fd;
 	code = -errno;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Three sums: of all reservations, of the large ones, and of each address's. A address has an account while it holds
- * anything, so there are never more accounts than reservations.
+ * Three sums are kept: of all reservations, of the large ones, and of each address's. An address has a usage entry
+ * while it holds memory, so there are never more entries than reservations.
  */
 #include <config.h>
 
@@ -14,19 +14,19 @@
 #define BUDGET_BUCKETS 1024
 
 struct address_usage {
-	struct address_usage *next; /* in its bucket */
+	struct address_usage *next; /* in the same bucket */
 	struct ip ip;
 	size_t reservations, bytes;
 };
 
 struct budget {
 	size_t max, large_max, share; /* constant */
-	struct lock lock;             /* over all below */
+	struct lock lock;             /* over all members below */
 	size_t all, large;
 	struct address_usage *buckets[BUDGET_BUCKETS];
 };
 
-/* The three quarters that are not kept for small bodies. */
+/* Returns the three quarters that are not reserved for small bodies. */
 static size_t large_max_of(size_t max_bytes)
 {
 	return max_bytes - max_bytes / 4;
@@ -41,7 +41,7 @@ size_t budget_for_share(size_t bytes)
 {
 	size_t large_max = 4 * bytes;
 
-	/* A rest of r is left of r + floor(r / 3) where r is no multiple of 3, of one less where it is. */
+	/* The smallest max whose three quarters, as large_max_of() rounds them, are at least large_max. */
 	return bytes == 0 ? 0 : large_max + (large_max - 1) / 3;
 }
 
@@ -67,7 +67,7 @@ void budget_free(struct budget *b)
 	free(b);
 }
 
-/* ---- addresses ----------------------------------------------------------------------------------------------------- */
+/* ---- addresses --------------------------------------------------------------------------------------------------- */
 
 static struct address_usage **address_slot(struct budget *b, const struct ip *ip)
 {
@@ -86,13 +86,13 @@ static size_t large_part(size_t bytes)
 	return bytes > BUDGET_SMALL_BYTES ? bytes : 0;
 }
 
-/* Whether `more` may come to what is there. */
+/* True where `used` and `more` together are at most `most`. */
 static bool fits(size_t used, size_t more, size_t most)
 {
 	return used <= most && more <= most - used;
 }
 
-/* An account is there before anything is counted in it, and goes after. */
+/* Finds or makes the usage entry of the reservation's address. It exists before anything is counted in it. */
 static void reservation_ref_address(struct reservation *res)
 {
 	struct address_usage **at;
@@ -127,7 +127,7 @@ void reservation_init(struct reservation *res, struct budget *b, const struct ip
 		res->address = *address;
 }
 
-/* most: of the whole that is under way then. */
+/* most: the limit of all reservations together. */
 static bool resize(struct reservation *res, size_t bytes, size_t most)
 {
 	struct budget *b = res->budget;

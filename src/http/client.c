@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * All on the thread that runs the loop, but http_client_wake. Connections are kept by the multi handle and outlive the
- * easy handles, which are only reset and used again. A call is in `running` from its start until its done() begins;
- * done() may start the next one. Nothing here survives a crash: what was not answered is asked again by whoever owns
- * the work.
+ * All code but http_client_wake() runs on the loop's thread. The multi handle keeps the connections, so they outlive
+ * the easy handles, which are reset and used again. A transfer is in `running` from its start until its done() begins;
+ * done() may start the next one. Nothing here survives a crash: the owner of the work repeats an unanswered request.
  */
 #include <config.h>
 
@@ -25,7 +24,7 @@
 #define CLIENT_MAX_HEADERS 200
 #define CLIENT_IDLE_HANDLES 32
 #define CLIENT_IDLE_CONNECTIONS 64L
-/* A kept connection this old may be closed by the other side just when we use it again. */
+/* The other side may close an older idle connection just when we use it. */
 #define CLIENT_IDLE_CONNECTION_S 50L
 
 struct http_client {
@@ -47,10 +46,10 @@ struct transfer {
 	void *ctx;
 	struct http_response response;
 	bool too_long;
-	CURLcode setup; /* the first option that libcurl refused; sticky */
+	CURLcode setup; /* the error of the first option that libcurl refused; sticky */
 };
 
-/* Every option is checked; the first refusal ends the setting up. */
+/* Sets an option, unless an earlier one was refused. */
 #define SET(transfer, option, value)                                                           \
 	do {                                                                                   \
 		if ((transfer)->setup == CURLE_OK)                                             \
@@ -62,7 +61,8 @@ static pthread_once_t client_once = PTHREAD_ONCE_INIT;
 static void client_init_process(void)
 {
 	INSIST(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
-	/* OpenSSL writes to sockets that may be closed; libcurl must not fiddle with signals in a threaded process. */
+	/* OpenSSL writes to sockets that may be closed, and libcurl must not change signal handlers in a process with
+	 * threads. */
 	(void)signal(SIGPIPE, SIG_IGN);
 }
 
@@ -78,7 +78,7 @@ struct http_client *http_client_new(const char *user_agent)
 	return c;
 }
 
-/* ---- what comes back --------------------------------------------------------------------------------------------- */
+/* ---- responses --------------------------------------------------------------------------------------------------- */
 
 static size_t on_body(char *bytes, size_t size, size_t n, void *ctx)
 {
@@ -99,7 +99,7 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *ctx)
 
 	line = mem_dup(bytes, size * n);
 	if (strncmp(line, "HTTP/", 5) == 0) {
-		pairs_done(&transfer->response.headers); /* a 100 came before: only the final answer's headers count */
+		pairs_done(&transfer->response.headers); /* a 100 came before; only the final answer's headers count */
 	} else if ((colon = strchr(line, ':')) && transfer->response.headers.n < CLIENT_MAX_HEADERS) {
 		*colon = '\0';
 		pairs_add(&transfer->response.headers, text_trim(line), text_trim(colon + 1));
@@ -108,10 +108,11 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *ctx)
 	return size * n;
 }
 
-/* Results of OpenSSL's SSL_get_verify_result(3), by the numbers of <openssl/x509_vfy.h>: they are part of its ABI. */
+/* Results of OpenSSL's SSL_get_verify_result(3), by the numbers in <openssl/x509_vfy.h>, which are part of its ABI. */
 enum {
 	X509_OK = 0,
-	X509_UNSPECIFIED = 1, /* libcurl's, until the chain was found good; the host is compared before it says so */
+	X509_UNSPECIFIED = 1, /* libcurl's value until the chain was found good; it compares the host before it changes
+			       * the value */
 	X509_NO_ISSUER = 2,
 	X509_NOT_YET_VALID = 9,
 	X509_EXPIRED = 10,
@@ -123,7 +124,7 @@ enum {
 	X509_OTHER_IP = 64,
 };
 
-/* Why the server's certificate was refused. */
+/* Returns the reason for which the server's certificate was refused. */
 static enum http_failure refusal_of(const struct transfer *transfer)
 {
 	long result = X509_UNSPECIFIED;
@@ -246,7 +247,7 @@ void http_response_done(struct http_response *r)
 	buf_done(&r->body);
 }
 
-/* ---- calls ------------------------------------------------------------------------------------------------------- */
+/* ---- transfers --------------------------------------------------------------------------------------------------- */
 
 static void transfer_free(struct http_client *c, struct transfer *transfer)
 {
@@ -263,7 +264,7 @@ static void transfer_free(struct http_client *c, struct transfer *transfer)
 	free(transfer);
 }
 
-/* Takes the call out of the loop, tells its owner, frees it. */
+/* Takes the transfer out of the loop, calls done() and frees it. */
 static void transfer_end(struct http_client *c, struct transfer *transfer)
 {
 	INSIST(curl_multi_remove_handle(c->multi, transfer->easy) == CURLM_OK);
@@ -287,24 +288,24 @@ static void add_header_line(struct transfer *transfer, char *line)
 	free(line);
 }
 
-/* Line ends in a name or value would become headers of somebody else's making. */
+/* Refuses line ends in a name or value, because they would inject further headers. */
 static int set_headers(struct transfer *transfer, const struct pairs *headers, struct err *reterr)
 {
-	add_header_line(transfer, mem_str("Expect:")); /* no waiting for 100 */
+	add_header_line(transfer, mem_str("Expect:")); /* do not wait for 100 */
 	for (size_t i = 0; headers && i < headers->n; i++) {
 		const struct pair *h = &headers->items[i];
 
 		if (h->name[0] == '\0' || strpbrk(h->name, "\r\n: ") || strpbrk(h->value, "\r\n"))
 			return err_set(reterr, -EINVAL, "the header %zu cannot be sent: no name, or line ends in it",
 				       i + 1);
-		/* libcurl takes "Name:" as "leave it out", "Name;" as an empty value. */
+		/* libcurl omits a header given as "Name:", and sends "Name;" with an empty value. */
 		add_header_line(transfer, mem_fmt(h->value[0] != '\0' ? "%s: %s" : "%s;", h->name, h->value));
 	}
 	SET(transfer, CURLOPT_HTTPHEADER, transfer->headers);
 	return 0;
 }
 
-/* Whether the URL can be asked at all, and whether the environment's proxy is for it. */
+/* Checks that the URL can be requested. *ret_direct: true where the environment's proxy must not be used. */
 static int check_url(const char *url, bool *ret_direct, struct err *reterr)
 {
 	char *scheme = NULL, *host = NULL;
@@ -340,7 +341,7 @@ static void set_method(struct transfer *transfer, const struct http_request *req
 	} else if (text_is(request->method, "HEAD")) {
 		SET(transfer, CURLOPT_NOBODY, 1L);
 	}
-	/* What libcurl makes of the body or its absence is the method already, or is not. */
+	/* Other methods are set by name. libcurl has chosen POST with a body, and GET without one. */
 	if (!text_is(request->method, transfer->body ? "POST" : "GET") && !text_is(request->method, "POST") &&
 	    !text_is(request->method, "HEAD"))
 		SET(transfer, CURLOPT_CUSTOMREQUEST, request->method);
@@ -362,7 +363,8 @@ static int set_up(struct http_client *c, struct transfer *transfer, const struct
 	SET(transfer, CURLOPT_URL, request->url);
 	SET(transfer, CURLOPT_PRIVATE, transfer);
 	SET(transfer, CURLOPT_NOSIGNAL, 1L);
-	/* Else libcurl, when it gives up on a name, waits in our thread until the resolver's has come back. */
+	/* Otherwise libcurl blocks this thread, after a timeout of name resolution, until its resolver thread has
+	 * ended. */
 	SET(transfer, CURLOPT_QUICK_EXIT, 1L);
 	SET(transfer, CURLOPT_PROTOCOLS_STR, "http,https");
 	SET(transfer, CURLOPT_FOLLOWLOCATION, 0L);
@@ -448,13 +450,13 @@ void http_client_turn(struct http_client *c, int64_t until_mono_ms)
 	while ((msg = curl_multi_info_read(c->multi, &left))) {
 		if (msg->msg != CURLMSG_DONE)
 			continue;
-		code = msg->data.result; /* msg is gone once the handle is removed */
+		code = msg->data.result; /* removing the handle frees msg */
 		INSIST(curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &transfer) == CURLE_OK);
 		fill_response(transfer, code);
 		transfer_end(c, transfer);
 		finished = true;
 	}
-	/* A transfer that has ended changes what the owner wants next, so its until_mono_ms may be out of date. */
+	/* A finished transfer changes what the owner wants next, so until_mono_ms may be out of date. */
 	if (finished)
 		return;
 	now_ms = clock_mono_ms();
@@ -489,14 +491,14 @@ void http_client_free(struct http_client *c)
 	free(c);
 }
 
-/* ---- one by itself ----------------------------------------------------------------------------------------------- */
+/* ---- one transfer on the calling thread -------------------------------------------------------------------------- */
 
 struct fetch {
 	struct http_response *to;
 	bool done;
 };
 
-/* Moves the reply out: what is left behind is empty and freed with the call. */
+/* Moves the response out: the transfer frees an empty one. */
 static void fetch_done(void *ctx, const struct http_response *response)
 {
 	struct http_response *from = (struct http_response *)response;
@@ -523,7 +525,7 @@ int http_fetch(const struct http_request *request, const char *user_agent, struc
 	return r;
 }
 
-/* ---- what it runs on --------------------------------------------------------------------------------------------- */
+/* ---- library versions -------------------------------------------------------------------------------------------- */
 
 const char *http_client_library(void)
 {

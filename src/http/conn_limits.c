@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A client stands in a list of all that do what it does (transferring, idle), and in one of those of its address; in
- * each the order is that in which they began, which is that in which their time ends. The thread sleeps until the first
- * one's end. All under one lock, also the shutdown: so no socket is cut that was closed and opened anew by somebody
- * else.
+ * A connection that is transferring or idle is in two lists: that of its state, and that of its state within its
+ * address. All connections have the same time limit in a state, so a list in order of entry is sorted by deadline. The
+ * thread sleeps until the first deadline.
+ *
+ * One lock protects everything, also during the shutdown(2): so no socket is shut down that was closed and opened again
+ * for another connection.
  */
 #include <config.h>
 
@@ -19,12 +21,12 @@
 #include "base/thread.h"
 
 #define BUCKETS 1024u
-#define TRANSFERRING_SHARE 4 /* a quarter of a limit is for clients that are asking */
+#define TRANSFERRING_SHARE 4 /* a quarter of a limit is for transferring connections */
 
 enum conn_state {
 	CONN_TRANSFERRING,
 	CONN_IDLE,
-	CONN_LISTS_, /* these two stand in lists */
+	CONN_LISTS_, /* number of the states above, which have lists */
 	CONN_BUSY = CONN_LISTS_,
 	CONN_CUT,
 };
@@ -44,16 +46,16 @@ struct conn_list {
 	unsigned n;
 };
 
-/* All clients, or those of one address. */
+/* All connections, or those of one address. */
 struct conn_group {
-	unsigned n; /* that are not cut off */
+	unsigned n; /* connections that are not dropped */
 	struct conn_list lists[CONN_LISTS_];
 };
 
 struct address_conns {
-	struct address_conns *next; /* in its bucket */
+	struct address_conns *next; /* in the same bucket */
 	struct ip ip;
-	unsigned conns; /* that point here, cut off or not */
+	unsigned conns; /* connections that point here, dropped ones too */
 	struct conn_group group;
 };
 
@@ -62,28 +64,28 @@ struct conn {
 	struct address_conns *address; /* NULL: not counted */
 	struct conn_link links[GROUPS_];
 	enum conn_state state;
-	bool newcomer;     /* it was never heard */
-	bool beyond_limit; /* there was no room when it arrived */
+	bool newcomer;     /* its first headers have not come yet */
+	bool beyond_limit; /* a limit was exceeded when it arrived */
 	bool has_ip;
 	struct ip from;
 	int fd;
-	int64_t end_ms; /* clock_mono_ms; in a list */
+	int64_t end_ms; /* clock_mono_ms; valid in a list */
 };
 
 struct conn_limits {
 	struct conn_limits_options options; /* constant */
 	pthread_t thread;
-	struct lock lock;         /* over all below, and the clients */
-	struct cond changed;      /* a time ends before wakes_ms, or the thread is to stop */
-	struct cond no_newcomers; /* newcomers became 0 */
+	struct lock lock;         /* over all members below, and the connections */
+	struct cond changed;      /* a deadline is earlier than wakes_ms, or the thread must stop */
+	struct cond no_newcomers; /* newcomers has become 0 */
 	struct conn_group all;
 	struct address_conns *buckets[BUCKETS];
 	unsigned newcomers;
-	int64_t wakes_ms; /* until then the thread sleeps (CLOCK_NEVER_MS: until it is woken); 0: it is awake */
+	int64_t wakes_ms; /* the thread sleeps until then (CLOCK_NEVER_MS: until woken); 0: awake */
 	bool stopping;
 };
 
-/* A client that was turned away, to be told of without the lock. */
+/* A dropped connection, to be reported without the lock. */
 struct drop {
 	enum http_drop_reason why;
 	bool has_ip;
@@ -127,7 +129,7 @@ static void list_remove(struct conn_list *l, struct conn *c, unsigned which)
 	l->n--;
 }
 
-/* Out of the lists of its present state, into those of the next, with the time that this one gives. */
+/* Moves it from the lists of its state to those of the next one, with a new deadline. */
 static void conn_become(struct conn *c, enum conn_state next)
 {
 	struct conn_limits *cl = c->owner;
@@ -148,7 +150,7 @@ static void conn_become(struct conn *c, enum conn_state next)
 	for (unsigned which = 0; which < GROUPS_; which++)
 		if (group_of(c, which))
 			list_append(&group_of(c, which)->lists[next], c, which);
-	/* New times end after most older ones, so this is rare: a good request wakes no thread. */
+	/* New deadlines are later than most others, so this is rare: a good request wakes no thread. */
 	if (c->end_ms < cl->wakes_ms)
 		cond_signal(&cl->changed);
 }
@@ -159,7 +161,7 @@ static void conn_cut(struct conn *c)
 	(void)shutdown(c->fd, SHUT_RDWR);
 }
 
-/* Its first request is there, or will never come. */
+/* Its first headers are complete, or will never come. */
 static void conn_is_known(struct conn *c)
 {
 	struct conn_limits *cl = c->owner;
@@ -210,7 +212,7 @@ static void address_unref(struct conn_limits *cl, struct address_conns *h)
 	free(h);
 }
 
-/* ---- room -------------------------------------------------------------------------------------------------------- */
+/* ---- dropping connections ---------------------------------------------------------------------------------------- */
 
 static bool is_beyond(struct conn *c, unsigned which, unsigned limit)
 {
@@ -219,7 +221,8 @@ static bool is_beyond(struct conn *c, unsigned which, unsigned limit)
 	return group && limit > 0 && group->n > limit;
 }
 
-/* Whether there is something to tell. */
+/* Drops a connection of the newcomer's group if this has more than `from`. If all are busy and the group exceeds its
+ * limit, marks the newcomer. True: *ret is to be reported. */
 static bool drop_one(struct conn *newcomer, unsigned which, unsigned from, struct drop *ret)
 {
 	const struct conn_limits_options *o = &newcomer->owner->options;
@@ -233,12 +236,12 @@ static bool drop_one(struct conn *newcomer, unsigned which, unsigned from, struc
 		return false;
 	transferring = &group_of(newcomer, which)->lists[CONN_TRANSFERRING];
 	idle = &group_of(newcomer, which)->lists[CONN_IDLE];
-	/* The newcomer is the last of those who ask: where it is the first, too, it is alone. */
+	/* The newcomer is the last of the transferring ones. If it is also the first, it is the only one. */
 	victim = transferring->n > limit / TRANSFERRING_SHARE && transferring->first != newcomer ? transferring->first
 												 : idle->first;
 	if (victim)
 		conn_cut(victim);
-	/* Still: busy ones take all the room. */
+	/* Still too many: all others are busy. */
 	beyond = is_beyond(newcomer, which, limit);
 	if (beyond)
 		newcomer->beyond_limit = true;
@@ -248,7 +251,7 @@ static bool drop_one(struct conn *newcomer, unsigned which, unsigned from, struc
 
 /* ---- the thread -------------------------------------------------------------------------------------------------- */
 
-/* The one whose time ends first, or NULL. */
+/* Returns the connection with the earliest deadline, or NULL. */
 static struct conn *next_to_end(const struct conn_limits *cl)
 {
 	struct conn *transferring = cl->all.lists[CONN_TRANSFERRING].first, *idle = cl->all.lists[CONN_IDLE].first;
@@ -267,7 +270,7 @@ static void *conn_limits_main(void *arg)
 		struct conn *c = next_to_end(cl);
 
 		if (!c || c->end_ms > clock_mono_ms()) {
-			/* Until the first time ends, or one is new that ends earlier. */
+			/* Until the first deadline, or a new earlier one. */
 			cl->wakes_ms = c ? c->end_ms : CLOCK_NEVER_MS;
 			(void)cond_wait_until(&cl->changed, &cl->lock, cl->wakes_ms);
 			cl->wakes_ms = 0;
@@ -286,7 +289,7 @@ static void *conn_limits_main(void *arg)
 	return NULL;
 }
 
-/* ---- the face ---------------------------------------------------------------------------------------------------- */
+/* ---- public functions -------------------------------------------------------------------------------------------- */
 
 struct conn_limits *conn_limits_new(const struct conn_limits_options *o)
 {
@@ -340,7 +343,7 @@ struct conn *conn_opened(struct conn_limits *cl, int fd, const struct ip *from, 
 		if (group_of(c, which))
 			group_of(c, which)->n++;
 	conn_become(c, CONN_TRANSFERRING);
-	/* First: a client that is cut off for its address leaves room among all, too. */
+	/* The address first: a connection that is dropped for it counts no longer among all. */
 	has_dropped_address = drop_one(c, GROUP_ADDRESS, cl->options.per_address, &of_address);
 	has_dropped_all = drop_one(c, GROUP_ALL, most - most / TRANSFERRING_SHARE, &of_all);
 	lock_release(&cl->lock);
@@ -365,7 +368,7 @@ bool conn_headers_complete(struct conn *c)
 
 	lock_acquire(&c->owner->lock);
 	conn_is_known(c);
-	/* Room that came free since is as good. */
+	/* If the group is within its limit again, the connection is served. */
 	room = !c->beyond_limit || (!is_beyond(c, GROUP_ALL, c->owner->options.most) &&
 				    !is_beyond(c, GROUP_ADDRESS, c->owner->options.per_address));
 	c->beyond_limit = false;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pool's threads run everything here but http_resume and http_resume_cut. One exchange belongs to one thread of the
- * pool from its first line to its end, so its state needs no lock; while it is suspended the thread leaves it alone,
- * and whoever has it writes the answer and resumes. MHD_resume_connection is the hand-over back: after it the exchange
- * may be gone at any moment.
+ * The pool's threads run all of this file except http_resume() and http_resume_cut(). An exchange belongs to one thread
+ * of the pool, so its state needs no lock. While it is suspended, that thread does not touch it; the thread that has it
+ * sets the answer and resumes. MHD_resume_connection() passes it back: afterwards the exchange may be freed at any
+ * moment.
  *
- * An answer is always given to libmicrohttpd from its own thread inside the handler, never from the thread that
- * resumes: queueing runs the connection's state machine in the caller.
+ * An answer is always given to libmicrohttpd on its own thread inside the handler, never on the thread that resumes,
+ * because queueing runs the connection's state machine in the caller.
  *
- * Nothing here outlives the process: what was taken and not answered is sent again by the helpdesk.
+ * Nothing here outlives the process: a helpdesk repeats a request that was not answered.
  */
 #include <config.h>
 
@@ -28,9 +28,9 @@
 /* ---- connections ------------------------------------------------------------------------------------------------- */
 
 /*
- * Stands behind libmicrohttpd's socket context. It owns the call: between the request line and the handler
- * libmicrohttpd may give a request up without a word (0.9.75 does, where the parameters of a request line overflow its
- * memory), but it always says that a connection ended.
+ * What libmicrohttpd's socket context points to. It owns the exchange, because libmicrohttpd may give up a request
+ * between its request line and the handler without a notice (0.9.75 does where the parameters of a request line need
+ * more memory than it has), but it always reports the end of a connection.
  */
 struct conn_context {
 	struct conn *conn;
@@ -45,7 +45,7 @@ static struct conn_context *conn_context_of(struct MHD_Connection *connection)
 	return info->socket_context;
 }
 
-/* The request is over, or was given up. NULL allowed. */
+/* Ends the exchange: the request is answered, or was given up. NULL allowed. */
 static void exchange_end(struct exchange *e)
 {
 	struct http_server *s;
@@ -108,7 +108,7 @@ void http_on_connection(void *cls, struct MHD_Connection *connection, void **soc
 
 /* ---- one request ------------------------------------------------------------------------------------------------- */
 
-/* The owner has to agree before that many bytes are held. False: it has answered. */
+/* Asks the owner for memory for that many bytes. False: the owner has answered. */
 static bool reserve(struct exchange *e, size_t bytes)
 {
 	const struct http_handler *h = &e->server->handler;
@@ -119,12 +119,12 @@ static bool reserve(struct exchange *e, size_t bytes)
 	return false;
 }
 
-/* NULL, or what makes the extent of the body doubtful: two readers could see two different requests. */
+/* Returns NULL, or why the end of the body is doubtful: two servers could read two different requests. */
 static const char *framing_error(struct exchange *e, const char *version)
 {
 	unsigned encodings = http_header_count(&e->x, MHD_HTTP_HEADER_TRANSFER_ENCODING);
 	unsigned lengths = http_header_count(&e->x, MHD_HTTP_HEADER_CONTENT_LENGTH);
-	/* As libmicrohttpd reads it: 0.9.75 takes "chunked" with a blank behind it for another encoding. */
+	/* As libmicrohttpd reads it: for 0.9.75 "chunked" with a blank after it is another encoding. */
 	const char *encoding =
 		MHD_lookup_connection_value(e->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_TRANSFER_ENCODING);
 
@@ -133,7 +133,7 @@ static const char *framing_error(struct exchange *e, const char *version)
 	if (lengths > 1)
 		return "more than one Content-Length";
 	if (encodings > 0 && strcmp(version, MHD_HTTP_VERSION_1_0) == 0)
-		return "Transfer-Encoding in HTTP/1.0"; /* which does not know it: RFC 9112, 6.1 */
+		return "Transfer-Encoding in HTTP/1.0"; /* not defined there: RFC 9112, 6.1 */
 	if (encodings > 0 && lengths > 0)
 		return "Content-Length together with Transfer-Encoding";
 	if (encodings > 1 || (encodings > 0 && !text_same(encoding, "chunked")))
@@ -141,7 +141,7 @@ static const char *framing_error(struct exchange *e, const char *version)
 	return NULL;
 }
 
-/* libmicrohttpd has checked that it is a number; more digits than fit are longer than anything allowed: SIZE_MAX. */
+/* libmicrohttpd has checked that it is a number. SIZE_MAX: too many digits, so longer than any limit. */
 static size_t declared_length(const char *length)
 {
 	uint64_t value = 0;
@@ -152,7 +152,7 @@ static size_t declared_length(const char *length)
 	return (size_t)value;
 }
 
-/* The request line and the headers, judged and taken. NULL, or what is wrong with them. */
+/* Checks the request line and the headers, and stores them. Returns NULL, or what is wrong with them. */
 static const char *exchange_head(struct exchange *e, const char *method, const char *version)
 {
 	const struct request_line line = {
@@ -171,13 +171,13 @@ static const char *exchange_head(struct exchange *e, const char *method, const c
 	e->x.method = method;
 	e->x.path = target.path;
 	e->x.query = target.query;
-	for (size_t i = 0; target.host && i < e->headers.n; i++) /* in the place of Host: RFC 9112, 3.2.2 */
+	for (size_t i = 0; target.host && i < e->headers.n; i++) /* it replaces Host: RFC 9112, 3.2.2 */
 		if (text_same(e->headers.items[i].name, MHD_HTTP_HEADER_HOST))
 			e->headers.items[i].value = target.host;
 	return framing_error(e, version);
 }
 
-/* The server's own verdict, before or instead of the owner's. what: static text. */
+/* Answers with an error of the server itself, before the owner or instead of it. what: static text. */
 static void exchange_refuse(struct exchange *e, unsigned status, const char *what, const char *advice)
 {
 	const struct http_handler *h = &e->server->handler;
@@ -215,7 +215,7 @@ static enum MHD_Result exchange_begin(struct exchange *e, const char *method, co
 		exchange_refuse(e, MHD_HTTP_BAD_REQUEST, wrong, NULL);
 		return exchange_answer_early(e);
 	}
-	/* For anything but "100 Continue" the client would wait in vain. */
+	/* A client with another expectation would wait without end. */
 	expected = http_header_list(&e->x, MHD_HTTP_HEADER_EXPECT);
 	if (expected && expected[0] != '\0' && !text_same(expected, "100-continue")) {
 		exchange_refuse(e, MHD_HTTP_EXPECTATION_FAILED, "unknown expectation",
@@ -241,7 +241,7 @@ static enum MHD_Result exchange_begin(struct exchange *e, const char *method, co
 	return MHD_YES;
 }
 
-/* True where a body of undeclared length may grow by n bytes. False: the request is answered. */
+/* True where a chunked body may grow by n bytes. False: the request is answered. */
 static bool reserve_growth(struct exchange *e, size_t n)
 {
 	size_t alloc = buf_alloc_after(&e->body, n);
@@ -253,7 +253,7 @@ static bool reserve_growth(struct exchange *e, size_t n)
 	return alloc == e->body.alloc || reserve(e, alloc - 1);
 }
 
-/* MHD_NO cuts the connection. */
+/* MHD_NO closes the connection. */
 static enum MHD_Result exchange_piece(struct exchange *e, const char *bytes, size_t *n)
 {
 	const struct http_handler *h = &e->server->handler;
@@ -280,14 +280,14 @@ static enum MHD_Result exchange_piece(struct exchange *e, const char *bytes, siz
 
 static enum MHD_Result exchange_complete(struct exchange *e)
 {
-	/* Cut off a moment ago, its bytes were on their way already: the answer could not be given. */
+	/* It was dropped while its last bytes were on their way: an answer could not be sent. */
 	if (!conn_request_complete(e->conn))
 		return MHD_NO;
 	e->state = EXCHANGE_COMPLETING;
 	e->x.body = e->body.data;
 	e->x.body_len = e->body.len;
 	e->server->handler.complete(e->server->handler.ctx, &e->x);
-	/* Suspended: another thread may be writing the answer now; only the state is ours to read. */
+	/* After http_suspend() another thread may be writing the answer; this one may only read the state. */
 	if (e->state == EXCHANGE_SUSPENDED)
 		return MHD_YES;
 	INSIST(e->response);
@@ -310,10 +310,10 @@ enum MHD_Result http_on_request(void *cls, struct MHD_Connection *connection, co
 	switch (e->state) {
 	case EXCHANGE_BODY:
 		/*
-		 * Neither answered nor suspended, so libmicrohttpd stops reading the connection and asks again at once.
-		 * Suspended now, in the turn that read the request, the connection would stand as one to be read: once
-		 * resumed, a client that had shut its sending side (the end is there to be read) would be closed
-		 * without its answer. 0.9.75 and 1.0.1 both do so.
+		 * Neither answered nor suspended, so libmicrohttpd stops reading the connection and calls again at
+		 * once. If it were suspended now, in the turn that read the request, it would stay marked for reading.
+		 * After the resumption a client that has shut its sending side (so that the end is there to be read)
+		 * would be closed without its answer. 0.9.75 and 1.0.1 both do so.
 		 */
 		e->state = EXCHANGE_WHOLE;
 		return MHD_YES;
@@ -322,19 +322,20 @@ enum MHD_Result http_on_request(void *cls, struct MHD_Connection *connection, co
 	case EXCHANGE_SUSPENDED:
 		if (!e->cut)
 			return exchange_queue_answer(e);
-		/* Dissolving the connection sends a reset at once, before libmicrohttpd can end it orderly. */
+		/* Disconnecting the socket sends a reset at once, before libmicrohttpd can close it in order. */
 		if (e->reset)
 			(void)connect(exchange_socket(e), &nobody, sizeof(nobody));
 		return MHD_NO;
 	case EXCHANGE_DISCARD:
-		return e->response ? exchange_queue_answer(e) : MHD_NO; /* it is told, and this was all of the body */
+		/* The answer is known, and the body is complete. */
+		return e->response ? exchange_queue_answer(e) : MHD_NO;
 	default:
 		return MHD_YES;
 	}
 }
 
-/* The request line is there. libmicrohttpd splits and decodes the URL afterwards, so this is the only look at it as it
- * came. Whether the handler will ever hear of the request is open: the connection owns what is made here. */
+/* Called with the request line. libmicrohttpd splits and decodes the URL afterwards, so this is the only look at the
+ * original. libmicrohttpd may never call the handler for this request, so the connection owns the exchange. */
 void *http_on_request_line(void *cls, const char *uri, struct MHD_Connection *connection)
 {
 	struct conn_context *con = conn_context_of(connection);
@@ -370,7 +371,7 @@ void http_on_completed(void *cls, struct MHD_Connection *connection, void **con_
 	exchange_end(TAKE(con->exchange));
 }
 
-/* ---- what handlers call ------------------------------------------------------------------------------------------ */
+/* ---- functions for handlers -------------------------------------------------------------------------------------- */
 
 const char *http_header(struct http_exchange *x, const char *name)
 {

@@ -57,7 +57,7 @@ void http_on_connection(void *cls, struct MHD_Connection *connection, void **soc
 void http_on_completed(void *cls, struct MHD_Connection *connection, void **con_cls,
 		       enum MHD_RequestTerminationCode toe);
 
-/* ---- a request: on the pool's thread, but for exchange_set_answer while the call is suspended -------------------- */
+/* ---- a request --------------------------------------------------------------------------------------------------- */
 
 enum exchange_state {
 	EXCHANGE_NEW,        /* before begin */

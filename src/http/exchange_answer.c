@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Two ways out: libmicrohttpd's own where it takes an answer, and straight to the socket while a body comes in, where
- * it takes none before the end.
+ * An answer is sent in two ways: by libmicrohttpd; or directly to the socket during the body, when libmicrohttpd
+ * accepts no answer.
  */
 #include <config.h>
 
@@ -16,9 +16,9 @@
 
 #define RETRY_AFTER "5" /* seconds */
 
-/* ---- as bytes ---------------------------------------------------------------------------------------------------- */
+/* ---- an answer as bytes ------------------------------------------------------------------------------------------ */
 
-/* The answer to a request of that method, the last one on its connection, as it goes over the wire. */
+/* Writes an answer as it is sent: the last one on its connection. */
 static void write_answer(const struct http_answer *a, const char *method, struct buf *to)
 {
 	time_t now = (time_t)(clock_now_ms() / CLOCK_SECOND_MS);
@@ -26,7 +26,7 @@ static void write_answer(const struct http_answer *a, const char *method, struct
 	struct tm tm;
 
 	buf_addf(to, "HTTP/1.1 %u %s\r\n", a->status, MHD_get_reason_phrase_for(a->status));
-	/* The program never leaves the C locale, so the names of days and months are English. */
+	/* The program stays in the C locale, so the names of days and months are English. */
 	if (gmtime_r(&now, &tm) && strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", &tm) > 0)
 		buf_addf(to, "Date: %s\r\n", date);
 	buf_addf(to, "Connection: close\r\nContent-Length: %zu\r\n", a->body_len);
@@ -35,7 +35,7 @@ static void write_answer(const struct http_answer *a, const char *method, struct
 	for (size_t i = 0; a->headers && i < a->headers->n; i++) {
 		const struct pair *h = &a->headers->items[i];
 
-		/* A header with a line end in its value is left out; libmicrohttpd does the same. */
+		/* A header with a line end in its value is omitted, as by libmicrohttpd. */
 		if (!strpbrk(h->value, "\r\n"))
 			buf_addf(to, "%s: %s\r\n", h->name, h->value);
 	}
@@ -48,7 +48,8 @@ static void write_answer(const struct http_answer *a, const char *method, struct
 
 static void add_header(struct MHD_Response *r, const char *name, const char *value)
 {
-	/* Refused are control characters and what libmicrohttpd writes itself; neither is worth an exchange. */
+	/* libmicrohttpd refuses control characters and headers that it writes itself. The answer is sent without such a
+	 * header. */
 	if (MHD_add_response_header(r, name, value) != MHD_YES)
 		log_debug(NULL, "the header %s cannot be sent, leaving it out", name);
 }
@@ -58,8 +59,8 @@ void exchange_set_answer(struct exchange *e, const struct http_answer *a)
 	struct MHD_Response *r;
 
 	INSIST(!exchange_is_answered(e) && !e->cut);
-	/* libmicrohttpd takes no answer while a body comes in: an answer then is written by ourselves. Before the body
-	 * a long one may wait until the body has come and gone. */
+	/* libmicrohttpd accepts no answer during the body, so this file writes it. Before the body, an answer that is
+	 * too long for that is left to libmicrohttpd and waits until the body has been discarded. */
 	if (e->state == EXCHANGE_BODY || (e->state == EXCHANGE_NEW && e->has_body && !e->expects_continue &&
 					  a->body_len <= EXCHANGE_EARLY_BODY_MAX)) {
 		write_answer(a, e->x.method, &e->early);
@@ -128,12 +129,14 @@ enum MHD_Result exchange_queue_answer(struct exchange *e)
 }
 
 /*
- * The answer is known before the body has been read. It is written at once, for the client that looks; then the
- * connection is half closed and what still comes is read and thrown away, because closing on unread bytes resets the
- * connection and takes the answer from the client that reads only after it has sent all. A client that sends
- * without end is cut off. One that asked with Expect waits for this answer and sends nothing: it has it at once, also
- * where it announced no body, as libmicrohttpd would send it 100 first, and may meanwhile see it shut its sending side
- * and close.
+ * Sends an answer before the body was read. It is written at once, for a client that reads while it sends. Then the
+ * connection is half closed, and the rest of the body is read and discarded: closing on unread bytes would reset the
+ * connection, and a client that reads only after it has sent everything would lose the answer. A client that sends
+ * without end is cut off.
+ *
+ * A client with `Expect` waits for this answer and sends nothing. It gets the answer from libmicrohttpd at once, even
+ * if it announced no body: later, libmicrohttpd would first send it 100, or might see that the client has shut its
+ * sending side, and close the connection.
  */
 enum MHD_Result exchange_answer_early(struct exchange *e)
 {
@@ -153,8 +156,8 @@ enum MHD_Result exchange_answer_early(struct exchange *e)
 
 	if (e->server->timeout_s > HTTP_DISCARD_SILENCE_S)
 		exchange_set_silence(e, HTTP_DISCARD_SILENCE_S);
-	/* Nothing else is under way to the client, so all of it fits into the socket's buffer, or the client is one
-	 * that does not read. */
+	/* Nothing else is being sent to the client, so all of it fits into the socket's buffer, unless the client does
+	 * not read. */
 	n = send(fd, e->early.data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	buf_done(&e->early);
 	return n == (ssize_t)len && shutdown(fd, SHUT_WR) == 0 ? MHD_YES : MHD_NO;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libmicrohttpd 1.0 judges a head as RFC 9112 wants it. Before 1.0 it hands over C strings cut out of the head as it
- * came, with a NUL for each line end: a NUL of the client's own ends a path or a value early, and a line that begins
- * with one ends the headers. There every string must stand right behind the one before it, which also shows lines that
- * end with LF alone and lines that are continued, of which 1.0 takes neither.
+ * libmicrohttpd 1.0 checks a head by RFC 9112. Earlier versions pass C strings cut out of the original head, with a NUL
+ * in place of each line end: a NUL in the request ends a path or a value early, and a line that begins with NUL ends
+ * the headers. For these versions this file checks that each string begins right after the one before it. That also
+ * finds lines that end with LF only and folded lines, which 1.0 refuses.
  */
 #include <config.h>
 
@@ -14,7 +14,7 @@
 #include "base/mem.h"
 #include "base/url.h"
 
-/* The characters that are allowed beside letters and digits. */
+/* Characters that are allowed besides letters and digits. */
 #define AUTHORITY_EXTRA "-._~%!$&'()*+,;=:[]" /* no "@": a user before the host is refused (RFC 9110, 4.2.4) */
 #define TOKEN_EXTRA "!#$%&'*+-.^_`|~"         /* a method, the name of a header */
 
@@ -30,7 +30,7 @@ static bool is_alnum(char c)
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
-/* True where the text has letters, digits and characters of `beside` only; false where it is empty. */
+/* True where the text consists of letters, digits and characters of `extra`; false where it is empty. */
 static bool is_made_of(const char *extra, const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
@@ -39,7 +39,8 @@ static bool is_made_of(const char *extra, const char *text, size_t len)
 	return len > 0;
 }
 
-/* Takes scheme and authority off; the authority is moved to the front, where the scheme was. NULL: it is malformed. */
+/* Takes off the scheme and the authority, which is moved to the front (*ret_host). Returns the rest; NULL:
+ * malformed. */
 static char *absolute_form(char *text, char **ret_host)
 {
 	size_t scheme = url_scheme(text), len;
@@ -80,14 +81,14 @@ const char *head_target(char *text, const char *method, struct request_target *r
 
 /* ---- headers ----------------------------------------------------------------------------------------------------- */
 
-/* A walk over libmicrohttpd's headers: the first one counts and judges, the second one copies. */
+/* The state of a walk over libmicrohttpd's headers. The first walk counts and checks, the second one copies. */
 struct head_walk {
 	size_t n, bytes;
 	bool malformed;
-	bool check_positions;  /* libmicrohttpd before 1.0: each text's place is looked at */
-	const char *next_name; /* where the next name must stand */
+	bool check_positions;  /* libmicrohttpd before 1.0: check where each string begins */
+	const char *next_name; /* where the next name must begin */
 	struct headers *to;
-	char *free; /* in to->items, behind the pairs */
+	char *free; /* in to->items, after the pairs */
 };
 
 static bool is_blank(char c)
@@ -154,7 +155,7 @@ static enum MHD_Result copy_header(void *cls, enum MHD_ValueKind kind, const cha
 	return MHD_YES;
 }
 
-/* ---- the whole --------------------------------------------------------------------------------------------------- */
+/* ---- the whole head ---------------------------------------------------------------------------------------------- */
 
 const char *head_take(struct MHD_Connection *connection, const struct request_line *line, struct headers *ret)
 {
@@ -166,14 +167,14 @@ const char *head_take(struct MHD_Connection *connection, const struct request_li
 	*ret = (struct headers){0};
 	if (!is_made_of(TOKEN_EXTRA, line->method, method_len))
 		return "malformed request line";
-	/* Nothing stands between method, target and version but the one blank of each. */
+	/* Method, target and version are separated by one blank each and nothing else. */
 	if (w.check_positions &&
 	    (line->target != line->method + method_len + 1 || line->version != line->target + line->target_len + 1))
 		return "malformed request line";
 	(void)MHD_get_connection_values_n(connection, MHD_HEADER_KIND, check_header, &w);
 	if (w.malformed)
 		return "malformed header";
-	/* The last header is followed by the empty line, and by nothing that belongs to the head. */
+	/* The empty line follows the last header, and nothing more belongs to the head. */
 	info = w.check_positions ? MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE) : NULL;
 	if (w.check_positions && (!info || (size_t)(w.next_name - line->method) + strlen("\r\n") != info->header_size))
 		return "malformed header";

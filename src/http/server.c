@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Starting and stopping: the socket, the pool's options, the order in which it ends. What happens to a request is in
- * exchange.c.
+ * Starts and stops the server: sockets, libmicrohttpd's options, the order of the end. exchange.c handles requests.
  */
 #include <config.h>
 
@@ -20,7 +19,7 @@
 #include "http/address.h"
 #include "http/exchange.h"
 
-#define SERVER_THREADS_MIN 2 /* libmicrohttpd takes a pool of one for no pool */
+#define SERVER_THREADS_MIN 2 /* libmicrohttpd treats 1 as no pool */
 #define SERVER_THREADS_MAX 4
 
 static void on_message(void *cls, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
@@ -44,7 +43,7 @@ static size_t keep_encoded(void *cls, struct MHD_Connection *connection, char *t
 	return strlen(text);
 }
 
-/* An own socket, where none was passed. */
+/* Opens a socket where the service manager passed none. */
 static int listen_at(struct http_server *s, const char *where, struct err *reterr)
 {
 	struct http_address address;
@@ -107,10 +106,10 @@ static struct MHD_Daemon *server_daemon(struct http_server *s, int fd, const str
 		threads = SERVER_THREADS_MIN;
 	if (threads > SERVER_THREADS_MAX)
 		threads = SERVER_THREADS_MAX;
-	if (connections < threads) /* the limit is divided among the threads, and 0 would be no limit */
+	if (connections < threads) /* the limit is divided among the threads, and 0 would mean no limit */
 		connections = threads;
 
-	/* The logger first, or messages of the start go to stderr. */
+	/* The logger comes first, otherwise start-up messages go to stderr. */
 	struct MHD_OptionItem options[] = {
 		{MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)on_message, NULL},
 		{MHD_OPTION_LISTEN_SOCKET, fd, NULL},
@@ -125,7 +124,7 @@ static struct MHD_Daemon *server_daemon(struct http_server *s, int fd, const str
 		{MHD_OPTION_END, 0, NULL},
 	};
 
-	/* The pool inherits the mask: signals are for main alone. */
+	/* The pool inherits the mask, so that only the main program gets signals. */
 	sigfillset(&all);
 	INSIST(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
 	daemon = MHD_start_daemon(MHD_USE_POLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL,
@@ -216,7 +215,7 @@ void http_server_stop(struct http_server *s)
 {
 	if (!s)
 		return;
-	/* Without it, stopping a pool shuts the socket down for systemd's copy too. */
+	/* Without quiescing, stopping a pool also shuts down systemd's copy of the socket. */
 	if (!s->quiesced)
 		http_server_quiesce(s);
 	if (s->conn_limits)

@@ -29,9 +29,9 @@ const char *outcome_name(enum outcome o)
 	return names[o];
 }
 
-/* ---- what the answer is ------------------------------------------------------------------------------------------ */
+/* ---- classifying the answer -------------------------------------------------------------------------------------- */
 
-/* "application/vnd.api+json; charset=utf-8" ends in what? Parameters do not count. */
+/* True where a type like "application/vnd.api+json; charset=utf-8" ends in `end`. Parameters are ignored. */
 static bool type_ends_in(const char *type, const char *end)
 {
 	size_t len = strcspn(type, "; \t"), end_len = strlen(end);
@@ -44,7 +44,7 @@ static bool is_html(const struct outcome_answer *a)
 	return a->type && type_ends_in(a->type, "html");
 }
 
-/* A body that is markup, whatever its type says; or one of an HTML type that holds anything. */
+/* True for a body that begins with markup, whatever its type is, and for a body of an HTML type that is not blank. */
 static bool is_page(const struct outcome_answer *a)
 {
 	static const char mark[] = "\xef\xbb\xbf";
@@ -71,7 +71,7 @@ static const char *header(const struct outcome_answer *a, const char *name)
 	return a->headers ? pairs_get(a->headers, name) : NULL;
 }
 
-/* Cloudflare says so in a header; its page loads the challenge from a fixed place. */
+/* Cloudflare announces a challenge by a header; its page loads the challenge from a fixed path. */
 static bool is_challenge(const struct outcome_answer *a)
 {
 	static const char script[] = "/cdn-cgi/challenge-platform/";
@@ -92,7 +92,7 @@ static int64_t header_number(const struct outcome_answer *a, const char *name)
 	return (int64_t)n;
 }
 
-/* "… Expected available in 3 seconds.": only a hint, for the 429s that came without Retry-After. */
+/* Reads "… Expected available in 3 seconds.": only a hint, for a 429 without Retry-After. */
 static int64_t throttle_hint_ms(struct json_object *body)
 {
 	static const char before[] = "available in ";
@@ -112,15 +112,16 @@ static int64_t throttle_hint_ms(struct json_object *body)
 	return r == -ERANGE ? THROTTLE_HINT_MAX_MS : (int64_t)seconds * 1000;
 }
 
-/* ---- what it means ----------------------------------------------------------------------------------------------- */
+/* ---- outcome and reason ------------------------------------------------------------------------------------------ */
 
-/* The request itself is refused: a bulk request's events go once more by the lane that names the guilty one. */
+/* The request itself is refused. The events of a bulk request are sent again by the single lane, which finds the
+ * invalid one. */
 static enum outcome refused(const struct outcome_answer *a)
 {
 	return a->lane == LANE_BULK ? OUTCOME_SINGLE : OUTCOME_REJECT;
 }
 
-/* ret_odd: an answer that the table does not name. */
+/* *ret_odd: the table does not name the answer. */
 static enum outcome classify(const struct outcome_answer *a, bool json, bool *ret_odd)
 {
 	unsigned s = a->status;

@@ -16,7 +16,7 @@ static int64_t share_of(int64_t n, double share)
 	return (int64_t)((double)n * share + 1e-9);
 }
 
-/* The oldest slot of which some millisecond is younger than the window's length. */
+/* Returns the oldest slot with a millisecond that is younger than the window's length. */
 static int64_t window_first(const struct quota_window *w, int64_t now_ms)
 {
 	return now_ms < w->length_ms ? 0 : (now_ms - w->length_ms + 1) / w->slot_ms;
@@ -39,7 +39,7 @@ static void window_expire(struct quota_window *w, int64_t now_ms)
 	}
 }
 
-/* The time at which enough of the counted requests are too old. */
+/* Returns the time at which enough of the counted requests have left the window. */
 static int64_t window_next_ms(struct quota_window *w, int64_t now_ms)
 {
 	int64_t used, slot;
@@ -49,11 +49,11 @@ static int64_t window_next_ms(struct quota_window *w, int64_t now_ms)
 	slot = w->first_slot;
 	for (; used >= w->limit; slot++)
 		used -= w->slots[slot % QUOTA_SLOTS];
-	/* `slot` must be the first that counts then. */
+	/* `slot` is the first slot that still counts then. */
 	return slot == w->first_slot ? now_ms : slot * w->slot_ms + w->length_ms - 1;
 }
 
-/* ---- all of it --------------------------------------------------------------------------------------------------- */
+/* ---- the quota --------------------------------------------------------------------------------------------------- */
 
 void quota_init(struct quota *q, const struct quota_limits *l, int64_t now_ms)
 {
@@ -68,7 +68,8 @@ void quota_init(struct quota *q, const struct quota_limits *l, int64_t now_ms)
 	for (size_t i = 0; i < sizeof(windows) / sizeof(*windows); i++) {
 		struct quota_window *w = windows[i];
 
-		/* Two slots are left over: the one that is being filled and the one that is only partly too old. */
+		/* Two slots more than the window: the one that is being filled, and the one that is only partly too
+		 * old. */
 		w->slot_ms = (w->length_ms + QUOTA_SLOTS - 3) / (QUOTA_SLOTS - 2);
 		w->first_slot = window_first(w, now_ms);
 	}
@@ -135,7 +136,7 @@ void quota_throttled(struct quota *q, int64_t retry_after_ms, double jitter, int
 	int64_t wait_ms = retry_after_ms, most_ms = QUOTA_PAUSE_SERVER_MAX_MS;
 
 	if (retry_after_ms <= 0) {
-		/* Requests of one burst come back together; only one that was sent after the pause makes it grow. */
+		/* Answers to one burst come together; only a request that was sent after the pause makes it longer. */
 		if (now_ms < q->pause_until_ms)
 			return;
 		most_ms = QUOTA_PAUSE_MAX_MS;

@@ -12,11 +12,11 @@
 #include "base/mask.h"
 #include "base/text.h"
 
-#define RAW_MAX 16384 /* bytes of an outsider's text that are looked at */
+#define RAW_MAX 16384 /* bytes of a text from outside that are looked at */
 
 /* ---- cleaning ---------------------------------------------------------------------------------------------------- */
 
-/* Same length or shorter: bytes that are no character become "?", control characters blanks. */
+/* In place: an invalid byte becomes "?", a control character a blank. The text never becomes longer. */
 static void make_printable(char *s)
 {
 	const char *end = s + strlen(s);
@@ -37,7 +37,7 @@ static void make_printable(char *s)
 	*to = '\0';
 }
 
-/* Cut between characters, with a mark that it was. */
+/* Copies s to out; a longer text is cut between characters, with a mark. */
 static void truncate_to(char *out, size_t size, const char *s)
 {
 	static const char more[] = "…";
@@ -69,14 +69,14 @@ void reason_text(char *out, size_t size, const struct redactor *secrets, const c
 	va_start(ap, fmt);
 	(void)vsnprintf(raw, raw_size, fmt, ap);
 	va_end(ap);
-	/* Secrets first, in the whole text: what is cut or masked is not recognised any more. */
+	/* Secrets first, in the whole text: a cut or masked secret is not recognised. */
 	redacted = redact(secrets, raw);
 	make_printable(redacted);
 	clean = mask_text(text_trim(redacted));
 	truncate_to(out, size, clean);
 }
 
-/* ---- finding words ----------------------------------------------------------------------------------------------- */
+/* ---- texts of errors --------------------------------------------------------------------------------------------- */
 
 static const char *error_words(struct json_object *error)
 {

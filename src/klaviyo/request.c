@@ -29,7 +29,7 @@ static int check_stored(const char *what, const char *text, struct err *reterr)
 	return 0;
 }
 
-/* {"data":{"type":TYPE,"attributes":{ begins everything in JSON:API; RESOURCE_END ends it. */
+/* Every JSON:API resource begins with {"data":{"type":TYPE,"attributes":{ and ends with RESOURCE_END. */
 #define RESOURCE(type) "{\"data\":{\"type\":\"" type "\",\"attributes\":{"
 #define RESOURCE_END "}}}"
 
@@ -76,7 +76,7 @@ int request_single(const struct event *e, int64_t now_ms, char **ret, struct err
 	return 0;
 }
 
-/* ---- around it --------------------------------------------------------------------------------------------------- */
+/* ---- headers and URLs -------------------------------------------------------------------------------------------- */
 
 void request_headers(struct pairs *to, const char *api_key, const char *revision)
 {
@@ -106,7 +106,7 @@ int request_revision_days_left(const char *revision, int64_t now_ms, long *ret)
 	if (strlen(revision) != 10 || clock_parse(text, (size_t)len, &end_ms) < 0 ||
 	    sscanf(revision, "%4u-%2u-%2u%n", &year, &month, &day, &end) != 3 || end != 10)
 		return -EINVAL;
-	/* A leap day's second anniversary is the first of March. */
+	/* The second anniversary of a leap day is the first of March. */
 	if (month == 2 && day == 29) {
 		month = 3;
 		day = 1;

@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 
-/* "Sun, 06 Nov 1994 08:49:37 GMT", the one form that RFC 9110 lets a server write. */
+/* Reads "Sun, 06 Nov 1994 08:49:37 GMT", the only form that RFC 9110 allows a server to write. */
 static bool date_parse(const char *s, int64_t *ret_ms)
 {
 	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
