@@ -200,16 +200,16 @@ static struct address_conns *address_ref(struct conn_limits *cl, const struct ip
 	return *slot;
 }
 
-static void address_unref(struct conn_limits *cl, struct address_conns *h)
+static void address_unref(struct conn_limits *cl, struct address_conns *a)
 {
 	struct address_conns **slot;
 
-	if (--h->conns > 0)
+	if (--a->conns > 0)
 		return;
-	slot = address_slot(cl, &h->ip);
-	INSIST(*slot == h);
-	*slot = h->next;
-	free(h);
+	slot = address_slot(cl, &a->ip);
+	INSIST(*slot == a);
+	*slot = a->next;
+	free(a);
 }
 
 /* ---- dropping connections ---------------------------------------------------------------------------------------- */
@@ -364,16 +364,16 @@ void conn_request_began(struct conn *c)
 
 bool conn_headers_complete(struct conn *c)
 {
-	bool room;
+	bool served;
 
 	lock_acquire(&c->owner->lock);
 	conn_is_known(c);
 	/* If the group is within its limit again, the connection is served. */
-	room = !c->beyond_limit || (!is_beyond(c, GROUP_ALL, c->owner->options.most) &&
-				    !is_beyond(c, GROUP_ADDRESS, c->owner->options.per_address));
+	served = !c->beyond_limit || (!is_beyond(c, GROUP_ALL, c->owner->options.most) &&
+				      !is_beyond(c, GROUP_ADDRESS, c->owner->options.per_address));
 	c->beyond_limit = false;
 	lock_release(&c->owner->lock);
-	return room;
+	return served;
 }
 
 bool conn_request_complete(struct conn *c)
