@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Numbers as messages show them. */
+/* Tests amounts: numbers and sizes as messages show them. */
 #include <config.h>
 
 #include "base/text.h"

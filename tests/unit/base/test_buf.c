@@ -62,7 +62,7 @@ static void the_cap_is_exact_and_its_error_sticks(void **state)
 
 	buf_init(&b, 5);
 	buf_adds(&b, "123456");
-	buf_adds(&b, "1"); /* would fit, but the text has a hole already */
+	buf_adds(&b, "1"); /* would fit, but an earlier addition is missing */
 	assert_int_equal(b.len, 0);
 	assert_int_equal(b.error, -EMSGSIZE);
 	buf_clear(&b);

@@ -45,7 +45,7 @@ static void every_form_of_a_time_is_read(void **state)
 		{"1511370613.1239999", 1511370613123},
 		{"1511370613123", 1511370613123},
 		{"1511370613123.9", 1511370613123},
-		{"99999999999", 99999999999000}, /* the last that counts as seconds */
+		{"99999999999", 99999999999000}, /* the largest number that counts as seconds */
 		{"100000000000", 100000000000},
 		{"0", 0},
 	};
@@ -160,7 +160,7 @@ static void ages_are_for_people(void **state)
 	}
 }
 
-/* The clock under the program: this test sets it. */
+/* The test replaces the system's clock and sets it. */
 static struct timespec wall, mono;
 int __wrap_clock_gettime(clockid_t id, struct timespec *ret);
 int __wrap_clock_gettime(clockid_t id, struct timespec *ret)
@@ -174,9 +174,9 @@ static void now_is_the_wall_clock_as_it_is_now(void **state)
 	(void)state;
 	wall = (struct timespec){1795276800, 123456789};
 	assert_int_equal(clock_now_ms(), INT64_C(1795276800123));
-	wall.tv_sec += 3 * 3600; /* set, after a machine was paused */
+	wall.tv_sec += 3 * 3600; /* the clock is set after a suspension */
 	assert_int_equal(clock_now_ms(), INT64_C(1795287600123));
-	wall = (struct timespec){12, 0}; /* before anybody set it */
+	wall = (struct timespec){12, 0}; /* the clock is not set yet */
 	assert_int_equal(clock_now_ms(), 12000);
 }
 

@@ -52,7 +52,7 @@ static void more_than_a_minute_is_a_jump_told_once(void **state)
 	}
 }
 
-/* A clock that is slewed, or set again and again by little, has not jumped. */
+/* A clock that is slewed, or set many times by a little, has not jumped. */
 static void many_small_steps_are_no_jump(void **state)
 {
 	struct clock_guard g;
@@ -66,7 +66,8 @@ static void many_small_steps_are_no_jump(void **state)
 
 static void ages_wait_after_the_start_and_after_a_jump(void **state)
 {
-	/* Of an age limit, so long after a jump of step_ms (0: the start) it may be applied in wait_ms. */
+	/* Each row: an age limit, the time since a jump of step_ms (0: since the start), and the wait until the limit
+	 * may be applied. */
 	static const struct {
 		int64_t step_ms, limit_ms, after_ms, wait_ms;
 	} rows[] = {
@@ -111,7 +112,7 @@ static void a_small_jump_does_not_cut_the_wait_after_a_wide_one(void **state)
 	assert_int_equal(clock_guard_look(&g, WALL + 3 * DAY, MONO), 3 * DAY);
 	assert_int_equal(clock_guard_look(&g, WALL + 3 * DAY + 2 * HOUR, MONO + HOUR), HOUR);
 	assert_int_equal(clock_guard_wait_ms(&g, 30 * DAY, MONO + HOUR), 23 * HOUR);
-	/* Nor the other way round. */
+	/* The reverse direction. */
 	assert_int_equal(clock_guard_look(&g, WALL + 4 * DAY + 2 * HOUR, MONO + 24 * HOUR), HOUR);
 	assert_int_equal(clock_guard_wait_ms(&g, 30 * DAY, MONO + 24 * HOUR), HOUR);
 }

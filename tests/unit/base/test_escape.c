@@ -65,7 +65,7 @@ static void quotes_and_line_ends_are_as_asked_for(void **state)
 	buf_done(&to);
 }
 
-/* What is shown reads back as what it was; only bytes that are no text become one. */
+/* The printed text parses to the same value. Only bytes that are not UTF-8 become text. */
 static void json_that_is_shown_is_the_same_json(void **state)
 {
 	CLEANUP(json_putp) struct json_object *o = json_object_new_object(), *back = NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Files read whole, bounded, waited for no longer than is said, and without a copy left behind. */
+/* Tests file: whole files, size limits, time limits, and that no copy of the text stays in memory. */
 #include <config.h>
 
 #include "base/file.h"
@@ -38,7 +38,7 @@ static int clean(void **state)
 	return unlink(path);
 }
 
-/* n bytes that differ from their neighbours, a NUL among them. */
+/* Writes n bytes that differ from their neighbours; one is NUL. */
 static char *write_bytes(size_t n)
 {
 	char *bytes = mem_new(n, 1);
@@ -102,7 +102,7 @@ static void what_is_no_file_is_named(void **state)
 	assert_int_equal(unlink(pipe_path), 0);
 }
 
-/* `-c <(make-config)` works; a named pipe that nobody writes to holds nobody. */
+/* `-c <(make-config)` works; a named pipe without a writer blocks no reader. */
 static void a_pipe_is_read_and_one_without_a_writer_is_empty(void **state)
 {
 	CLEANUP(mem_freep) char *text = NULL, *none = NULL, *named = NULL;
@@ -148,7 +148,7 @@ static void on_alarm(int number)
 	(void)number;
 }
 
-/* In pieces, and with signals between them. */
+/* The pipe is written in pieces, with signals between them. */
 static void a_pipe_is_read_to_its_end(void **state)
 {
 	const struct sigaction interrupts = {.sa_handler = on_alarm}, before = {.sa_handler = SIG_DFL};
@@ -185,7 +185,7 @@ static void a_pipe_is_read_to_its_end(void **state)
 	assert_int_equal(sigaction(SIGUSR1, &before, NULL), 0);
 }
 
-/* So that memory which grows has to move. */
+/* Fragments the heap, so that growing memory has to move. */
 static void make_holes(void *guards[8])
 {
 	void *holes[8];
@@ -198,7 +198,7 @@ static void make_holes(void *guards[8])
 		free(holes[i]);
 }
 
-/* Each of its pieces would be found in memory that was given back. */
+/* Searches the freed memory for each piece of the text. */
 static void no_copy_of_what_was_read_stays(void **state)
 {
 	char piece[] = "a secret of some length that stands here many times\n", hidden[sizeof(piece)];

@@ -94,7 +94,7 @@ static void json_is_taken_strictly(void **state)
 		"[12345678901234567890123-1]",
 		"[12345678901234567890123 1]",
 		"12345678901234567890123 1",
-		"[\"\\\n\"]", /* a backslash before a line end is no escape */
+		"[\"\\\n\"]", /* a backslash before a line end is not an escape */
 		"[\"\\\x01\"]",
 		"[\x01]",
 		"[\f1]",
@@ -149,7 +149,7 @@ static void only_keys_with_a_nul_are_refused(void **state)
 			fail_msg("taken: %s", bad[i]);
 }
 
-/* "[[],[],…]" with n lists or objects in all. The caller owns it. */
+/* Returns "[[],[],…]" with n lists or objects in total. The caller owns it. */
 static char *many_branches(const char *one, size_t n)
 {
 	struct buf text;
@@ -161,7 +161,7 @@ static char *many_branches(const char *one, size_t n)
 	return buf_take(&text);
 }
 
-/* json-c takes 800 bytes for "{}". */
+/* json-c needs 800 bytes for "{}". */
 static void objects_and_lists_are_bounded(void **state)
 {
 	static const char *const kinds[] = {"{}", "[]"};
@@ -281,7 +281,7 @@ static void scalars_become_the_text_a_person_would_write(void **state)
 	}
 }
 
-/* Every one of its digits, wherever it stands, in a copy too. */
+/* All digits are kept, at every place in a tree, and also in a copy. */
 static void a_wide_integer_keeps_its_text(void **state)
 {
 	static const char text[] =
@@ -377,19 +377,19 @@ static void trees_are_counted(void **state)
 	(void)state;
 	assert_int_equal(json_read("{}", 2, &o, NULL), 0);
 	json_object_put(o);
-	assert_int_equal(json_read("12", 2, &o, NULL), 0); /* which json-c takes in two pieces */
+	assert_int_equal(json_read("12", 2, &o, NULL), 0); /* json-c needs two calls for it */
 	json_object_put(o);
-	assert_int_equal(json_read("{", 1, &o, NULL), -EINVAL); /* which makes none */
+	assert_int_equal(json_read("{", 1, &o, NULL), -EINVAL); /* no tree is built */
 	assert_int_equal(json_reads() - before, 2);
 }
 
-/* A sanitizer's malloc tells mallinfo2() nothing: then the estimate is only held against the text's length. */
+/* Under a sanitizer mallinfo2() returns nothing; then the estimate is only compared with the text's length. */
 static void what_a_tree_takes_is_estimated(void **state)
 {
 	static const struct {
 		const char *before, *each, *after;
 		unsigned times;
-		const char *rest; /* each: of a numbered member, behind the number */
+		const char *rest; /* each: of a numbered member, after the number */
 	} cases[] = {
 		{"[0", ",1", "]", 2000},
 		{"[[]", ",[]", "]", 2000},
@@ -434,7 +434,7 @@ static void what_a_tree_takes_is_estimated(void **state)
 static void an_object_is_known_without_a_tree(void **state)
 {
 	static const struct {
-		const char *text, *why; /* NULL: it is one */
+		const char *text, *why; /* NULL: text is one */
 	} rows[] = {
 		{"{}", NULL},
 		{"{\"a\":[1,{\"b\":\"c/d\"}],\"wide\":123456789012345678901234567890}", NULL},

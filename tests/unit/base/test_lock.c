@@ -74,7 +74,7 @@ static void a_lock_that_is_free_is_acquired_whatever_the_time(void **state)
 	(void)state;
 	assert_true(lock_acquire_until(&fixed, INT64_MIN));
 	assert_true(lock_is_mine(&fixed));
-	/* No time-out: nobody else could release it. */
+	/* Returns at once, because only this thread could release it. */
 	assert_false(lock_acquire_until(&fixed, clock_mono_ms() + CLOCK_DAY_MS));
 	lock_release(&fixed);
 	assert_true(lock_acquire_until(&fixed, CLOCK_NEVER_MS));
@@ -99,7 +99,7 @@ static void a_lock_can_be_waited_for_without_an_end(void **state)
 	lay(&t);
 	lock_acquire(&t.lock);
 	thread_start(&other, "other", acquire_whenever, &t);
-	(void)usleep(20000); /* time to meet the lock: whether it did shows in nothing */
+	(void)usleep(20000); /* time to reach the lock; there is no way to observe that */
 	lock_release(&t.lock);
 	thread_join(other);
 	assert_true(t.acquired);

@@ -142,10 +142,10 @@ static void json_lines_are_json(void **state)
 	json_object_put(o);
 }
 
-/* In the place of libsystemd's: the test's journal, of which there need not be one. */
+/* Replaces libsystemd: the test's own journal, so that none need run. */
 static char journal[16][2048];
 static int journal_n;
-/* While frozen, whoever sends waits, as with a journald that is stopped. */
+/* While frozen, senders wait, as with a stopped journald. */
 static pthread_mutex_t journal_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t journal_changed = PTHREAD_COND_INITIALIZER;
 static bool journal_frozen;
@@ -224,7 +224,7 @@ static void addresses_are_masked_unless_asked_for(void **state)
 	assert_string_equal(log_email("jo.doe@example.com", out), "j***@example.com");
 }
 
-/* Some desks use the customer's address as the conversation's id. */
+/* Some helpdesks use the customer's address as the conversation's id. */
 static void an_address_in_a_conversations_id_is_masked(void **state)
 {
 	const struct log_about about = {.conversation = "jo.doe@example.com/7", .reason = "why"};
@@ -249,7 +249,7 @@ static void an_address_in_a_conversations_id_is_masked(void **state)
 	log_setup(LOG_FORMAT_TEXT, LOG_INFO, false);
 }
 
-/* In message and members, in each format, whether personal data may be shown or not. */
+/* Tried in the message and each member, in each format, with and without personal_data. */
 static void what_must_not_be_shown_never_is(void **state)
 {
 	static const char *const secrets[] = {"the-secret-key"};
@@ -284,7 +284,7 @@ static void what_must_not_be_shown_never_is(void **state)
 	known_secrets_forget();
 }
 
-/* Not even where a message is longer than a line may be. */
+/* Also where a message is longer than a line may be. */
 static void no_part_of_a_secret_is_left_where_a_message_is_cut(void **state)
 {
 	static const char *const secrets[] = {"the-secret-key"};
@@ -356,10 +356,9 @@ static int pipe_for_stderr(void)
 	return ends[0];
 }
 
-static unsigned missing; /* as the log says */
+static unsigned missing; /* the log's count of missing lines */
 
-/* Reads what comes until the pipe is closed; lines must be in order. Returns how many of those by log_many there are.
- */
+/* Reads until the pipe is closed. The lines must be in order. Returns the number of lines by log_many. */
 static void *read_all(void *arg)
 {
 	FILE *from = fdopen(*(int *)arg, "r");
@@ -452,7 +451,7 @@ static void a_pipe_that_nobody_reads_does_not_hold_up_the_end(void **state)
 	assert_int_equal(clock_gettime(CLOCK_REALTIME, &until), 0);
 	until.tv_sec += 10;
 	assert_int_equal(pthread_timedjoin_np(other, NULL, &until), 0);
-	/* What was left behind ends once it can. */
+	/* The thread that was left behind ends once its line is read. */
 	while (read(from, piece, sizeof(piece)) > 0)
 		;
 	(void)close(from);

@@ -55,7 +55,7 @@ static void addresses_are_masked_in_whatever_form_they_are_written(void **state)
 		{"jane.doe%EF%BC%A0example.com", "j***@example.com"},
 		{"j\\u00fcrgen%40example.com", "j***@example.com"},
 		{"%6Aane%40example.com", "j***@example.com"},
-		/* =40 is mostly no address */
+		/* =40 is usually not an encoded @ */
 		{"limit=40 of 50, x=4096", "limit=40 of 50, x=4096"},
 		/* quoted, split, commented */
 		{"\"jane doe\"@example.com", "\"j***@example.com"},
@@ -67,7 +67,7 @@ static void addresses_are_masked_in_whatever_form_they_are_written(void **state)
 		{"<b>jane.doe</b>@example.com", "<b***@example.com"},
 		{"jane<wbr>doe@example.com", "j***@example.com"},
 		{"jane.doe(home)@example.com", "j***@example.com"},
-		/* the folders of a path or URL stay, what may be a local part does not */
+		/* the folders of a path or URL stay, a possible local part does not */
 		{"/run/credentials/deskbridge@eu.service/key", "/run/credentials/d***@eu.service/key"},
 		{"GET https://desk.example/api/people?q=1&email=jane.doe@example.com&n=1: 404",
 		 "GET https://desk.example/api/p***@example.com&n=1: 404"},
@@ -127,7 +127,7 @@ static size_t write_form(char *to, size_t size, unsigned form, char c)
 	}
 }
 
-/* Any of the letters of "jane.doe@example.com" in any encoding: what stands before the @ is never there afterwards. */
+/* Encodes letters of "jane.doe@example.com" in every way: the masked text never contains the local part. */
 static void no_address_gets_through(void **state)
 {
 	static const char address[] = "jane.doe@example.com";

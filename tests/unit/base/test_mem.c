@@ -10,8 +10,7 @@
 
 #include "base/mem.h"
 
-/* An array that grows and is cut to any length in between: whatever happened, there is room, and what was there stays.
- */
+/* Grows an array and cuts it to every length in between: it always has room, and keeps its elements. */
 static void an_array_grows_from_any_length_that_it_was_cut_to(void **state)
 {
 	(void)state;

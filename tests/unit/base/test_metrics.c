@@ -63,7 +63,7 @@ static void every_metric_has_name_type_and_help(void **state)
 		assert_memory_equal(name, "deskbridge_", 11);
 		(void)snprintf(line, sizeof(line), "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 		assert_has(text, line);
-		/* Prometheus: counters, and they alone, end in _total. */
+		/* Prometheus: counters end in _total, and nothing else does. */
 		assert_int_equal(strcmp(type, "counter") == 0, strstr(name, "_total") != NULL);
 	}
 	assert_int_equal(n, METRIC_MAX_);
@@ -140,7 +140,7 @@ static void labels_hold_no_secret_no_address_and_no_control(void **state)
 	longest[sizeof(longest) - 1] = '\0';
 	metrics_add(METRIC_EVENTS, "default", longest, NULL, 1);
 	text = rendered();
-	/* Two that are shown alike are one series: Prometheus takes no text that has one twice. */
+	/* Labels that are written alike are one series: Prometheus refuses a text with one series twice. */
 	assert_has(text, "\ndeskbridge_events_total{account=\"default\",metric=\"to j***@example.com\"} 2\n");
 	assert_has(text, ",metric=\"\\\\x1b[2J \\\\u009b \\\\u202e \\\\xff [secret]\"} 1\n");
 	assert_null(strstr(text, "jane"));
@@ -161,7 +161,7 @@ static void names_beyond_the_bound_are_counted_as_other(void **state)
 			metrics_add(METRIC_EVENTS, i % 2 ? "default" : "second", name, NULL, 1);
 		}
 	}
-	metrics_add(METRIC_EVENTS, "second", "metric 1", NULL, 1); /* a name that is known, of another account */
+	metrics_add(METRIC_EVENTS, "second", "metric 1", NULL, 1); /* a known name, of another account */
 	assert_true(metrics_get(METRIC_EVENTS, "second", "metric 1", NULL) == 1);
 	assert_true(metrics_get(METRIC_EVENTS, "default", "other", NULL) == 50);
 	assert_true(metrics_get(METRIC_EVENTS, "second", "other", NULL) == 50);
@@ -171,7 +171,7 @@ static void names_beyond_the_bound_are_counted_as_other(void **state)
 	(void)snprintf(name, sizeof(name), "\"metric %d\"", METRICS_NAMES_MAX);
 	assert_null(strstr(text, name));
 	free(text);
-	/* Nothing else is bounded so: there are as many sources as are configured. */
+	/* Other labels have no such bound: there are as many sources as are configured. */
 	for (int i = 0; i < METRICS_NAMES_MAX + 50; i++) {
 		(void)snprintf(name, sizeof(name), "source %d", i);
 		metrics_add(METRIC_WEBHOOKS, name, "accepted", NULL, 1);
@@ -187,7 +187,7 @@ static void histograms_are_cumulative_with_inclusive_bounds(void **state)
 	metrics_observe(METRIC_DELIVERY_SECONDS, 0.01); /* on the bound */
 	metrics_observe(METRIC_DELIVERY_SECONDS, 0.011);
 	metrics_observe(METRIC_DELIVERY_SECONDS, 1000);
-	metrics_observe(METRIC_DELIVERY_SECONDS, -3); /* a helpdesk's clock ahead of ours */
+	metrics_observe(METRIC_DELIVERY_SECONDS, -3); /* a helpdesk's clock is ahead of ours */
 	text = rendered();
 	assert_has(text, "\ndeskbridge_delivery_seconds_bucket{le=\"0.01\"} 2\n"
 			 "deskbridge_delivery_seconds_bucket{le=\"0.025\"} 3\n");
@@ -208,7 +208,7 @@ static void past_the_bound_series_run_together_as_other(void **state)
 		(void)snprintf(name, sizeof(name), "source %d", i);
 		metrics_add(METRIC_WEBHOOKS, name, "accepted", NULL, 1);
 	}
-	metrics_observe(METRIC_LAG_SECONDS, 1); /* has its place whatever the others take */
+	metrics_observe(METRIC_LAG_SECONDS, 1); /* a metric without labels always has its series */
 	text = rendered();
 	for (char *at = text; (at = strstr(at, "\ndeskbridge_webhooks_total{")); at++)
 		lines++;

@@ -34,7 +34,7 @@ static void paths_name_the_place_whichever_end_was_built_first(void **state)
 		    *step = map("a.yaml", 3);
 
 	(void)state;
-	/* From the leaves … */
+	/* Built from the leaves … */
 	node_add(step, "url", scalar("https://…", "a.yaml", 3));
 	node_add(list, NULL, scalar("first", "a.yaml", 3));
 	node_add(list, NULL, step);
@@ -170,7 +170,7 @@ static void past_the_bound_problems_are_only_counted(void **state)
 	assert_int_equal(p.errors, 0);
 }
 
-/* The allocator writes over the beginning of what is freed, so the secret does not stand there. */
+/* The allocator overwrites the beginning of freed memory, so the secret must be further behind. */
 static void a_freed_text_is_wiped(void **state)
 {
 	static const char before[] = "written over by the allocator, perhaps: ";

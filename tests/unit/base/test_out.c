@@ -15,7 +15,7 @@
 #include "base/mem.h"
 #include "base/out.h"
 
-/* What was printed to f since open_memstream(). */
+/* The text printed to f since open_memstream(). */
 static char *text;
 static size_t text_len;
 

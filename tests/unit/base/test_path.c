@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The names that are looked up on the way to a file, links followed. */
+/* Tests path: the names that are looked up on the way to a file, with links followed. */
 #include <config.h>
 
 #include "base/path.h"
@@ -55,7 +55,7 @@ static void add_stop(void *ctx, const struct path_stop *stop)
 	buf_addf(ctx, "%c:%s|%s ", kinds[stop->kind], stop->folder, stop->name);
 }
 
-/* The stops as text, and what the walk returned. */
+/* Writes the stops as text. Returns the walk's result. */
 static int walk(const char *path, char text[1024])
 {
 	struct buf stops;
@@ -153,7 +153,7 @@ static void the_folder_of_a_file_is_put_on_the_disk(void **state)
 {
 	(void)state;
 	assert_int_equal(path_sync_folder("key"), 0);
-	assert_int_equal(path_sync_folder("volume/none"), 0); /* the file itself need not be there */
+	assert_int_equal(path_sync_folder("volume/none"), 0); /* the file itself need not exist */
 	assert_int_equal(path_sync_folder("none/key"), -ENOENT);
 	assert_int_equal(path_sync_folder("volume/..v1/key/x"), -ENOTDIR);
 }

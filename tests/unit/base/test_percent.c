@@ -81,7 +81,7 @@ static void the_strict_reading_refuses_what_is_no_text(void **state)
 				fail_msg("%s: %d, %s", cases[i].raw, r, text ? text : "nothing");
 		}
 	}
-	/* Nothing is read behind len, and a NUL within it is none of a text. */
+	/* Nothing is read beyond len, and a NUL within it is refused. */
 	char *text;
 	assert_int_equal(percent_read("a%41", 3, false, &text), -EINVAL);
 	assert_int_equal(percent_read("a\0b", 3, false, &text), -EINVAL);
@@ -93,7 +93,7 @@ static void the_strict_reading_refuses_what_is_no_text(void **state)
 static void a_query_is_read_leniently(void **state)
 {
 	static const struct {
-		const char *raw, *read; /* NAME=VALUE, a blank between two */
+		const char *raw, *read; /* NAME=VALUE, with a blank between two parameters */
 	} cases[] = {
 		{NULL, ""},
 		{"", ""},

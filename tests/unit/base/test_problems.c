@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Problems: counted, bounded, and in the order of their places. */
+/* Tests problems: counted, bounded, and sorted by place. */
 #include <config.h>
 
 #include "base/problems.h"
@@ -57,7 +57,7 @@ static void problems_come_in_the_order_of_their_places_and_once(void **state)
 	assert_false(p.items[4].warning);
 	assert_int_equal(p.errors, 6);
 	assert_int_equal(p.warnings, 1);
-	/* What is added afterwards finds room. */
+	/* Further problems can be added afterwards. */
 	for (int i = 0; i < 20; i++)
 		add(&p, "main", 1, 1, false, "x");
 	problems_sort(&p, 0, "main");

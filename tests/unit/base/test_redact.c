@@ -33,7 +33,7 @@ static void a_secret_is_struck_in_whatever_form_it_is_written(void **state)
 		{KEY KEY, "[secret][secret]"},
 		{"x" KEY "y eight888", "x[secret]y [secret]"},
 		{"almost: pk_0123456789abcdefABCDE!", "almost: pk_0123456789abcdefABCDE!"},
-		/* what stands before it may look encoded together with it */
+		/* the text before it may look encoded together with it */
 		{"?key=%eight888", "?key=%[secret]"},
 		/* percent-encoded, once and twice, in parts */
 		{"?key=pk%5F0123456789abcdefABCDEF&x=1", "?key=[secret]&x=1"},
@@ -149,7 +149,7 @@ static void a_tree_of_json_loses_secrets_at_any_depth(void **state)
 	redactor_unref(s);
 }
 
-/* Whatever of the bytes is encoded, and however, the secret does not come through. */
+/* Encodes random bytes of the secret in random ways: the redacted text never contains it. */
 static void no_secret_gets_through(void **state)
 {
 	static const char value[] = "s3cret/+= \"%41\\word";
@@ -165,7 +165,7 @@ static void no_secret_gets_through(void **state)
 
 		for (const char *c = value; *c != '\0'; c++) {
 			seed = seed * 1664525 + 1013904223;
-			/* What would be read as an encoding is encoded itself, as every encoder does. */
+			/* A byte that would be read as an encoding is always encoded, as every encoder does. */
 			switch ((seed >> 16) % 5 + (strchr("%\\&", *c) ? 5 : 0)) {
 			case 1:
 			case 6:

@@ -79,7 +79,8 @@ static void utf8_is_told_from_what_looks_like_it(void **state)
 			fail_msg("case %zu", i);
 }
 
-/* Plain letters are looked at in words: what is none of them is seen at each place in a word, and behind the last. */
+/* ASCII is checked eight bytes at once: a bad byte is found at every position in such a word, and after the last
+ * word. */
 static void one_bad_byte_is_seen_wherever_it_stands(void **state)
 {
 	(void)state;

@@ -104,7 +104,7 @@ static void waiting_is_over_where_mail_is_there_already(void **state)
 static void on_wake(void *arg)
 {
 	struct mailbox **m = arg;
-	struct message *message = mailbox_take(*m); /* the message is in, and the lock is free */
+	struct message *message = mailbox_take(*m); /* the message is in the mailbox, and the lock is free */
 
 	assert_non_null(message);
 	message->kind++;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* URLs by their text: their parts, and that no host is mended or made another. */
+/* Tests url: the parts of a URL as its text has them, and that no host is corrected or changed. */
 #include <config.h>
 
 #include "base/url.h"
@@ -32,7 +32,7 @@ static const struct row {
 	{"http://LocalHost:8080", "LocalHost:8080", "", "LocalHost", false, true},
 	{"https://[::1]", "[::1]", "", "::1", true, true},
 	{"http://[::ffff:127.0.0.1]:80/", "[::ffff:127.0.0.1]:80", "/", "::ffff:127.0.0.1", false, true},
-	/* curl's URL API makes 127.0.0.1, or a host, of these. */
+	/* curl's URL API accepts these, and reads some as 127.0.0.1. */
 	{"http://127.1", "127.1", "", "127.1", false, false},
 	{"http://0x7f.1", "0x7f.1", "", "0x7f.1", false, false},
 	{"http://2130706433/", "2130706433", "/", "2130706433", false, false},

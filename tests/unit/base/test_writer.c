@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "base/writer.h"
 
-/* What came out, one piece a line; while `closed`, whoever carries a piece out waits. */
+/* The written pieces, one a line. While `closed`, the writer's thread waits in put(). */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static char text[65536];
@@ -52,7 +52,7 @@ static void door(bool is_closed)
 	pthread_mutex_unlock(&lock);
 }
 
-/* Until the writer stands before the closed door with a piece. */
+/* Waits until the writer's thread is blocked in put() with a piece. */
 static void wait_for_the_writer(void)
 {
 	pthread_mutex_lock(&lock);
@@ -118,7 +118,7 @@ static void who_puts_never_waits_and_is_told_where_pieces_are_missing(void **sta
 	assert_string_equal(text, "first\ntwo\nxxx\ndropped 1\nafter\n");
 }
 
-/* One that fits, put behind one that did not, would hide where the gap is. */
+/* If a piece that fits were accepted after a dropped one, the gap would not be reported in its place. */
 static void what_is_put_behind_a_dropped_piece_is_dropped_too(void **state)
 {
 	(void)state;

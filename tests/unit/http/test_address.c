@@ -165,7 +165,7 @@ static void an_unix_socket_takes_the_place_of_a_dead_one_only(void **state)
 	assert_non_null(strstr(e.text, "another program listens there, or this one runs already: end that"));
 	(void)close(fd);
 
-	fd = http_address_listen(&a, &e); /* the file is still there, nobody listens */
+	fd = http_address_listen(&a, &e); /* the file still exists, without a listener */
 	assert_true(fd >= 0);
 	(void)close(fd);
 	assert_return_code(unlink(path), errno);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How much memory bodies may take: the shares row by row, and sums that come back to nothing whatever happens. */
+/* Tests budget: the shares row by row, and random reservations whose sums return to 0. */
 #include <config.h>
 
 #include <inttypes.h>
@@ -26,7 +26,8 @@ static struct ip address(unsigned n)
 
 /* ---- shares ------------------------------------------------------------------------------------------------------ */
 
-/* Each row is a budget of 64 MiB: 16 MiB are kept for small bodies, 48 are the rest, and one holder takes 12. */
+/* Each row is a budget of 64 MiB: 16 MiB are reserved for small bodies, 48 MiB are the rest, and one address may use 12
+ * MiB. */
 static void a_quarter_is_kept_for_small_bodies_and_a_holder_takes_a_quarter_of_the_rest(void **state)
 {
 	static const struct {
@@ -34,7 +35,7 @@ static void a_quarter_is_kept_for_small_bodies_and_a_holder_takes_a_quarter_of_t
 		struct {
 			unsigned n;
 			size_t bytes;
-			int holder; /* each: of its own; 0: nobody */
+			int holder; /* each number is an address; 0: no address */
 		} there[4];
 		size_t bytes;
 		int holder;
@@ -136,10 +137,10 @@ static void the_least_budget_of_a_share_is_the_least(void **state)
 	}
 }
 
-/* ---- anything at all --------------------------------------------------------------------------------------------- */
+/* ---- random reservations ----------------------------------------------------------------------------------------- */
 
 #define CLAIMS 64
-#define HOLDERS 5 /* the first of them is nobody */
+#define HOLDERS 5 /* the first one stands for no address */
 
 static uint64_t seed;
 
@@ -157,7 +158,7 @@ static size_t any_size(void)
 	}
 }
 
-/* The same, counted from scratch each time. */
+/* The same rules, with the sums counted from scratch each time. */
 static bool model_may(const struct reservation *reservations, const unsigned *holders, size_t at, size_t bytes,
 		      size_t max)
 {
@@ -206,7 +207,7 @@ static void whatever_is_asked_the_answer_is_the_models_and_the_sums_come_back_to
 		assert_true(granted > 100);
 		for (size_t i = 0; i < CLAIMS; i++)
 			reservation_release(&reservations[i]);
-		budget_free(b); /* insists that nothing is left */
+		budget_free(b); /* insists that all sums are 0 */
 	}
 }
 
@@ -252,7 +253,7 @@ static void what_one_can_do_without_leaves_half_free(void **state)
 	assert_false(reservation_resize_spare(&reservation, 201));
 	assert_int_equal(reservation.bytes, 200);
 	assert_true(reservation_resize(&reservation, 400));
-	assert_true(reservation_resize_spare(&reservation, 390)); /* less is never refused */
+	assert_true(reservation_resize_spare(&reservation, 390)); /* a smaller size is never refused */
 	reservation_release(&reservation);
 	reservation_release(&other);
 	budget_free(b);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The client against a peer that says, connection by connection, exactly what the test wants, and against the server of
- * this project where many answers are open at once.
+ * Tests the client against a peer whose bytes the test chooses for each connection, and against this project's server,
+ * where many answers are open at once.
  */
 #include <config.h>
 
@@ -27,25 +27,25 @@
 
 #define PATIENCE_MS 20000
 
-/* Instead of an answer. */
+/* Used instead of an answer. */
 #define CLOSE "close"
 #define RESET "reset"
-#define HANG "hang" /* until the client goes */
+#define HANG "hang" /* until the client closes */
 
 #define OK_TEXT "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok"
 
-/* One connection at a time; its requests get the answers in turn. */
+/* A server with one connection at a time. Its requests get the answers in order. */
 static struct peer {
 	int fd;
 	char *address; /* "127.0.0.1:PORT" */
 	char *url;
 	pthread_t thread;
-	const char *const *answers; /* NULL ends them */
-	struct buf heard;           /* all requests; read after peer_stop */
-	int accepted;               /* the same */
+	const char *const *answers; /* NULL ends the list */
+	struct buf heard;           /* all requests; read it after peer_stop */
+	int accepted;               /* number of connections; read it after peer_stop */
 } peer;
 
-/* One request into heard; false at the end of the connection. */
+/* Reads one request into peer.heard; false: the connection has ended. */
 static bool peer_hear(int fd)
 {
 	static char chunk[65536];
@@ -109,7 +109,7 @@ static void peer_start(const char *const *answers, const char *address)
 	assert_int_equal(http_address_parse(address, &a, NULL), 0);
 	peer.fd = http_address_listen(&a, NULL);
 	assert_true(peer.fd >= 0);
-	assert_return_code(fcntl(peer.fd, F_SETFL, 0), errno); /* accept() is to wait */
+	assert_return_code(fcntl(peer.fd, F_SETFL, 0), errno); /* accept() must block */
 	peer.address = http_address_of_socket(peer.fd);
 	peer.url = mem_fmt("http://%s/path?x=1", http_address_is_unix(&a) ? "localhost" : peer.address);
 	peer.answers = answers;
@@ -118,7 +118,7 @@ static void peer_start(const char *const *answers, const char *address)
 	thread_start(&peer.thread, "peer", peer_run, NULL);
 }
 
-/* After the client's connections are closed. What was heard stays until peer_done. */
+/* Call after the client's connections are closed. peer.heard stays until peer_done. */
 static void peer_stop(void)
 {
 	(void)shutdown(peer.fd, SHUT_RDWR);
@@ -133,7 +133,7 @@ static void peer_done(void)
 	buf_done(&peer.heard);
 }
 
-/* What came back, kept beyond the callback. */
+/* A copy of a response, kept after the callback. */
 struct answer {
 	unsigned times;
 	enum http_failure failure;
@@ -177,7 +177,7 @@ static struct answer ask_one(struct http_client *c, const struct http_request *a
 	return a;
 }
 
-/* One GET of a client of its own. */
+/* Makes one GET with a new client. */
 static struct answer get(const char *url, struct http_request ask)
 {
 	struct http_client *c = http_client_new("test/1");
@@ -190,7 +190,7 @@ static struct answer get(const char *url, struct http_request ask)
 	return a;
 }
 
-/* What one GET makes of one answer. */
+/* Makes one GET, to which the peer sends this answer. */
 static struct answer get_answered(const char *answer, struct http_request ask)
 {
 	const char *const answers[] = {answer, NULL};
@@ -209,7 +209,7 @@ static void assert_heard(const char *part)
 		fail_msg("no \"%s\" in: %s", part, peer.heard.data);
 }
 
-/* The same for a literal with a NUL inside, and behind one. */
+/* The same for a literal with a NUL in it; also finds text after a NUL. */
 #define assert_heard_bytes(text) assert_non_null(memmem(peer.heard.data, peer.heard.len, text, sizeof(text) - 1))
 
 /* ---- tests ------------------------------------------------------------------------------------------------------- */
@@ -377,7 +377,7 @@ static void nobody_listening_is_a_failure_to_connect(void **state)
 	int fd;
 
 	(void)state;
-	/* Bound and not listening: nobody else can take the port meanwhile. */
+	/* Bound but not listening, so that no other process can take the port meanwhile. */
 	assert_int_equal(http_address_parse("127.0.0.1:0", &a, NULL), 0);
 	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_return_code(bind(fd, &a.socket.any, a.len), errno);
@@ -550,7 +550,7 @@ static void fetching_is_one_call(void **state)
 	peer_done();
 }
 
-/* ---- many at once, against our own server ------------------------------------------------------------------------ */
+/* ---- many transfers at once -------------------------------------------------------------------------------------- */
 
 #define MANY 40
 
@@ -561,7 +561,7 @@ static int let_in(void *ctx, struct http_exchange *x)
 	return 0;
 }
 
-/* Keeps each exchange until all are there: nothing is answered unless the client really runs them at once. */
+/* Keeps each exchange until all have arrived: none is answered unless the client really runs them at once. */
 static void keep_until_all(void *ctx, struct http_exchange *x)
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -584,7 +584,7 @@ struct again {
 	unsigned ok, left;
 };
 
-/* From inside done, the next call is started. */
+/* Starts the next transfer from inside done(). */
 static void on_one_of_many(void *ctx, const struct http_response *reply)
 {
 	struct again *again = ctx;
@@ -605,7 +605,7 @@ static int refuse_get(void *ctx, struct http_exchange *x)
 	return 1;
 }
 
-/* A server, unlike the peer, answers a ClientHello: with an error in plain text. */
+/* Unlike the peer, the server answers a ClientHello: with an error in plain text. */
 static void a_peer_without_tls_is_a_tls_failure(void **state)
 {
 	const struct http_handler handler = {.begin = refuse_get, .complete = keep_until_all};
@@ -643,7 +643,7 @@ static void a_failure_of_tls_tells_what_mends_it(void **state)
 		struct http_response reply = {.failure = table[i].failure};
 		char why[HTTP_WHY_MAX];
 
-		memset(reply.error, 'e', sizeof(reply.error) - 1); /* the longest that there is */
+		memset(reply.error, 'e', sizeof(reply.error) - 1); /* the longest text of libcurl */
 		assert_ptr_equal(http_why(&reply, "name it", why), why);
 		assert_int_equal(strspn(why, "e"), sizeof(reply.error) - 1);
 		assert_int_equal(http_why_has_remedy(table[i].failure), table[i].remedy != NULL);

@@ -26,7 +26,7 @@
 #define MOST 16
 #define PER_ADDRESS 8
 
-/* No socket: nobody here waits so long that it would be cut off. */
+/* For connections that are not dropped, and so need no socket. */
 #define NO_SOCKET (-1)
 
 static atomic_uint turned[3];
@@ -65,7 +65,7 @@ static int stop(void **state)
 	return 0;
 }
 
-/* A connection with a socket of its own: its other end tells whether it was cut off. */
+/* A connection with a socket: its other end shows whether it was dropped. */
 struct guest {
 	struct conn *client;
 	int here, there;
@@ -109,7 +109,7 @@ static void make_idle(const struct guest *g)
 	conn_response_complete(g->client, true);
 }
 
-/* How long it waited. */
+/* Returns the time that it waited. */
 static int64_t waited_ms(struct conn_limits *p, int64_t limit_ms)
 {
 	int64_t began_ms = clock_mono_ms();
@@ -168,7 +168,7 @@ static void the_wait_ends_with_the_last_newcomer(void **state)
 	conn_closed(one);
 }
 
-/* ---- who makes room ---------------------------------------------------------------------------------------------- */
+/* ---- dropping for a new connection ------------------------------------------------------------------------------- */
 
 static void a_crowd_of_slow_clients_makes_room_for_the_next_the_slowest_first(void **state)
 {
@@ -177,13 +177,13 @@ static void a_crowd_of_slow_clients_makes_room_for_the_next_the_slowest_first(vo
 	(void)state;
 	for (size_t i = 0; i < 4 * MOST; i++) {
 		crowd[i] = arrive(*state, NULL);
-		/* Three quarters of the limit stay. */
+		/* Three quarters of the limit remain. */
 		for (size_t k = 0; k <= i; k++)
 			assert_int_equal(is_cut(&crowd[k]), k + MOST * 3 / 4 <= i);
 	}
 	assert_int_equal(turned[HTTP_DROP_FULL], 4 * MOST - MOST * 3 / 4);
 	assert_int_equal(turned[HTTP_DROP_ADDRESS], 0);
-	assert_false(conn_request_complete(crowd[0].client)); /* cut off: nothing is begun for it any more */
+	assert_false(conn_request_complete(crowd[0].client)); /* dropped: its request is not handled */
 	assert_true(conn_request_complete(crowd[4 * MOST - 1].client));
 	leave_all(crowd, 4 * MOST);
 }
@@ -202,12 +202,12 @@ static void a_whole_request_is_never_cut_off(void **state)
 		more[i] = arrive(*state, "127.0.0.1");
 	for (size_t i = 0; i < MOST; i++)
 		assert_false(is_cut(&busy[i]));
-	/* A quarter of the limit is there for those who ask, and they are told that there is no room. */
+	/* A quarter of the limit may be transferring; these are refused after their headers. */
 	for (size_t i = 0; i < 3 * MOST; i++)
 		assert_int_equal(is_cut(&more[i]), i < 3 * MOST - MOST / 4);
 	assert_false(conn_headers_complete(more[3 * MOST - 1].client));
 	leave_all(busy, MOST);
-	/* Room that came free meanwhile is as good. */
+	/* A place that became free meanwhile is used. */
 	assert_true(conn_headers_complete(more[3 * MOST - 2].client));
 	leave_all(more, 3 * MOST);
 }
@@ -223,7 +223,8 @@ static void idle_clients_make_room_while_few_are_asking(void **state)
 	}
 	for (size_t i = 0; i < MOST; i++)
 		next[i] = arrive(*state, NULL);
-	/* The longest idle first, until a quarter of the limit asks; from then on the slowest. */
+	/* The longest idle one is dropped first, until a quarter of the limit is transferring; from then on the slowest
+	 * one. */
 	for (size_t i = 0; i < MOST * 3 / 4; i++)
 		assert_int_equal(is_cut(&idle[i]), i < MOST / 4);
 	for (size_t i = 0; i < MOST; i++)
@@ -290,7 +291,7 @@ static void an_address_whose_requests_are_all_whole_gets_no_more(void **state)
 	leave_all(&other, 1);
 }
 
-/* ---- whose time is over ------------------------------------------------------------------------------------------ */
+/* ---- deadlines --------------------------------------------------------------------------------------------------- */
 
 static void wait_until_cut(const struct guest *g)
 {
@@ -316,7 +317,7 @@ static void a_request_has_its_time_from_the_beginning_whatever_comes_of_it(void 
 		(void)sched_yield();
 	assert_string_equal(last_turned, "192.0.2.9");
 	assert_false(is_cut(&busy) || is_cut(&idle));
-	/* A client that does not take its answer, and one whose next request does not get on. */
+	/* A client that does not read its answer, and one that does not continue its next request. */
 	conn_response_began(busy.client);
 	wait_until_cut(&busy);
 	conn_request_began(idle.client);
@@ -344,7 +345,7 @@ static void idle_has_a_time_of_its_own_and_is_no_slowness(void **state)
 	assert_int_equal(turned[HTTP_DROP_SLOW], 0);
 }
 
-/* How often the thread that cuts off has gone to sleep. */
+/* Returns how often the thread of conn_limits has gone to sleep. */
 static unsigned sleeps(void)
 {
 	DIR *tasks = opendir("/proc/self/task");

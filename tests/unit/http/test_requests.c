@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Request lines and headers, byte by byte, against the server: what is answered, what the handler sees, and that
- * nothing of a request that failed is left in memory.
+ * Tests request lines and headers, byte by byte, against the server: the answers, what the handler sees, and that a
+ * failed request leaves no memory allocated.
  */
 #include <config.h>
 
@@ -29,7 +29,7 @@
 
 static struct http_server *server;
 
-/* ---- the owner --------------------------------------------------------------------------------------------------- */
+/* ---- the handler ------------------------------------------------------------------------------------------------- */
 
 static int on_begin(void *ctx, struct http_exchange *x)
 {
@@ -87,7 +87,8 @@ static int dial(void)
 	return dial_to(http_server_address(server), PATIENCE_S);
 }
 
-/* Sends bytes, so many at a time; gives all that comes back until the other side closes or resets the connection. */
+/* Sends a request, at_a_time bytes at once. Returns everything that comes back until the other side closes or resets
+ * the connection. */
 static const char *ask_by(const char *request, size_t len, size_t at_a_time)
 {
 	static char text[1 << 16];
@@ -112,7 +113,7 @@ static const char *ask(const char *request, size_t len)
 	return ask_by(request, len, len);
 }
 
-/* ---- what is answered -------------------------------------------------------------------------------------------- */
+/* ---- answers ----------------------------------------------------------------------------------------------------- */
 
 #define HOST "Host: h\r\n"
 #define OK(path, query, x) "\r\n\r\nGET [" path "] [" query "] [" x "] []\n"
@@ -120,7 +121,7 @@ static const char *ask(const char *request, size_t len)
 struct row {
 	const char *request;
 	size_t len;
-	const char *answer; /* the end of it; NULL: 400, or nothing where libmicrohttpd closes without a word */
+	const char *answer; /* its end; NULL: 400, or no answer where libmicrohttpd closes the connection */
 };
 
 #define ROW(text, answer)                          \
@@ -184,7 +185,7 @@ static const struct row targets[] = {
 	ROW("CONNECT h:443 HTTP/1.1\r\n" HOST "\r\n", NULL),
 	ROW("GET a HTTP/1.1\r\n" HOST "\r\n", NULL),
 	ROW("GET ?a HTTP/1.1\r\n" HOST "\r\n", NULL),
-	/* Control characters, and what looks like the rest of the line behind them. */
+	/* Control characters, and text after them that looks like the rest of the line. */
 	ROW("GET /a\0b HTTP/1.1\r\n" HOST "\r\n", NULL),
 	ROW("GET /a\0 HTTP/1.1\r\n" HOST "\r\n", NULL),
 	ROW("GET /a\0HTTP/1.1 HTTP/1.1\r\n" HOST "\r\n", NULL),
@@ -224,7 +225,7 @@ static const struct row headers[] = {
 	ROW(GET "Cookie: a=b; c=d\r\nX: b\r\n\r\n", OK("/a", "", "b")),
 	ROW("GET /a HTTP/1.0\r\nX: b\r\n\r\n", OK("/a", "", "b")),
 	ROW("\r\n" GET "X: b\r\n\r\n", OK("/a", "", "b")),
-	/* NUL, at every place. */
+	/* NUL in every place. */
 	ROW(GET "X: b\0c\r\n\r\n", NULL),
 	ROW(GET "X: b\0\r\n\r\n", NULL),
 	ROW(GET "X: \0b\r\n\r\n", NULL),
@@ -265,7 +266,7 @@ static void a_headers_value_is_trimmed_and_what_is_none_is_refused(void **state)
 	ASSERT_ROWS(headers);
 }
 
-/* The headers grow beyond what libmicrohttpd reads at first. */
+/* The headers become longer than libmicrohttpd's first read. */
 static void many_headers_are_taken_however_they_come(void **state)
 {
 	enum {
@@ -288,7 +289,7 @@ static void many_headers_are_taken_however_they_come(void **state)
 	buf_done(&b);
 }
 
-/* Requests one behind the other, the last of which may be broken. */
+/* Sends several requests one after the other; the last one may be malformed. */
 static void each_request_of_a_connection_is_judged_by_itself(void **state)
 {
 	static const char good[] = "POST http://h/a?more HTTP/1.1\r\n" HOST "X: b \r\nContent-Length: 3\r\n\r\nabc";
@@ -320,7 +321,8 @@ static size_t number_behind(const char *text, const char *label)
 	return at ? (size_t)strtoull(at + strlen(label), NULL, 10) : 0;
 }
 
-/* Bytes that are allocated, in all arenas. The last totals of malloc_info are those of the whole process. */
+/* Returns the bytes that are allocated in all arenas. The last totals of malloc_info() are those of the whole
+ * process. */
 static size_t heap_in_use(void)
 {
 	CLEANUP(mem_freep) char *text = NULL;
@@ -342,7 +344,7 @@ static size_t heap_in_use(void)
 	       number_behind(rest, "size=\"");
 }
 
-/* libmicrohttpd gives up between the request line and the handler where the parameters overflow its memory. */
+/* libmicrohttpd gives up between the request line and the handler where the parameters need more memory than it has. */
 static void request_lines_with_thousands_of_parameters_leave_no_memory_behind(void **state)
 {
 	enum {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The client where names are not resolved: this program's own getaddrinfo takes the place of the C library's for
- * libcurl too, and does not come back before it is told to.
+ * Tests the client while names are not resolved: this program's getaddrinfo() replaces the C library's, also for
+ * libcurl, and blocks until the test releases it.
  */
 #include <config.h>
 
@@ -18,7 +18,7 @@
 #include "http/client.h"
 
 #define CONNECT_MS 100
-#define FAR_MS 10000 /* how long the resolver hangs where nobody ends that */
+#define FAR_MS 10000 /* the longest time for which the resolver blocks */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
@@ -55,7 +55,7 @@ static void wait_asked(unsigned n)
 	pthread_mutex_unlock(&lock);
 }
 
-/* Ends the hanging, and waits until nobody is in there any more. */
+/* Ends the blocking, and waits until no call is in the resolver. */
 static int release(void **state)
 {
 	(void)state;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The server against sockets that say exactly what the test wants. One thread of our own plays the one that resumes
- * what is suspended.
+ * Tests the server against sockets whose bytes the test chooses. A thread of the test resumes suspended exchanges.
  */
 #include <config.h>
 
@@ -32,7 +31,7 @@
 #define MAX_BODY 4096
 #define PATIENCE_MS 20000
 
-/* What an exchange carries while it is suspended. */
+/* The owner's state of an exchange while it is suspended. */
 struct request_state {
 	struct message message;
 	struct http_exchange *x;
@@ -52,8 +51,8 @@ static struct fixture {
 	pthread_mutex_t lock; /* over the counts and hold */
 	pthread_cond_t changed;
 	int begun, completed, done;
-	bool hold;         /* suspended exchanges stay so */
-	char asked[256];   /* "BYTES;" of each question for room, under the lock */
+	bool hold;         /* suspended exchanges are not resumed */
+	char asked[256];   /* "BYTES;" of each call of reserve, under the lock */
 	char refused[512]; /* "STATUS PATH WHAT begun;" of each refusal by the server, under the lock */
 } fix = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
@@ -89,7 +88,7 @@ static int peek(const int *which)
 	return n;
 }
 
-/* ---- the owner --------------------------------------------------------------------------------------------------- */
+/* ---- the handler ------------------------------------------------------------------------------------------------- */
 
 static void answer_text(struct http_exchange *x, unsigned status, const char *text)
 {
@@ -110,7 +109,7 @@ static int on_begin(void *ctx, struct http_exchange *x)
 	return 0;
 }
 
-/* "/room" has 2000 bytes of it. */
+/* "/room" is granted at most 2000 bytes. */
 static int on_reserve(void *ctx, struct http_exchange *x, size_t bytes)
 {
 	(void)ctx;
@@ -201,7 +200,7 @@ static void *resume_all(void *arg)
 			(void)pthread_cond_wait(&fix.changed, &fix.lock);
 		(void)pthread_mutex_unlock(&fix.lock);
 		for (message = mailbox_take(fix.visits); message; message = next) {
-			next = message->next; /* before resuming: afterwards it may be freed */
+			next = message->next; /* read before the resumption, which may free it */
 			if (message->kind == VISIT_STOP)
 				return NULL;
 			resume((struct request_state *)message);
@@ -281,7 +280,7 @@ static int setup(void **state)
 	return 0;
 }
 
-/* For what takes its time on a busy machine. */
+/* For tests that may take long on a busy machine. */
 static int setup_patient(void **state)
 {
 	(void)state;
@@ -309,7 +308,7 @@ static void say(int fd, const char *text)
 	assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
 }
 
-/* All until the other side closes; "!" at the end where it was a reset. Closes too. */
+/* Reads everything until the other side closes, and closes too. A "!" at the end stands for a reset. */
 static const char *hear(int fd)
 {
 	static char text[1 << 20];
@@ -377,7 +376,7 @@ static void a_chunked_body_comes_whole(void **state)
 	assert_has(answer, "X-Two 0\nabcdefg");
 }
 
-/* libmicrohttpd passes over it up to 0.9.75, and answers 400 since 1.0. */
+/* libmicrohttpd ignores it up to 0.9.75, and answers 400 since 1.0. */
 static void a_chunks_extension_spoils_no_body(void **state)
 {
 	const char *answer = ask("POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -443,7 +442,7 @@ static void a_client_that_left_while_suspended_is_done_after_resumption(void **s
 	assert_status(ask("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"), 200);
 }
 
-/* The end of what a client sends is not the end of the client: it may wait for the answer. */
+/* A client that has sent everything may still wait for the answer. */
 static void a_client_that_shut_its_sending_side_is_answered(void **state)
 {
 	static const char *const requests[] = {
@@ -486,7 +485,7 @@ static void an_early_answer_needs_no_body_and_ends_the_connection(void **state)
 	answer = ask("GET /early HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
 	assert_status(answer, 401);
 	answer = ask("POST /early HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n\r\n");
-	assert_status(answer, 401); /* and not 100 before it */
+	assert_status(answer, 401); /* without a 100 before it */
 	wait_for(&fix.done, 6);
 	assert_int_equal(peek(&fix.completed), 0);
 }
@@ -585,7 +584,7 @@ static void an_early_answer_is_there_before_the_body(void **state)
 	assert_int_equal(peek(&fix.completed), 0);
 }
 
-/* As most clients do: all of it is sent before anything is read. */
+/* Sends everything before it reads, as most clients do. */
 static const char *send_all_then_hear(const char *head, const char *piece, size_t pieces, const char *end)
 {
 	int fd = dial();
@@ -648,14 +647,14 @@ static void a_body_is_held_only_where_the_owner_has_room(void **state)
 	assert_status(answer, 200);
 	assert_string_equal(fix.asked, "2;");
 	fix.asked[0] = '\0';
-	/* What is held doubles, and is given back when it may not. */
+	/* The memory of the body doubles, and is released when it is refused. */
 	answer = send_all_then_hear("POST /room HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n", chunk, 5,
 				    "0\r\n\r\n");
 	assert_status(answer, 503);
 	wait_for(&fix.done, 4);
 	assert_string_equal(fix.asked, "512;1024;2048;0;");
 	fix.asked[0] = '\0';
-	/* Never more than a body may be. */
+	/* The memory never exceeds the longest body. */
 	answer = send_all_then_hear("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n", chunk, 9,
 				    "0\r\n\r\n");
 	assert_status(answer, 413);
@@ -771,7 +770,7 @@ static void a_silent_client_is_cut_off(void **state)
 	assert_int_equal(peek(&fix.completed), 0);
 }
 
-/* Each piece comes within the time-out, the whole never would. */
+/* Each piece comes within the timeout, but the whole request would not. */
 static void drip(int fd, char letter)
 {
 	int64_t before = clock_mono_ms();
@@ -806,7 +805,7 @@ static void a_client_that_drips_its_headers_is_cut_off(void **state)
 	say(fd, "POST / HTTP/1.1\r\nHost: h\r\nX-Long: ");
 	drip(fd, 'x');
 	assert_int_equal(peek(&fix.begun), 0);
-	/* On a kept connection each request has its time anew. */
+	/* On a kept connection each request has the whole time again. */
 	fd = dial();
 	say(fd, "GET /one HTTP/1.1\r\nHost: h\r\n\r\n");
 	for (size_t len = 0; !strstr(answer, "X-Two 0\n"); len += (size_t)n) {
@@ -878,7 +877,7 @@ static void stopping_at_once_after_resuming_leaves_nothing_behind(void **state)
 		say(fds[i], "POST /later HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nok");
 	}
 	wait_for(&fix.completed, 30);
-	stop(); /* resumes all and waits for none; looks that each was done */
+	stop(); /* resumes all without waiting, and checks that done was called for each */
 	assert_int_equal(fix.done, 30);
 	for (size_t i = 0; i < 30; i++)
 		(void)hear(fds[i]);

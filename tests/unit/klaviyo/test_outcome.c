@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What an attempt means: the whole table of outcomes, and the words that reach logs and dead letters. */
+/* Tests outcome: the whole table, and the texts that reach logs and dead letters. */
 #include <config.h>
 
 #include "klaviyo/outcome.h"
@@ -35,12 +35,12 @@
 struct row {
 	unsigned status;
 	const char *type, *body;
-	const char *header, *value; /* one that matters */
+	const char *header, *value; /* a header that matters */
 	enum outcome single, bulk;
-	const char *reason; /* begins so; NULL: not looked at */
+	const char *reason; /* its beginning; NULL: not checked */
 };
 
-static struct redactor *secrets; /* what ask() strikes out */
+static struct redactor *secrets; /* the secrets that ask() redacts */
 
 static struct outcome_verdict ask(enum lane lane, const struct row *row)
 {
@@ -86,7 +86,7 @@ static void success_is_delivered_without_a_reason(void **state)
 {
 	static const struct row rows[] = {
 		{202, NULL, NULL, NULL, NULL, D, D, ""},
-		{202, HTML_TYPE, NULL, NULL, NULL, D, D, ""}, /* an empty body is Klaviyo's, whatever the type */
+		{202, HTML_TYPE, NULL, NULL, NULL, D, D, ""}, /* an empty body is Klaviyo's answer, with any type */
 		{202, HTML_TYPE, " \r\n", NULL, NULL, D, D, ""},
 		{202, JSON_TYPE, "{\"data\":{}}", NULL, NULL, D, D, ""},
 		{202, "text/plain", "accepted", NULL, NULL, D, D, ""},
@@ -146,7 +146,7 @@ static void wrong_keys_and_addresses_park(void **state)
 		{400, "text/html", HTML_PAGE, NULL, NULL, P, P, "refused before Klaviyo read it"},
 		{400, NULL, NULL, NULL, NULL, P, P, NULL},
 		{422, HTML_TYPE, HTML_PAGE, NULL, NULL, P, P, NULL},
-		{400, JSON_TYPE, NULL, NULL, NULL, P, P, NULL}, /* no body is no JSON */
+		{400, JSON_TYPE, NULL, NULL, NULL, P, P, NULL}, /* without a body it is not JSON */
 		{400, JSON_TYPE, HTML_PAGE, NULL, NULL, P, P, NULL},
 		{422, "text/plain", "no", NULL, NULL, P, P, "refused, and not by Klaviyo (422)"},
 	};
@@ -178,7 +178,7 @@ static void what_klaviyo_does_not_answer_on_success_parks(void **state)
 		assert_false(ask(LANE_SINGLE, &rows[i]).odd);
 }
 
-/* Each of the fifteen or so that Klaviyo does not document, in every form. */
+/* Every status that Klaviyo does not document, in every form. */
 static void every_other_4xx_is_odd_and_retried(void **state)
 {
 	static const unsigned named[] = {400, 401, 403, 404, 405, 408, 410, 413, 415, 422, 425, 429};
@@ -198,7 +198,7 @@ static void every_other_4xx_is_odd_and_retried(void **state)
 				struct row row = {status, types[t], bodies[b], NULL, NULL, T, T, NULL};
 				struct outcome_verdict v = ask(LANE_SINGLE, &row);
 
-				if (status != 403) /* by its form: below */
+				if (status != 403) /* depends on its form: tested below */
 					assert_int_equal(v.odd, !is_named);
 				if (!is_named)
 					assert_int_equal(v.outcome, OUTCOME_RETRY);
@@ -212,7 +212,7 @@ static void every_other_4xx_is_odd_and_retried(void **state)
 			 T, T, "A profile already exists. (409)"},
 			{402, JSON_TYPE, "{}", NULL, NULL, T, T, "a payment is wanted (402)"},
 			{403, NULL, NULL, NULL, NULL, T, T, "the key may not do this, or something in between"},
-			{403, JSON_TYPE, NULL, NULL, NULL, T, T, NULL}, /* no body is no JSON */
+			{403, JSON_TYPE, NULL, NULL, NULL, T, T, NULL}, /* without a body it is not JSON */
 			{403, HTML_TYPE, NULL, NULL, NULL, T, T, NULL},
 			{403, "text/plain", "no", NULL, NULL, T, T, NULL},
 			{407, HTML_TYPE, HTML_PAGE, NULL, NULL, T, T, "a proxy in between wants credentials (407)"},
@@ -392,7 +392,7 @@ static void ratelimit_headers_are_read_strictly(void **state)
 	}
 }
 
-/* ---- words ------------------------------------------------------------------------------------------------------- */
+/* ---- reasons ----------------------------------------------------------------------------------------------------- */
 
 static void addresses_are_masked_wherever_they_stand(void **state)
 {
@@ -440,7 +440,7 @@ static void klaviyos_words_lose_addresses_and_control_characters(void **state)
 	assert_null(strstr(v.reason, "\xe2\x80\xae"));
 }
 
-/* In each place from which Klaviyo, or whatever stands between, can speak. */
+/* In each text that comes from Klaviyo or from a proxy. */
 static void our_own_secrets_are_struck_out_of_what_klaviyo_says(void **state)
 {
 #define KEY "pk_0123456789abcdef0123456789abcdef01"
@@ -471,7 +471,7 @@ static void our_own_secrets_are_struck_out_of_what_klaviyo_says(void **state)
 	redactor_unref(TAKE(secrets));
 }
 
-/* A reason is cut at OUTCOME_REASON_MAX: the secret goes before its half could stay. */
+/* A reason is cut at OUTCOME_REASON_MAX: the secret is redacted before half of it could remain. */
 static void a_secret_at_the_cut_of_a_reason_leaves_no_half(void **state)
 {
 	static const char *const values[] = {KEY};
@@ -529,7 +529,7 @@ static void broken_utf8_becomes_question_marks(void **state)
 	assert_string_equal(out, "a?? b???");
 }
 
-/* The same as base/escape.h escapes. */
+/* The same characters that base/escape.h escapes. */
 static void each_control_becomes_a_blank(void **state)
 {
 	char out[OUTCOME_REASON_MAX];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Pace: never more than our share in any window, lowered by what Klaviyo says, under virtual time. */
+/* Tests quota: never more than our share in any window, lowered by what Klaviyo announces; under virtual time. */
 #include <config.h>
 
 #include "klaviyo/quota.h"
@@ -15,14 +15,14 @@
 #define START_MS INT64_C(1790000000123)
 #define SENT_MAX 20000
 
-/* A quota that nothing but its windows holds back. */
+/* Makes a quota that only its windows limit. */
 static void open_quota(struct quota *q, int64_t per_second, int64_t per_minute, double share)
 {
 	quota_init(q, &(struct quota_limits){per_second, per_minute, share}, START_MS);
 	quota_success(q);
 }
 
-/* Small, own, the same everywhere. */
+/* A small random generator that gives the same numbers on every machine. */
 static unsigned chance(unsigned *seed, unsigned below)
 {
 	*seed = *seed * 1103515245u + 12345u;
@@ -31,7 +31,7 @@ static unsigned chance(unsigned *seed, unsigned below)
 
 static void assert_never_above(const int64_t *sent, size_t n, int64_t length_ms, int64_t limit)
 {
-	/* The window (t − length, t] that ends with a request holds the most. */
+	/* The window (t − length, t] that ends with a request holds the largest number. */
 	for (size_t last = 0, first = 0; last < n; last++) {
 		while (sent[first] <= sent[last] - length_ms)
 			first++;
@@ -39,7 +39,7 @@ static void assert_never_above(const int64_t *sent, size_t n, int64_t length_ms,
 	}
 }
 
-/* Sends as often as the quota lets it for `duration_ms`, with pauses of its own now and then. */
+/* Sends as often as the quota allows for `duration_ms`, with occasional pauses of its own. */
 static size_t greedy(struct quota *q, int64_t *sent, int64_t duration_ms, unsigned seed)
 {
 	int64_t now_ms = START_MS, next_ms;
@@ -81,7 +81,7 @@ static void no_sliding_window_ever_holds_more_than_the_share(void **state)
 		n = greedy(&q, sent, 5 * CLOCK_MINUTE_MS, (unsigned)i + 1);
 		assert_never_above(sent, n, CLOCK_SECOND_MS, rows[i].our_second);
 		assert_never_above(sent, n, CLOCK_MINUTE_MS, rows[i].our_minute);
-		/* and what is allowed is used: at least nine tenths of it */
+		/* the limit is used: at least nine tenths of it */
 		if (rows[i].our_minute <= rows[i].our_second * 60)
 			assert_true((int64_t)n * 10 >= rows[i].our_minute * 5 * 9);
 	}
@@ -135,7 +135,7 @@ static void headers_only_lower_the_budget(void **state)
 	(void)state;
 	open_quota(&q, 350, 3500, 1);
 	quota_set_remaining(&q, 1, 30, START_MS);
-	quota_set_remaining(&q, 3000, 30, START_MS + 10); /* an answer that was overtaken */
+	quota_set_remaining(&q, 3000, 30, START_MS + 10); /* a late answer */
 	quota_set_remaining(&q, -1, -1, START_MS + 10);
 	quota_consume(&q, START_MS + 10);
 	assert_int_equal(quota_next_ms(&q, 0, START_MS + 10), START_MS + 30000);
@@ -165,7 +165,7 @@ static void a_429_pauses_for_retry_after_with_jitter(void **state)
 	assert_int_equal(quota_next_ms(&q, 0, START_MS), START_MS + 8000);
 	quota_throttled(&q, 8000, 1, START_MS);
 	assert_int_equal(quota_next_ms(&q, 0, START_MS), START_MS + 10000);
-	quota_throttled(&q, 2000, 0, START_MS); /* never shorter than what was said before */
+	quota_throttled(&q, 2000, 0, START_MS); /* never shorter than an earlier announcement */
 	assert_int_equal(quota_next_ms(&q, 0, START_MS), START_MS + 10000);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The bytes that go to Klaviyo: shape, order, and that nothing about them moves between two attempts. */
+/* Tests request: the shape and order of the bytes for Klaviyo, and that they are the same in every attempt. */
 #include <config.h>
 
 #include "klaviyo/request.h"
@@ -90,7 +90,7 @@ static void what_goes_out_late_is_backfill(void **state)
 	}
 }
 
-/* ---- the same bytes by way of trees ------------------------------------------------------------------------------ */
+/* ---- the same bytes from trees ----------------------------------------------------------------------------------- */
 
 static void tree_put(struct json_object *object, const char *key, struct json_object *value)
 {
@@ -115,7 +115,7 @@ static struct json_object *tree_resource(const char *type, struct json_object *a
 	return outer;
 }
 
-/* What json-c writes of the whole body built as one tree. */
+/* Writes the whole body by json-c, built as one tree. */
 static char *body_by_trees(const struct event *e, int64_t now_ms)
 {
 	struct json_object *attributes = json_object_new_object(), *metric = json_object_new_object();
@@ -147,7 +147,7 @@ static char *body_by_trees(const struct event *e, int64_t now_ms)
 	return text;
 }
 
-/* text as the store holds it. */
+/* Returns text in the form that the store holds. */
 static char *stored(const char *text)
 {
 	CLEANUP(json_putp) struct json_object *o = tree_of(text);
@@ -155,7 +155,8 @@ static char *stored(const char *text)
 	return json_text(o);
 }
 
-/* Stored text is json_text()'s, so it may go into the body as it is: no byte differs from a body made of trees. */
+/* The store holds json_text()'s output, so it can be copied into the body: no byte differs from a body built of
+ * trees. */
 static void stored_text_goes_into_the_body_as_it_is(void **state)
 {
 	static const char *const texts[] = {
