@@ -32,11 +32,11 @@ static void chance_stays_between_0_and_1_and_is_spread(void **state)
 
 	(void)state;
 	for (int i = 0; i < 1000; i++) {
-		double chance = backoff_jitter();
+		double jitter = backoff_jitter();
 
-		assert_true(chance >= 0 && chance <= 1);
-		least = chance < least ? chance : least;
-		most = chance > most ? chance : most;
+		assert_true(jitter >= 0 && jitter <= 1);
+		least = jitter < least ? jitter : least;
+		most = jitter > most ? jitter : most;
 	}
 	assert_true(least < 0.1 && most > 0.9);
 }

@@ -35,10 +35,10 @@ static void a_quarter_is_kept_for_small_bodies_and_a_holder_takes_a_quarter_of_t
 		struct {
 			unsigned n;
 			size_t bytes;
-			int holder; /* each number is an address; 0: no address */
+			int address; /* each number is an address; 0: no address */
 		} there[4];
 		size_t bytes;
-		int holder;
+		int address;
 		bool may;
 	} rows[] = {
 		{"nothing there", {{0}}, SMALL, 1, true},
@@ -72,15 +72,15 @@ static void a_quarter_is_kept_for_small_bodies_and_a_holder_takes_a_quarter_of_t
 
 		for (size_t k = 0; k < 4; k++)
 			for (unsigned m = 0; m < rows[i].there[k].n; m++, n++) {
-				int holder = rows[i].there[k].holder;
+				int number = rows[i].there[k].address;
 
-				ip = address(holder < 0 ? 1000 + m : (unsigned)holder);
-				reservation_init(&reservations[n], b, holder != 0 ? &ip : NULL);
+				ip = address(number < 0 ? 1000 + m : (unsigned)number);
+				reservation_init(&reservations[n], b, number != 0 ? &ip : NULL);
 				if (!reservation_resize(&reservations[n], rows[i].there[k].bytes))
 					fail_msg("%s: the stage does not fit", rows[i].what);
 			}
-		ip = address((unsigned)rows[i].holder);
-		reservation_init(&reservation, b, rows[i].holder != 0 ? &ip : NULL);
+		ip = address((unsigned)rows[i].address);
+		reservation_init(&reservation, b, rows[i].address != 0 ? &ip : NULL);
 		if (reservation_resize(&reservation, rows[i].bytes) != rows[i].may)
 			fail_msg("%s: %s", rows[i].what, rows[i].may ? "refused" : "granted");
 		assert_int_equal(reservation.bytes, rows[i].may ? rows[i].bytes : 0);
@@ -139,8 +139,8 @@ static void the_least_budget_of_a_share_is_the_least(void **state)
 
 /* ---- random reservations ----------------------------------------------------------------------------------------- */
 
-#define CLAIMS 64
-#define HOLDERS 5 /* the first one stands for no address */
+#define RESERVATIONS 64
+#define ADDRESSES 5 /* the first one stands for no address */
 
 static uint64_t seed;
 
@@ -159,45 +159,45 @@ static size_t any_size(void)
 }
 
 /* The same rules, with the sums counted from scratch each time. */
-static bool model_may(const struct reservation *reservations, const unsigned *holders, size_t at, size_t bytes,
+static bool model_may(const struct reservation *reservations, const unsigned *addresses, size_t at, size_t bytes,
 		      size_t max)
 {
 	size_t all = bytes, large = bytes > SMALL ? bytes : 0, mine = bytes;
 
 	if (bytes <= reservations[at].bytes)
 		return true;
-	for (size_t i = 0; i < CLAIMS; i++) {
+	for (size_t i = 0; i < RESERVATIONS; i++) {
 		if (i == at)
 			continue;
 		all += reservations[i].bytes;
 		large += reservations[i].bytes > SMALL ? reservations[i].bytes : 0;
-		mine += holders[i] == holders[at] ? reservations[i].bytes : 0;
+		mine += addresses[i] == addresses[at] ? reservations[i].bytes : 0;
 	}
-	return all <= max && large <= max - max / 4 && (holders[at] == 0 || mine <= (max - max / 4) / 4);
+	return all <= max && large <= max - max / 4 && (addresses[at] == 0 || mine <= (max - max / 4) / 4);
 }
 
 static void whatever_is_asked_the_answer_is_the_models_and_the_sums_come_back_to_nothing(void **state)
 {
 	(void)state;
 	for (int round = 0; round < 20; round++) {
-		struct reservation reservations[CLAIMS] = {0};
-		unsigned holders[CLAIMS] = {0};
+		struct reservation reservations[RESERVATIONS] = {0};
+		unsigned addresses[RESERVATIONS] = {0};
 		size_t max = MIB + dice_roll(64 * MIB), granted = 0;
 		struct budget *b = budget_new(max);
 
 		for (int step = 0; step < 5000; step++) {
-			size_t at = dice_roll(CLAIMS), bytes = any_size(), before;
+			size_t at = dice_roll(RESERVATIONS), bytes = any_size(), before;
 			bool may;
 
 			if (reservations[at].bytes == 0) {
 				struct ip ip;
 
-				holders[at] = dice_roll(HOLDERS);
-				ip = address(holders[at]);
-				reservation_init(&reservations[at], b, holders[at] != 0 ? &ip : NULL);
+				addresses[at] = dice_roll(ADDRESSES);
+				ip = address(addresses[at]);
+				reservation_init(&reservations[at], b, addresses[at] != 0 ? &ip : NULL);
 			}
 			before = reservations[at].bytes;
-			may = model_may(reservations, holders, at, bytes, max);
+			may = model_may(reservations, addresses, at, bytes, max);
 			if (reservation_resize(&reservations[at], bytes) != may)
 				fail_msg("seed %" PRIu64 ": round %d, step %d: %zu bytes after %zu %s", seed, round,
 					 step, bytes, before, may ? "refused" : "granted");
@@ -205,7 +205,7 @@ static void whatever_is_asked_the_answer_is_the_models_and_the_sums_come_back_to
 			granted += may && bytes > 0;
 		}
 		assert_true(granted > 100);
-		for (size_t i = 0; i < CLAIMS; i++)
+		for (size_t i = 0; i < RESERVATIONS; i++)
 			reservation_release(&reservations[i]);
 		budget_free(b); /* insists that all sums are 0 */
 	}

@@ -41,25 +41,25 @@ static struct peer {
 	char *url;
 	pthread_t thread;
 	const char *const *answers; /* NULL ends the list */
-	struct buf heard;           /* all requests; read it after peer_stop */
+	struct buf received;        /* all requests; read it after peer_stop */
 	int accepted;               /* number of connections; read it after peer_stop */
 } peer;
 
-/* Reads one request into peer.heard; false: the connection has ended. */
-static bool peer_hear(int fd)
+/* Reads one request into peer.received; false: the connection has ended. */
+static bool peer_receive(int fd)
 {
 	static char chunk[65536];
-	size_t start = peer.heard.len, body = 0;
+	size_t start = peer.received.len, body = 0;
 	char *end = NULL, *length;
 	ssize_t n;
 
-	while (!end || peer.heard.len < (size_t)(end - peer.heard.data) + 4 + body) {
+	while (!end || peer.received.len < (size_t)(end - peer.received.data) + 4 + body) {
 		n = recv(fd, chunk, sizeof(chunk), 0);
 		if (n <= 0)
 			return false;
-		buf_add(&peer.heard, chunk, (size_t)n);
-		end = strstr(peer.heard.data + start, "\r\n\r\n");
-		length = strstr(peer.heard.data + start, "Content-Length: ");
+		buf_add(&peer.received, chunk, (size_t)n);
+		end = strstr(peer.received.data + start, "\r\n\r\n");
+		length = strstr(peer.received.data + start, "Content-Length: ");
 		body = end && length && length < end ? strtoul(length + 16, NULL, 10) : 0;
 	}
 	return true;
@@ -94,7 +94,7 @@ static void *peer_run(void *arg)
 	(void)arg;
 	while ((fd = accept(peer.fd, NULL, NULL)) >= 0) {
 		peer.accepted++;
-		while (peer_hear(fd))
+		while (peer_receive(fd))
 			if (!*answer || !peer_say(fd, *answer++))
 				break;
 		(void)close(fd);
@@ -114,11 +114,11 @@ static void peer_start(const char *const *answers, const char *address)
 	peer.url = mem_fmt("http://%s/path?x=1", http_address_is_unix(&a) ? "localhost" : peer.address);
 	peer.answers = answers;
 	peer.accepted = 0;
-	buf_init(&peer.heard, 16 << 20);
+	buf_init(&peer.received, 16 << 20);
 	thread_start(&peer.thread, "peer", peer_run, NULL);
 }
 
-/* Call after the client's connections are closed. peer.heard stays until peer_done. */
+/* Call after the client's connections are closed. peer.received stays until peer_done. */
 static void peer_stop(void)
 {
 	(void)shutdown(peer.fd, SHUT_RDWR);
@@ -130,7 +130,7 @@ static void peer_done(void)
 {
 	free(peer.address);
 	free(peer.url);
-	buf_done(&peer.heard);
+	buf_done(&peer.received);
 }
 
 /* A copy of a response, kept after the callback. */
@@ -142,17 +142,17 @@ struct answer {
 	size_t body_len;
 };
 
-static void on_answer(void *ctx, const struct http_response *reply)
+static void on_answer(void *ctx, const struct http_response *response)
 {
 	struct answer *a = ctx;
 
 	a->times++;
-	a->failure = reply->failure;
-	a->status = reply->status;
-	a->body_len = reply->body.len;
-	(void)snprintf(a->error, sizeof(a->error), "%s", reply->error);
-	(void)snprintf(a->type, sizeof(a->type), "%s", reply->type ? reply->type : "");
-	(void)snprintf(a->body, sizeof(a->body), "%s", reply->body.data);
+	a->failure = response->failure;
+	a->status = response->status;
+	a->body_len = response->body.len;
+	(void)snprintf(a->error, sizeof(a->error), "%s", response->error);
+	(void)snprintf(a->type, sizeof(a->type), "%s", response->type ? response->type : "");
+	(void)snprintf(a->body, sizeof(a->body), "%s", response->body.data);
 }
 
 static void turn_until_idle(struct http_client *c)
@@ -165,12 +165,12 @@ static void turn_until_idle(struct http_client *c)
 	}
 }
 
-static struct answer ask_one(struct http_client *c, const struct http_request *ask)
+static struct answer ask_one(struct http_client *c, const struct http_request *request)
 {
 	struct answer a = {0};
 	struct err e = {0};
 
-	if (http_client_start(c, ask, on_answer, &a, &e) != 0)
+	if (http_client_start(c, request, on_answer, &a, &e) != 0)
 		fail_msg("%s", e.text);
 	turn_until_idle(c);
 	assert_int_equal(a.times, 1);
@@ -178,39 +178,40 @@ static struct answer ask_one(struct http_client *c, const struct http_request *a
 }
 
 /* Makes one GET with a new client. */
-static struct answer get(const char *url, struct http_request ask)
+static struct answer get(const char *url, struct http_request request)
 {
 	struct http_client *c = http_client_new("test/1");
 	struct answer a;
 
-	ask.method = "GET";
-	ask.url = url;
-	a = ask_one(c, &ask);
+	request.method = "GET";
+	request.url = url;
+	a = ask_one(c, &request);
 	http_client_free(c);
 	return a;
 }
 
 /* Makes one GET, to which the peer sends this answer. */
-static struct answer get_answered(const char *answer, struct http_request ask)
+static struct answer get_answered(const char *answer, struct http_request request)
 {
 	const char *const answers[] = {answer, NULL};
 	struct answer a;
 
 	peer_start(answers, "127.0.0.1:0");
-	a = get(peer.url, ask);
+	a = get(peer.url, request);
 	peer_stop();
 	peer_done();
 	return a;
 }
 
-static void assert_heard(const char *part)
+static void assert_received(const char *part)
 {
-	if (!strstr(peer.heard.data, part))
-		fail_msg("no \"%s\" in: %s", part, peer.heard.data);
+	if (!strstr(peer.received.data, part))
+		fail_msg("no \"%s\" in: %s", part, peer.received.data);
 }
 
 /* The same for a literal with a NUL in it; also finds text after a NUL. */
-#define assert_heard_bytes(text) assert_non_null(memmem(peer.heard.data, peer.heard.len, text, sizeof(text) - 1))
+#define assert_received_bytes(text) \
+	assert_non_null(memmem(peer.received.data, peer.received.len, text, sizeof(text) - 1))
 
 /* ---- tests ------------------------------------------------------------------------------------------------------- */
 
@@ -242,15 +243,15 @@ static void a_request_goes_out_as_asked(void **state)
 	http_client_free(c);
 	peer_stop();
 	assert_int_equal(peer.accepted, 1); /* kept alive */
-	assert_memory_equal(peer.heard.data, "POST /path?x=1 HTTP/1.1\r\n", 25);
-	assert_heard("\r\nUser-Agent: deskbridge/0\r\n");
-	assert_heard("\r\nContent-Type: application/vnd.api+json\r\n");
-	assert_heard("\r\nrevision: 2026-07-15\r\n");
-	assert_heard("\r\nX-Empty:\r\n");
-	assert_heard("\r\nContent-Length: 7\r\n");
-	assert_heard_bytes("\r\n\r\n{\"a\0b\"}GET /path?x=1 HTTP/1.1\r\n");
-	assert_heard_bytes("\r\n\r\nDELETE /path");
-	assert_heard_bytes("\r\nContent-Length: 0\r\n");
+	assert_memory_equal(peer.received.data, "POST /path?x=1 HTTP/1.1\r\n", 25);
+	assert_received("\r\nUser-Agent: deskbridge/0\r\n");
+	assert_received("\r\nContent-Type: application/vnd.api+json\r\n");
+	assert_received("\r\nrevision: 2026-07-15\r\n");
+	assert_received("\r\nX-Empty:\r\n");
+	assert_received("\r\nContent-Length: 7\r\n");
+	assert_received_bytes("\r\n\r\n{\"a\0b\"}GET /path?x=1 HTTP/1.1\r\n");
+	assert_received_bytes("\r\n\r\nDELETE /path");
+	assert_received_bytes("\r\nContent-Length: 0\r\n");
 	pairs_done(&headers);
 	peer_done();
 }
@@ -271,8 +272,8 @@ static void a_long_body_does_not_wait_for_100(void **state)
 	assert_string_equal(a.body, "ok");
 	http_client_free(c);
 	peer_stop();
-	assert_null(strstr(peer.heard.data, "Expect"));
-	assert_true(peer.heard.len > len);
+	assert_null(strstr(peer.received.data, "Expect"));
+	assert_true(peer.received.len > len);
 	peer_done();
 }
 
@@ -402,18 +403,18 @@ static void what_cannot_be_asked_is_an_error_at_once(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
-		struct http_request ask = {.method = "GET", .url = urls[i], .body = mem_str("freed all the same")};
+		struct http_request request = {.method = "GET", .url = urls[i], .body = mem_str("freed all the same")};
 
-		if (http_client_start(c, &ask, on_answer, &a, &e) != -EINVAL)
+		if (http_client_start(c, &request, on_answer, &a, &e) != -EINVAL)
 			fail_msg("taken: %s", urls[i]);
 		assert_int_not_equal(e.text[0], '\0');
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct pair one = {bad[i][0], bad[i][1]};
 		struct pairs headers = {&one, 1};
-		struct http_request ask = {.method = "GET", .url = "http://127.0.0.1:1/", .headers = &headers};
+		struct http_request request = {.method = "GET", .url = "http://127.0.0.1:1/", .headers = &headers};
 
-		assert_int_equal(http_client_start(c, &ask, on_answer, &a, &e), -EINVAL);
+		assert_int_equal(http_client_start(c, &request, on_answer, &a, &e), -EINVAL);
 	}
 	assert_int_equal(http_client_running(c), 0);
 	assert_int_equal(a.times, 0);
@@ -445,7 +446,7 @@ static void a_name_that_begins_like_loopback_is_asked_by_the_proxy(void **state)
 	assert_int_not_equal(get("https://127.evil.example/", (struct http_request){0}).failure, HTTP_OK);
 	assert_return_code(unsetenv("https_proxy"), errno);
 	peer_stop();
-	assert_heard("CONNECT 127.evil.example:443 ");
+	assert_received("CONNECT 127.evil.example:443 ");
 	peer_done();
 }
 
@@ -473,13 +474,13 @@ static void freeing_aborts_what_runs(void **state)
 	static const char *const answers[] = {HANG, NULL};
 	struct http_client *c = http_client_new(NULL);
 	struct answer a = {0}, b = {0};
-	struct http_request ask = {.method = "GET"};
+	struct http_request request = {.method = "GET"};
 
 	(void)state;
 	peer_start(answers, "127.0.0.1:0");
-	ask.url = peer.url;
-	assert_int_equal(http_client_start(c, &ask, on_answer, &a, NULL), 0);
-	assert_int_equal(http_client_start(c, &ask, on_answer, &b, NULL), 0);
+	request.url = peer.url;
+	assert_int_equal(http_client_start(c, &request, on_answer, &a, NULL), 0);
+	assert_int_equal(http_client_start(c, &request, on_answer, &b, NULL), 0);
 	http_client_turn(c, 0);
 	assert_int_equal(http_client_running(c), 2);
 	http_client_free(c);
@@ -529,23 +530,23 @@ static void fetching_is_one_call(void **state)
 		"HTTP/1.1 100 Continue\r\nX-Not: this\r\n\r\n"
 		"HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nX-A: 1\r\nx-a: 2\r\nContent-Length: 2\r\n\r\nok",
 		NULL};
-	struct http_request ask = {.method = "GET"};
-	struct http_response reply;
+	struct http_request request = {.method = "GET"};
+	struct http_response response;
 	struct err e;
 
 	(void)state;
 	peer_start(answers, "127.0.0.1:0");
-	ask.url = peer.url;
-	assert_int_equal(http_fetch(&ask, "test/1", &reply, &e), 0);
-	assert_int_equal(reply.status, 200);
-	assert_string_equal(reply.type, "a/b");
-	assert_string_equal(reply.body.data, "ok");
-	assert_string_equal(pairs_get(&reply.headers, "X-a"), "1");
-	assert_int_equal(reply.headers.n, 4);
-	assert_true(reply.took_us > 0);
-	http_response_done(&reply);
-	ask.url = "nowhere://";
-	assert_int_equal(http_fetch(&ask, "test/1", &reply, &e), -EINVAL);
+	request.url = peer.url;
+	assert_int_equal(http_fetch(&request, "test/1", &response, &e), 0);
+	assert_int_equal(response.status, 200);
+	assert_string_equal(response.type, "a/b");
+	assert_string_equal(response.body.data, "ok");
+	assert_string_equal(pairs_get(&response.headers, "X-a"), "1");
+	assert_int_equal(response.headers.n, 4);
+	assert_true(response.took_us > 0);
+	http_response_done(&response);
+	request.url = "nowhere://";
+	assert_int_equal(http_fetch(&request, "test/1", &response, &e), -EINVAL);
 	peer_stop();
 	peer_done();
 }
@@ -585,16 +586,16 @@ struct again {
 };
 
 /* Starts the next transfer from inside done(). */
-static void on_one_of_many(void *ctx, const struct http_response *reply)
+static void on_one_of_many(void *ctx, const struct http_response *response)
 {
 	struct again *again = ctx;
-	struct http_request ask = {.method = "GET", .url = again->url};
+	struct http_request request = {.method = "GET", .url = again->url};
 
-	again->ok += reply->failure == HTTP_OK && (reply->status == 202 || reply->status == 404);
+	again->ok += response->failure == HTTP_OK && (response->status == 202 || response->status == 404);
 	if (again->left == 0)
 		return;
 	again->left--;
-	assert_int_equal(http_client_start(again->client, &ask, on_one_of_many, again, NULL), 0);
+	assert_int_equal(http_client_start(again->client, &request, on_one_of_many, again, NULL), 0);
 }
 
 static int refuse_get(void *ctx, struct http_exchange *x)
@@ -640,17 +641,17 @@ static void a_failure_of_tls_tells_what_mends_it(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
-		struct http_response reply = {.failure = table[i].failure};
+		struct http_response response = {.failure = table[i].failure};
 		char why[HTTP_WHY_MAX];
 
-		memset(reply.error, 'e', sizeof(reply.error) - 1); /* the longest text of libcurl */
-		assert_ptr_equal(http_why(&reply, "name it", why), why);
-		assert_int_equal(strspn(why, "e"), sizeof(reply.error) - 1);
+		memset(response.error, 'e', sizeof(response.error) - 1); /* the longest text of libcurl */
+		assert_ptr_equal(http_why(&response, "name it", why), why);
+		assert_int_equal(strspn(why, "e"), sizeof(response.error) - 1);
 		assert_int_equal(http_why_has_remedy(table[i].failure), table[i].remedy != NULL);
 		if (table[i].remedy)
 			assert_true(strstr(why, table[i].remedy) && why[strlen(why) - 1] == ')');
 		else
-			assert_string_equal(why, reply.error);
+			assert_string_equal(why, response.error);
 	}
 }
 
@@ -674,9 +675,9 @@ static void many_run_at_once_and_done_may_start_more(void **state)
 	url = mem_fmt("http://%s/", http_server_address(s));
 	again.url = url;
 	for (unsigned i = 0; i < MANY; i++) {
-		struct http_request ask = {.method = "POST", .url = url, .body = mem_fmt("%02u", i), .body_len = 2};
+		struct http_request request = {.method = "POST", .url = url, .body = mem_fmt("%02u", i), .body_len = 2};
 
-		assert_int_equal(http_client_start(c, &ask, on_one_of_many, &again, &e), 0);
+		assert_int_equal(http_client_start(c, &request, on_one_of_many, &again, &e), 0);
 	}
 	turn_until_idle(c);
 	assert_int_equal(again.ok, MANY + 100);

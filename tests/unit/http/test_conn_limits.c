@@ -29,14 +29,15 @@
 /* For connections that are not dropped, and so need no socket. */
 #define NO_SOCKET (-1)
 
-static atomic_uint turned[3];
-static char last_turned[IP_TEXT_MAX];
+static atomic_uint dropped[3];
+static char last_dropped[IP_TEXT_MAX];
 
 static void on_turned_away(void *ctx, enum http_drop_reason why, const struct ip *from)
 {
 	(void)ctx;
-	(void)snprintf(last_turned, sizeof(last_turned), "%s", from ? ip_text(from, (char[IP_TEXT_MAX]){""}) : "unix");
-	atomic_fetch_add(&turned[why], 1);
+	(void)snprintf(last_dropped, sizeof(last_dropped), "%s",
+		       from ? ip_text(from, (char[IP_TEXT_MAX]){""}) : "unix");
+	atomic_fetch_add(&dropped[why], 1);
 }
 
 static struct conn_limits *make(int64_t request_ms, int64_t idle_ms, unsigned most, unsigned per_address)
@@ -48,7 +49,7 @@ static struct conn_limits *make(int64_t request_ms, int64_t idle_ms, unsigned mo
 						    .dropped = on_turned_away};
 
 	for (size_t i = 0; i < 3; i++)
-		atomic_store(&turned[i], 0);
+		atomic_store(&dropped[i], 0);
 	return conn_limits_new(&options);
 }
 
@@ -67,11 +68,11 @@ static int stop(void **state)
 
 /* A connection with a socket: its other end shows whether it was dropped. */
 struct guest {
-	struct conn *client;
+	struct conn *conn;
 	int here, there;
 };
 
-static struct guest arrive(struct conn_limits *p, const char *from)
+static struct guest arrive(struct conn_limits *cl, const char *from)
 {
 	struct guest g;
 	int pair[2];
@@ -81,7 +82,7 @@ static struct guest arrive(struct conn_limits *p, const char *from)
 	g.here = pair[0];
 	g.there = pair[1];
 	assert_true(!from || ip_read(from, &ip));
-	g.client = conn_opened(p, g.here, from ? &ip : NULL, from && !ip_is_loopback(&ip));
+	g.conn = conn_opened(cl, g.here, from ? &ip : NULL, from && !ip_is_loopback(&ip));
 	return g;
 }
 
@@ -95,7 +96,7 @@ static bool is_cut(const struct guest *g)
 static void leave_all(struct guest *guests, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		conn_closed(guests[i].client);
+		conn_closed(guests[i].conn);
 		(void)close(guests[i].here);
 		(void)close(guests[i].there);
 	}
@@ -103,18 +104,18 @@ static void leave_all(struct guest *guests, size_t n)
 
 static void make_idle(const struct guest *g)
 {
-	assert_true(conn_headers_complete(g->client));
-	assert_true(conn_request_complete(g->client));
-	conn_response_began(g->client);
-	conn_response_complete(g->client, true);
+	assert_true(conn_headers_complete(g->conn));
+	assert_true(conn_request_complete(g->conn));
+	conn_response_began(g->conn);
+	conn_response_complete(g->conn, true);
 }
 
 /* Returns the time that it waited. */
-static int64_t waited_ms(struct conn_limits *p, int64_t limit_ms)
+static int64_t waited_ms(struct conn_limits *cl, int64_t limit_ms)
 {
 	int64_t began_ms = clock_mono_ms();
 
-	conn_limits_wait_headers(p, began_ms + limit_ms);
+	conn_limits_wait_headers(cl, began_ms + limit_ms);
 	return clock_mono_ms() - began_ms;
 }
 
@@ -142,7 +143,7 @@ static void who_was_heard_once_is_no_newcomer_any_more(void **state)
 	conn_closed(c);
 }
 
-static void *hear(void *arg)
+static void *wait_headers(void *arg)
 {
 	(void)conn_headers_complete(arg);
 	return NULL;
@@ -158,12 +159,12 @@ static void the_wait_ends_with_the_last_newcomer(void **state)
 {
 	struct conn *one = conn_opened(*state, NO_SOCKET, NULL, false),
 		    *two = conn_opened(*state, NO_SOCKET, NULL, false);
-	pthread_t hearing, leaving;
+	pthread_t waiter, leaving;
 
-	thread_start(&hearing, "hearing", hear, one);
+	thread_start(&waiter, "hearing", wait_headers, one);
 	thread_start(&leaving, "leaving", leave, two);
 	assert_true(waited_ms(*state, FAR_MS) < FAR_MS);
-	thread_join(hearing);
+	thread_join(waiter);
 	thread_join(leaving);
 	conn_closed(one);
 }
@@ -181,10 +182,10 @@ static void a_crowd_of_slow_clients_makes_room_for_the_next_the_slowest_first(vo
 		for (size_t k = 0; k <= i; k++)
 			assert_int_equal(is_cut(&crowd[k]), k + MOST * 3 / 4 <= i);
 	}
-	assert_int_equal(turned[HTTP_DROP_FULL], 4 * MOST - MOST * 3 / 4);
-	assert_int_equal(turned[HTTP_DROP_ADDRESS], 0);
-	assert_false(conn_request_complete(crowd[0].client)); /* dropped: its request is not handled */
-	assert_true(conn_request_complete(crowd[4 * MOST - 1].client));
+	assert_int_equal(dropped[HTTP_DROP_FULL], 4 * MOST - MOST * 3 / 4);
+	assert_int_equal(dropped[HTTP_DROP_ADDRESS], 0);
+	assert_false(conn_request_complete(crowd[0].conn)); /* dropped: its request is not handled */
+	assert_true(conn_request_complete(crowd[4 * MOST - 1].conn));
 	leave_all(crowd, 4 * MOST);
 }
 
@@ -195,8 +196,8 @@ static void a_whole_request_is_never_cut_off(void **state)
 	(void)state;
 	for (size_t i = 0; i < MOST; i++) {
 		busy[i] = arrive(*state, "127.0.0.1");
-		assert_true(conn_headers_complete(busy[i].client));
-		assert_true(conn_request_complete(busy[i].client));
+		assert_true(conn_headers_complete(busy[i].conn));
+		assert_true(conn_request_complete(busy[i].conn));
 	}
 	for (size_t i = 0; i < 3 * MOST; i++)
 		more[i] = arrive(*state, "127.0.0.1");
@@ -205,10 +206,10 @@ static void a_whole_request_is_never_cut_off(void **state)
 	/* A quarter of the limit may be transferring; these are refused after their headers. */
 	for (size_t i = 0; i < 3 * MOST; i++)
 		assert_int_equal(is_cut(&more[i]), i < 3 * MOST - MOST / 4);
-	assert_false(conn_headers_complete(more[3 * MOST - 1].client));
+	assert_false(conn_headers_complete(more[3 * MOST - 1].conn));
 	leave_all(busy, MOST);
 	/* A place that became free meanwhile is used. */
-	assert_true(conn_headers_complete(more[3 * MOST - 2].client));
+	assert_true(conn_headers_complete(more[3 * MOST - 2].conn));
 	leave_all(more, 3 * MOST);
 }
 
@@ -236,25 +237,25 @@ static void idle_clients_make_room_while_few_are_asking(void **state)
 static void one_address_holds_so_many_and_the_others_are_left_alone(void **state)
 {
 	static const char *const uncounted[] = {"127.0.0.1", "::1", NULL};
-	struct conn_limits *p = make(FAR_MS, FAR_MS, 0, PER_ADDRESS);
-	struct guest crowd[3 * PER_ADDRESS], other = arrive(p, "192.0.2.2"), free_ones[3 * 2 * PER_ADDRESS];
+	struct conn_limits *cl = make(FAR_MS, FAR_MS, 0, PER_ADDRESS);
+	struct guest crowd[3 * PER_ADDRESS], other = arrive(cl, "192.0.2.2"), free_ones[3 * 2 * PER_ADDRESS];
 
 	(void)state;
 	for (size_t i = 0; i < 3 * PER_ADDRESS; i++)
-		crowd[i] = arrive(p, i % 2 > 0 ? "192.0.2.1" : "::ffff:192.0.2.1");
+		crowd[i] = arrive(cl, i % 2 > 0 ? "192.0.2.1" : "::ffff:192.0.2.1");
 	for (size_t i = 0; i < 3 * PER_ADDRESS; i++)
 		assert_int_equal(is_cut(&crowd[i]), i < 2 * PER_ADDRESS);
-	assert_int_equal(turned[HTTP_DROP_ADDRESS], 2 * PER_ADDRESS);
-	assert_string_equal(last_turned, "192.0.2.1");
+	assert_int_equal(dropped[HTTP_DROP_ADDRESS], 2 * PER_ADDRESS);
+	assert_string_equal(last_dropped, "192.0.2.1");
 	assert_false(is_cut(&other));
 	for (size_t i = 0; i < 3 * 2 * PER_ADDRESS; i++)
-		free_ones[i] = arrive(p, uncounted[i % 3]);
+		free_ones[i] = arrive(cl, uncounted[i % 3]);
 	for (size_t i = 0; i < 3 * 2 * PER_ADDRESS; i++)
 		assert_false(is_cut(&free_ones[i]));
 	leave_all(crowd, 3 * PER_ADDRESS);
 	leave_all(free_ones, 3 * 2 * PER_ADDRESS);
 	leave_all(&other, 1);
-	stop((void **)&p);
+	stop((void **)&cl);
 }
 
 static void an_ipv6_host_is_counted_by_its_64(void **state)
@@ -279,13 +280,13 @@ static void an_address_whose_requests_are_all_whole_gets_no_more(void **state)
 
 	for (size_t i = 0; i < PER_ADDRESS; i++) {
 		busy[i] = arrive(*state, "192.0.2.1");
-		assert_true(conn_headers_complete(busy[i].client) && conn_request_complete(busy[i].client));
+		assert_true(conn_headers_complete(busy[i].conn) && conn_request_complete(busy[i].conn));
 	}
 	more = arrive(*state, "192.0.2.1");
 	other = arrive(*state, "192.0.2.2");
 	assert_false(is_cut(&more));
-	assert_false(conn_headers_complete(more.client));
-	assert_true(conn_headers_complete(other.client));
+	assert_false(conn_headers_complete(more.conn));
+	assert_true(conn_headers_complete(other.conn));
 	leave_all(busy, PER_ADDRESS);
 	leave_all(&more, 1);
 	leave_all(&other, 1);
@@ -303,46 +304,46 @@ static void wait_until_cut(const struct guest *g)
 
 static void a_request_has_its_time_from_the_beginning_whatever_comes_of_it(void **state)
 {
-	struct conn_limits *p = make(SOON_MS, FAR_MS, 0, 0);
-	struct guest slow = arrive(p, "192.0.2.9"), busy = arrive(p, NULL), idle = arrive(p, NULL);
+	struct conn_limits *cl = make(SOON_MS, FAR_MS, 0, 0);
+	struct guest slow = arrive(cl, "192.0.2.9"), busy = arrive(cl, NULL), idle = arrive(cl, NULL);
 
 	(void)state;
 	make_idle(&idle);
-	assert_true(conn_headers_complete(busy.client) && conn_request_complete(busy.client));
-	conn_request_began(slow.client);
-	assert_true(conn_headers_complete(slow.client));
+	assert_true(conn_headers_complete(busy.conn) && conn_request_complete(busy.conn));
+	conn_request_began(slow.conn);
+	assert_true(conn_headers_complete(slow.conn));
 	wait_until_cut(&slow);
-	assert_false(conn_request_complete(slow.client));
-	while (atomic_load(&turned[HTTP_DROP_SLOW]) < 1)
+	assert_false(conn_request_complete(slow.conn));
+	while (atomic_load(&dropped[HTTP_DROP_SLOW]) < 1)
 		(void)sched_yield();
-	assert_string_equal(last_turned, "192.0.2.9");
+	assert_string_equal(last_dropped, "192.0.2.9");
 	assert_false(is_cut(&busy) || is_cut(&idle));
 	/* A client that does not read its answer, and one that does not continue its next request. */
-	conn_response_began(busy.client);
+	conn_response_began(busy.conn);
 	wait_until_cut(&busy);
-	conn_request_began(idle.client);
+	conn_request_began(idle.conn);
 	wait_until_cut(&idle);
 	leave_all(&slow, 1);
 	leave_all(&busy, 1);
 	leave_all(&idle, 1);
-	stop((void **)&p);
+	stop((void **)&cl);
 }
 
 static void idle_has_a_time_of_its_own_and_is_no_slowness(void **state)
 {
-	struct conn_limits *p = make(FAR_MS, SOON_MS, 0, 0);
-	struct guest idle = arrive(p, NULL), unproven = arrive(p, NULL);
+	struct conn_limits *cl = make(FAR_MS, SOON_MS, 0, 0);
+	struct guest idle = arrive(cl, NULL), unproven = arrive(cl, NULL);
 
 	(void)state;
-	assert_true(conn_headers_complete(unproven.client) && conn_request_complete(unproven.client));
-	conn_response_complete(unproven.client, false);
+	assert_true(conn_headers_complete(unproven.conn) && conn_request_complete(unproven.conn));
+	conn_response_complete(unproven.conn, false);
 	make_idle(&idle);
 	wait_until_cut(&idle);
 	assert_false(is_cut(&unproven));
 	leave_all(&idle, 1);
 	leave_all(&unproven, 1);
-	stop((void **)&p);
-	assert_int_equal(turned[HTTP_DROP_SLOW], 0);
+	stop((void **)&cl);
+	assert_int_equal(dropped[HTTP_DROP_SLOW], 0);
 }
 
 /* Returns how often the thread of conn_limits has gone to sleep. */

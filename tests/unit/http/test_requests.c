@@ -89,7 +89,7 @@ static int dial(void)
 
 /* Sends a request, at_a_time bytes at once. Returns everything that comes back until the other side closes or resets
  * the connection. */
-static const char *ask_by(const char *request, size_t len, size_t at_a_time)
+static const char *exchange_by(const char *request, size_t len, size_t at_a_time)
 {
 	static char text[1 << 16];
 	int fd = dial(), on = 1;
@@ -108,9 +108,9 @@ static const char *ask_by(const char *request, size_t len, size_t at_a_time)
 	return text;
 }
 
-static const char *ask(const char *request, size_t len)
+static const char *exchange(const char *request, size_t len)
 {
-	return ask_by(request, len, len);
+	return exchange_by(request, len, len);
 }
 
 /* ---- answers ----------------------------------------------------------------------------------------------------- */
@@ -146,8 +146,8 @@ static void assert_row(const struct row *r, const char *found)
 static void assert_rows(const struct row *rows, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		assert_row(&rows[i], ask(rows[i].request, rows[i].len));
-		assert_row(&rows[i], ask_by(rows[i].request, rows[i].len, 1));
+		assert_row(&rows[i], exchange(rows[i].request, rows[i].len));
+		assert_row(&rows[i], exchange_by(rows[i].request, rows[i].len, 1));
 	}
 }
 
@@ -284,8 +284,8 @@ static void many_headers_are_taken_however_they_come(void **state)
 	row.request = b.data;
 	row.len = b.len;
 	for (size_t by = 1; by < b.len; by = by * 7 + 1)
-		assert_row(&row, ask_by(b.data, b.len, by));
-	assert_row(&row, ask(b.data, b.len));
+		assert_row(&row, exchange_by(b.data, b.len, by));
+	assert_row(&row, exchange(b.data, b.len));
 	buf_done(&b);
 }
 
@@ -302,7 +302,7 @@ static void each_request_of_a_connection_is_judged_by_itself(void **state)
 		buf_add(&b, good, sizeof(good) - 1);
 	buf_add(&b, bad, sizeof(bad) - 1);
 	for (size_t by = 1; by < b.len; by = by * 11 + 1) {
-		const char *at = ask_by(b.data, b.len, by);
+		const char *at = exchange_by(b.data, b.len, by);
 		int answered = 0;
 
 		while ((at = strstr(at, "\r\n\r\nPOST [/a] [more] [b] [abc]\n")) && answered++ < 100)
@@ -364,7 +364,7 @@ static void request_lines_with_thousands_of_parameters_leave_no_memory_behind(vo
 	for (int i = 0; i < WARM_UP + REQUESTS; i++) {
 		if (i == WARM_UP)
 			before = heap_in_use();
-		assert_null(strstr(ask(request, (size_t)n), " 200 "));
+		assert_null(strstr(exchange(request, (size_t)n), " 200 "));
 	}
 	after = heap_in_use();
 	if (after > before + 1024 * 1024)

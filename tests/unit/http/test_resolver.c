@@ -75,24 +75,24 @@ struct seen {
 	enum http_failure failure;
 };
 
-static void done(void *ctx, const struct http_response *reply)
+static void done(void *ctx, const struct http_response *response)
 {
 	struct seen *seen = ctx;
 
 	seen->n++;
-	seen->failure = reply->failure;
+	seen->failure = response->failure;
 }
 
-static void ask(struct http_client *c, struct seen *seen, int64_t connect_ms)
+static void start_get(struct http_client *c, struct seen *seen, int64_t connect_ms)
 {
-	const struct http_request ask = {
+	const struct http_request request = {
 		.method = "GET",
 		.url = "http://klaviyo.invalid/",
 		.connect_timeout_ms = connect_ms,
 	};
 	struct err e;
 
-	assert_int_equal(http_client_start(c, &ask, done, seen, &e), 0);
+	assert_int_equal(http_client_start(c, &request, done, seen, &e), 0);
 }
 
 static void a_resolver_that_hangs_does_not_hold_up_the_loop(void **state)
@@ -102,7 +102,7 @@ static void a_resolver_that_hangs_does_not_hold_up_the_loop(void **state)
 	struct seen seen = {0};
 
 	(void)state;
-	ask(c, &seen, CONNECT_MS);
+	start_get(c, &seen, CONNECT_MS);
 	while (seen.n == 0)
 		http_client_turn(c, CLOCK_NEVER_MS);
 	assert_int_equal(seen.failure, HTTP_TIMEOUT);
@@ -118,7 +118,7 @@ static void a_resolver_that_hangs_does_not_hold_up_the_end(void **state)
 	struct seen seen = {0};
 
 	(void)state;
-	ask(c, &seen, FAR_MS);
+	start_get(c, &seen, FAR_MS);
 	http_client_turn(c, 0);
 	wait_asked(1);
 	http_client_free(c);

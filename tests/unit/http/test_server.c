@@ -38,22 +38,22 @@ struct request_state {
 };
 
 enum {
-	VISIT_ANSWER = 1,
-	VISIT_CUT,
-	VISIT_RESET,
-	VISIT_STOP,
+	RESUME_ANSWER = 1,
+	RESUME_CUT,
+	RESUME_RESET,
+	RESUME_STOP,
 };
 
 static struct fixture {
 	struct http_server *server;
-	struct mailbox *visits;
+	struct mailbox *mailbox;
 	pthread_t resumer;
 	pthread_mutex_t lock; /* over the counts and hold */
 	pthread_cond_t changed;
 	int begun, completed, done;
-	bool hold;         /* suspended exchanges are not resumed */
-	char asked[256];   /* "BYTES;" of each call of reserve, under the lock */
-	char refused[512]; /* "STATUS PATH WHAT begun;" of each refusal by the server, under the lock */
+	bool hold;          /* suspended exchanges are not resumed */
+	char reserved[256]; /* "BYTES;" of each call of reserve, under the lock */
+	char refused[512];  /* "STATUS PATH WHAT begun;" of each refusal by the server, under the lock */
 } fix = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 static void count(int *which)
@@ -114,7 +114,7 @@ static int on_reserve(void *ctx, struct http_exchange *x, size_t bytes)
 {
 	(void)ctx;
 	(void)pthread_mutex_lock(&fix.lock);
-	(void)snprintf(fix.asked + strlen(fix.asked), sizeof(fix.asked) - strlen(fix.asked), "%zu;", bytes);
+	(void)snprintf(fix.reserved + strlen(fix.reserved), sizeof(fix.reserved) - strlen(fix.reserved), "%zu;", bytes);
 	(void)pthread_mutex_unlock(&fix.lock);
 	if (strcmp(x->path, "/room") != 0 || bytes <= 2000)
 		return 0;
@@ -159,11 +159,11 @@ static void on_complete(void *ctx, struct http_exchange *x)
 		return;
 	}
 	v->x = x;
-	v->message.kind = strcmp(x->path, "/cut") == 0     ? VISIT_CUT
-			  : strcmp(x->path, "/reset") == 0 ? VISIT_RESET
-							   : VISIT_ANSWER;
+	v->message.kind = strcmp(x->path, "/cut") == 0     ? RESUME_CUT
+			  : strcmp(x->path, "/reset") == 0 ? RESUME_RESET
+							   : RESUME_ANSWER;
 	http_suspend(x);
-	mailbox_post(fix.visits, &v->message);
+	mailbox_post(fix.mailbox, &v->message);
 	count(&fix.completed);
 }
 
@@ -179,8 +179,8 @@ static void resume(struct request_state *v)
 	char text[64];
 	int kind = v->message.kind;
 
-	if (kind != VISIT_ANSWER) {
-		http_resume_cut(v->x, kind == VISIT_RESET);
+	if (kind != RESUME_ANSWER) {
+		http_resume_cut(v->x, kind == RESUME_RESET);
 		return;
 	}
 	(void)snprintf(text, sizeof(text), "later: %zu bytes, %s", v->x->body_len, http_header(v->x, "HOST"));
@@ -194,14 +194,14 @@ static void *resume_all(void *arg)
 	for (;;) {
 		struct message *message, *next;
 
-		mailbox_wait(fix.visits, CLOCK_NEVER_MS);
+		mailbox_wait(fix.mailbox, CLOCK_NEVER_MS);
 		(void)pthread_mutex_lock(&fix.lock);
 		while (fix.hold)
 			(void)pthread_cond_wait(&fix.changed, &fix.lock);
 		(void)pthread_mutex_unlock(&fix.lock);
-		for (message = mailbox_take(fix.visits); message; message = next) {
+		for (message = mailbox_take(fix.mailbox); message; message = next) {
 			next = message->next; /* read before the resumption, which may free it */
-			if (message->kind == VISIT_STOP)
+			if (message->kind == RESUME_STOP)
 				return NULL;
 			resume((struct request_state *)message);
 		}
@@ -247,9 +247,9 @@ static void start_for(const char *address, int listen_fd, int64_t timeout_ms)
 	struct err e = {0};
 
 	fix.begun = fix.completed = fix.done = 0;
-	fix.asked[0] = '\0';
+	fix.reserved[0] = '\0';
 	fix.refused[0] = '\0';
-	fix.visits = mailbox_new();
+	fix.mailbox = mailbox_new();
 	if (http_server_start(&options, &handler, &fix.server, &e) != 0)
 		fail_msg("%s", e.text);
 	thread_start(&fix.resumer, "resumer", resume_all, NULL);
@@ -262,14 +262,14 @@ static void start(const char *address, int listen_fd)
 
 static void stop(void)
 {
-	struct message last = {.kind = VISIT_STOP};
+	struct message last = {.kind = RESUME_STOP};
 
 	hold(false);
-	mailbox_post(fix.visits, &last);
+	mailbox_post(fix.mailbox, &last);
 	thread_join(fix.resumer);
 	http_server_stop(fix.server);
 	fix.server = NULL;
-	mailbox_free(fix.visits);
+	mailbox_free(fix.mailbox);
 	assert_int_equal(fix.begun, fix.done);
 }
 
@@ -309,7 +309,7 @@ static void say(int fd, const char *text)
 }
 
 /* Reads everything until the other side closes, and closes too. A "!" at the end stands for a reset. */
-static const char *hear(int fd)
+static const char *receive(int fd)
 {
 	static char text[1 << 20];
 	size_t len = 0;
@@ -326,12 +326,12 @@ static const char *hear(int fd)
 	return text;
 }
 
-static const char *ask(const char *request)
+static const char *exchange(const char *request)
 {
 	int fd = dial();
 
 	say(fd, request);
-	return hear(fd);
+	return receive(fd);
 }
 
 static void assert_status(const char *answer, unsigned status)
@@ -356,20 +356,21 @@ static void a_request_comes_whole_and_as_it_was_written(void **state)
 	const char *answer;
 
 	(void)state;
-	answer = ask("POST /web%2Fhooks/a%20b?x=%41&y=1+2?z HTTP/1.1\r\nHost: h\r\nX-Two: 1\r\nx-two: 2\r\n"
-		     "Connection: close\r\nContent-Length: 5\r\n\r\nhello");
+	answer = exchange("POST /web%2Fhooks/a%20b?x=%41&y=1+2?z HTTP/1.1\r\nHost: h\r\nX-Two: 1\r\nx-two: 2\r\n"
+			  "Connection: close\r\nContent-Length: 5\r\n\r\nhello");
 	assert_status(answer, 200);
 	assert_has(answer, "\r\nContent-Type: text/plain\r\n");
 	assert_has(answer,
 		   "POST /web%2Fhooks/a%20b ? x=%41&y=1+2?z from 127.0.0.1, 5 headers, first Host: h, X-Two 2\nhello");
-	answer = ask("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+	answer = exchange("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
 	assert_has(answer, "GET / ?  from 127.0.0.1, 2 headers, first Host: h, X-Two 0\n");
 }
 
 static void a_chunked_body_comes_whole(void **state)
 {
-	const char *answer = ask("POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
-				 "3\r\nabc\r\n4\r\ndefg\r\n0\r\nX-Two: trailer\r\n\r\n");
+	const char *answer =
+		exchange("POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+			 "3\r\nabc\r\n4\r\ndefg\r\n0\r\nX-Two: trailer\r\n\r\n");
 
 	(void)state;
 	assert_status(answer, 200);
@@ -379,8 +380,9 @@ static void a_chunked_body_comes_whole(void **state)
 /* libmicrohttpd ignores it up to 0.9.75, and answers 400 since 1.0. */
 static void a_chunks_extension_spoils_no_body(void **state)
 {
-	const char *answer = ask("POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
-				 "3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\n\r\n");
+	const char *answer =
+		exchange("POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+			 "3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\n\r\n");
 
 	(void)state;
 	if (strncmp(answer, "HTTP/1.1 400", 12) == 0)
@@ -391,9 +393,9 @@ static void a_chunks_extension_spoils_no_body(void **state)
 
 static void a_kept_connection_serves_one_request_after_the_other(void **state)
 {
-	const char *answer = ask("POST /one HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc"
-				 "POST /later HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\ndefg"
-				 "GET /three HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+	const char *answer = exchange("POST /one HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc"
+				      "POST /later HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\ndefg"
+				      "GET /three HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
 	const char *second;
 
 	(void)state;
@@ -420,7 +422,7 @@ static void suspended_exchanges_are_answered_from_another_thread(void **state)
 	assert_int_equal(peek(&fix.done), 0);
 	hold(false);
 	for (size_t i = 0; i < 60; i++) {
-		const char *answer = hear(fds[i]);
+		const char *answer = receive(fds[i]);
 
 		assert_status(answer, 202);
 		assert_has(answer, "later: 2 bytes, h");
@@ -439,7 +441,7 @@ static void a_client_that_left_while_suspended_is_done_after_resumption(void **s
 	(void)close(fd);
 	hold(false);
 	wait_for(&fix.done, 1);
-	assert_status(ask("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"), 200);
+	assert_status(exchange("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"), 200);
 }
 
 /* A client that has sent everything may still wait for the answer. */
@@ -465,26 +467,26 @@ static void a_client_that_shut_its_sending_side_is_answered(void **state)
 		assert_return_code(shutdown(fds[i], SHUT_WR), errno);
 	hold(false);
 	for (size_t i = 0; i < 6; i++)
-		assert_status(hear(fds[i]), i % 3 < 2 ? 202 : 200);
+		assert_status(receive(fds[i]), i % 3 < 2 ? 202 : 200);
 	wait_for(&fix.done, 6);
 }
 
 static void an_early_answer_needs_no_body_and_ends_the_connection(void **state)
 {
-	const char *answer = ask("POST /early HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello");
+	const char *answer = exchange("POST /early HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello");
 
 	(void)state;
 	assert_status(answer, 401);
 	assert_has(answer, "\r\nConnection: close\r\n");
-	answer = ask("POST /early HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
+	answer = exchange("POST /early HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
 	assert_status(answer, 401);
-	answer = ask("POST /early HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n");
+	answer = exchange("POST /early HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n");
 	assert_status(answer, 401);
-	answer = ask("PATCH /early HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nok");
+	answer = exchange("PATCH /early HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nok");
 	assert_status(answer, 401);
-	answer = ask("GET /early HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+	answer = exchange("GET /early HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
 	assert_status(answer, 401);
-	answer = ask("POST /early HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n\r\n");
+	answer = exchange("POST /early HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n\r\n");
 	assert_status(answer, 401); /* without a 100 before it */
 	wait_for(&fix.done, 6);
 	assert_int_equal(peek(&fix.completed), 0);
@@ -501,7 +503,7 @@ static void a_declared_length_beyond_the_limit_is_413_before_the_body(void **sta
 
 		(void)snprintf(request, sizeof(request), "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %s\r\n\r\n",
 			       lengths[i]);
-		answer = ask(request);
+		answer = exchange(request);
 		assert_status(answer, 413);
 		assert_has(answer, "Content-Type: application/json\r\n");
 		assert_has(answer, "{\"status\":\"too long\"}");
@@ -518,12 +520,12 @@ static void what_the_server_itself_refuses_is_told(void **state)
 		chunked, sizeof(chunked),
 		"POST /later HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1800\r\n%6144s\r\n0\r\n\r\n",
 		"x");
-	assert_status(ask("POST /long HTTP/1.1\r\nHost: h\r\nContent-Length: 4097\r\n\r\n"), 413);
-	assert_status(ask("POST /hope HTTP/1.1\r\nHost: h\r\nExpect: more\r\nContent-Length: 1\r\n\r\nx"), 417);
-	assert_status(ask("POST /two HTTP/1.1\r\nHost: h\r\nHost: h\r\nContent-Length: 1\r\n\r\nx"), 400);
-	assert_status(ask("POST none HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx"), 400);
-	assert_status(ask(chunked), 413);
-	assert_status(ask("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"), 200);
+	assert_status(exchange("POST /long HTTP/1.1\r\nHost: h\r\nContent-Length: 4097\r\n\r\n"), 413);
+	assert_status(exchange("POST /hope HTTP/1.1\r\nHost: h\r\nExpect: more\r\nContent-Length: 1\r\n\r\nx"), 417);
+	assert_status(exchange("POST /two HTTP/1.1\r\nHost: h\r\nHost: h\r\nContent-Length: 1\r\n\r\nx"), 400);
+	assert_status(exchange("POST none HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx"), 400);
+	assert_status(exchange(chunked), 413);
+	assert_status(exchange("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"), 200);
 	assert_string_equal(fix.refused, "413 127.0.0.1 /long too long;"
 					 "417 127.0.0.1 /hope unknown expectation;"
 					 "400 127.0.0.1 /two more than one Host;"
@@ -539,7 +541,7 @@ static void a_body_of_exactly_the_limit_is_taken(void **state)
 
 	(void)state;
 	memset(request + n, 'x', MAX_BODY);
-	assert_status(ask(request), 200);
+	assert_status(exchange(request), 200);
 }
 
 static void a_chunked_body_beyond_the_limit_is_413_and_never_complete(void **state)
@@ -553,7 +555,7 @@ static void a_chunked_body_beyond_the_limit_is_413_and_never_complete(void **sta
 	for (int i = 0; i < 3; i++)
 		say(fd, chunk);
 	say(fd, "0\r\n\r\n");
-	assert_status(hear(fd), 413);
+	assert_status(receive(fd), 413);
 	wait_for(&fix.done, 1);
 	assert_int_equal(peek(&fix.completed), 0);
 }
@@ -577,15 +579,16 @@ static void an_endless_chunked_body_is_cut_off(void **state)
 static void an_early_answer_is_there_before_the_body(void **state)
 {
 	(void)state;
-	assert_status(ask("POST /early HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n"), 401);
-	assert_status(ask("POST /early HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n"), 401);
-	assert_status(ask("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n"), 400);
+	assert_status(exchange("POST /early HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n"), 401);
+	assert_status(exchange("POST /early HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n"),
+		      401);
+	assert_status(exchange("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n"), 400);
 	wait_for(&fix.done, 2);
 	assert_int_equal(peek(&fix.completed), 0);
 }
 
 /* Sends everything before it reads, as most clients do. */
-static const char *send_all_then_hear(const char *head, const char *piece, size_t pieces, const char *end)
+static const char *send_all_then_receive(const char *head, const char *piece, size_t pieces, const char *end)
 {
 	int fd = dial();
 
@@ -593,7 +596,7 @@ static const char *send_all_then_hear(const char *head, const char *piece, size_
 	for (size_t i = 0; i < pieces; i++)
 		say(fd, piece);
 	say(fd, end);
-	return hear(fd);
+	return receive(fd);
 }
 
 static void whoever_sends_all_before_it_reads_has_its_early_answer_whole(void **state)
@@ -614,8 +617,8 @@ static void whoever_sends_all_before_it_reads_has_its_early_answer_whole(void **
 	(void)snprintf(chunk, sizeof(chunk), "10000\r\n%65536s\r\n", "x");
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		for (int round = 0; round < 10; round++) {
-			const char *answer = send_all_then_hear(rows[i].head, rows[i].chunked ? chunk : plain, 64,
-								rows[i].chunked ? "0\r\n\r\n" : "");
+			const char *answer = send_all_then_receive(rows[i].head, rows[i].chunked ? chunk : plain, 64,
+								   rows[i].chunked ? "0\r\n\r\n" : "");
 			size_t len = strlen(answer);
 
 			assert_status(answer, rows[i].status);
@@ -633,33 +636,33 @@ static void a_body_is_held_only_where_the_owner_has_room(void **state)
 
 	(void)state;
 	(void)snprintf(chunk, sizeof(chunk), "200\r\n%512s\r\n", "x");
-	answer = ask("POST /room HTTP/1.1\r\nHost: h\r\nContent-Length: 2001\r\n\r\n");
+	answer = exchange("POST /room HTTP/1.1\r\nHost: h\r\nContent-Length: 2001\r\n\r\n");
 	assert_status(answer, 503);
 	assert_has(answer, "\r\nContent-Length: 7\r\n");
 	assert_has(answer, "\r\n\r\nno room");
-	assert_string_equal(fix.asked, "2001;");
-	fix.asked[0] = '\0';
-	answer = ask("POST /room HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2001\r\n\r\n");
+	assert_string_equal(fix.reserved, "2001;");
+	fix.reserved[0] = '\0';
+	answer = exchange("POST /room HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2001\r\n\r\n");
 	assert_status(answer, 503);
-	assert_string_equal(fix.asked, "2001;");
-	fix.asked[0] = '\0';
-	answer = ask("POST /room HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok");
+	assert_string_equal(fix.reserved, "2001;");
+	fix.reserved[0] = '\0';
+	answer = exchange("POST /room HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok");
 	assert_status(answer, 200);
-	assert_string_equal(fix.asked, "2;");
-	fix.asked[0] = '\0';
+	assert_string_equal(fix.reserved, "2;");
+	fix.reserved[0] = '\0';
 	/* The memory of the body doubles, and is released when it is refused. */
-	answer = send_all_then_hear("POST /room HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n", chunk, 5,
-				    "0\r\n\r\n");
+	answer = send_all_then_receive("POST /room HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n", chunk, 5,
+				       "0\r\n\r\n");
 	assert_status(answer, 503);
 	wait_for(&fix.done, 4);
-	assert_string_equal(fix.asked, "512;1024;2048;0;");
-	fix.asked[0] = '\0';
+	assert_string_equal(fix.reserved, "512;1024;2048;0;");
+	fix.reserved[0] = '\0';
 	/* The memory never exceeds the longest body. */
-	answer = send_all_then_hear("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n", chunk, 9,
-				    "0\r\n\r\n");
+	answer = send_all_then_receive("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n", chunk, 9,
+				       "0\r\n\r\n");
 	assert_status(answer, 413);
 	wait_for(&fix.done, 5);
-	assert_string_equal(fix.asked, "512;1024;2048;4096;0;");
+	assert_string_equal(fix.reserved, "512;1024;2048;4096;0;");
 	assert_int_equal(peek(&fix.completed), 1);
 }
 
@@ -670,11 +673,11 @@ static void a_body_cut_short_is_never_complete(void **state)
 	(void)state;
 	say(fd, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhel");
 	assert_return_code(shutdown(fd, SHUT_WR), errno);
-	(void)hear(fd);
+	(void)receive(fd);
 	fd = dial();
 	say(fd, "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
 	assert_return_code(shutdown(fd, SHUT_WR), errno);
-	(void)hear(fd);
+	(void)receive(fd);
 	wait_for(&fix.done, 2);
 	assert_int_equal(peek(&fix.completed), 0);
 }
@@ -696,7 +699,7 @@ static void two_lengths_or_length_and_encoding_are_400(void **state)
 		const char *answer;
 
 		(void)snprintf(request, sizeof(request), "POST /later HTTP/1.1\r\nHost: h\r\n%s\r\n", headers[i]);
-		answer = ask(request);
+		answer = exchange(request);
 		assert_status(answer, 400);
 		assert_has(answer, "\r\nConnection: close\r\n");
 	}
@@ -709,22 +712,22 @@ static void broken_requests_leave_no_trace(void **state)
 	int fd;
 
 	(void)state;
-	assert_status(ask("GET / HTTP/1.1\r\nHost: h\r\nContent-Length: x\r\n\r\n"), 400);
+	assert_status(exchange("GET / HTTP/1.1\r\nHost: h\r\nContent-Length: x\r\n\r\n"), 400);
 	(void)snprintf(longest, sizeof(longest), "GET /%50000s", "HTTP/1.1\r\n\r\n");
 	memset(longest + 5, 'x', 49000);
-	(void)ask(longest);
+	(void)exchange(longest);
 	fd = dial();
 	say(fd, "GET /unfinished HTTP/1.1\r\nHost:");
 	(void)close(fd);
-	(void)ask("\x16\x03\x01\r\n\r\n");
-	assert_status(ask("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"), 200);
+	(void)exchange("\x16\x03\x01\r\n\r\n");
+	assert_status(exchange("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"), 200);
 	wait_for(&fix.done, 1);
 	assert_int_equal(peek(&fix.begun), 1);
 }
 
 static void head_has_the_length_and_no_body(void **state)
 {
-	const char *answer = ask("HEAD /x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"), *length;
+	const char *answer = exchange("HEAD /x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"), *length;
 
 	(void)state;
 	assert_status(answer, 200);
@@ -736,7 +739,7 @@ static void head_has_the_length_and_no_body(void **state)
 
 static void extra_headers_go_out_and_line_ends_in_them_do_not(void **state)
 {
-	const char *answer = ask("GET /headers HTTP/1.1\r\nHost: h\r\n\r\n");
+	const char *answer = exchange("GET /headers HTTP/1.1\r\nHost: h\r\n\r\n");
 
 	(void)state;
 	assert_status(answer, 503);
@@ -749,8 +752,8 @@ static void extra_headers_go_out_and_line_ends_in_them_do_not(void **state)
 static void a_cut_exchange_ends_without_an_answer(void **state)
 {
 	(void)state;
-	assert_string_equal(ask("POST /cut HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nok"), "");
-	assert_string_equal(ask("POST /reset HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nok"), "!");
+	assert_string_equal(exchange("POST /cut HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nok"), "");
+	assert_string_equal(exchange("POST /reset HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nok"), "!");
 	wait_for(&fix.done, 2);
 }
 
@@ -762,9 +765,9 @@ static void a_silent_client_is_cut_off(void **state)
 	(void)state;
 	say(in_headers, "POST / HTTP/1.1\r\nHos");
 	say(in_body, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhe");
-	(void)hear(in_headers);
-	(void)hear(in_body);
-	(void)hear(idle);
+	(void)receive(in_headers);
+	(void)receive(in_body);
+	(void)receive(idle);
 	assert_true(clock_mono_ms() - before < PATIENCE_MS / 2);
 	wait_for(&fix.done, 1);
 	assert_int_equal(peek(&fix.completed), 0);
@@ -830,7 +833,7 @@ static void a_passed_socket_lives_on_after_quiesce_and_stop(void **state)
 	text = http_address_of_socket(passed);
 	start("ignored", passed);
 	assert_string_equal(http_server_address(fix.server), text);
-	assert_status(ask("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"), 200);
+	assert_status(exchange("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"), 200);
 	stop();
 
 	fd = dial_to(text, PATIENCE_MS / 1000);
@@ -856,7 +859,7 @@ static void after_quiesce_living_connections_are_served_and_new_ones_wait(void *
 	late = dial();
 	say(late, "GET /late HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
 	say(living, "POST /later HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok");
-	assert_status(hear(living), 202);
+	assert_status(receive(living), 202);
 	p = (struct pollfd){.fd = late, .events = POLLIN};
 	assert_int_equal(poll(&p, 1, 100), 0);
 	assert_int_equal(peek(&fix.begun), 2);
@@ -880,7 +883,7 @@ static void stopping_at_once_after_resuming_leaves_nothing_behind(void **state)
 	stop(); /* resumes all without waiting, and checks that done was called for each */
 	assert_int_equal(fix.done, 30);
 	for (size_t i = 0; i < 30; i++)
-		(void)hear(fds[i]);
+		(void)receive(fds[i]);
 }
 
 static void an_unix_socket_serves_and_goes_with_the_server(void **state)
@@ -894,10 +897,10 @@ static void an_unix_socket_serves_and_goes_with_the_server(void **state)
 	address = mem_fmt("unix:%s/s", dir);
 	start(address, -1);
 	assert_string_equal(http_server_address(fix.server), address);
-	answer = ask("POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok");
+	answer = exchange("POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok");
 	assert_status(answer, 200);
 	assert_has(answer, " from unix,");
-	assert_string_equal(ask("POST /reset HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nok"), "");
+	assert_string_equal(exchange("POST /reset HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nok"), "");
 	stop();
 	assert_int_equal(access(address + 5, F_OK), -1);
 	assert_return_code(rmdir(dir), errno);

@@ -40,9 +40,9 @@ struct row {
 	const char *reason; /* its beginning; NULL: not checked */
 };
 
-static struct redactor *secrets; /* the secrets that ask() redacts */
+static struct redactor *secrets; /* the secrets that outcome_for() redacts */
 
-static struct outcome_verdict ask(enum lane lane, const struct row *row)
+static struct outcome_verdict outcome_for(enum lane lane, const struct row *row)
 {
 	struct outcome_answer a = {
 		.lane = lane, .status = row->status, .type = row->type, .body = row->body, .secrets = secrets};
@@ -62,7 +62,8 @@ static struct outcome_verdict ask(enum lane lane, const struct row *row)
 static void run(const struct row *rows, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		struct outcome_verdict single = ask(LANE_SINGLE, &rows[i]), bulk = ask(LANE_BULK, &rows[i]);
+		struct outcome_verdict single = outcome_for(LANE_SINGLE, &rows[i]),
+				       bulk = outcome_for(LANE_BULK, &rows[i]);
 
 		if (single.outcome != rows[i].single || bulk.outcome != rows[i].bulk)
 			fail_msg("row %zu (%u, %s): single %s, bulk %s", i, rows[i].status,
@@ -94,14 +95,14 @@ static void success_is_delivered_without_a_reason(void **state)
 
 	(void)state;
 	RUN(rows);
-	assert_string_equal(ask(LANE_SINGLE, &rows[0]).reason, "");
-	assert_false(ask(LANE_SINGLE, &rows[0]).partial_failure);
+	assert_string_equal(outcome_for(LANE_SINGLE, &rows[0]).reason, "");
+	assert_false(outcome_for(LANE_SINGLE, &rows[0]).partial_failure);
 }
 
 static void partial_failure_is_delivered_and_told(void **state)
 {
 	static const struct row row = {202, NULL, NULL, "x-klaviyo-partial-failure", "phone_number", D, D, NULL};
-	struct outcome_verdict v = ask(LANE_SINGLE, &row);
+	struct outcome_verdict v = outcome_for(LANE_SINGLE, &row);
 
 	(void)state;
 	assert_int_equal(v.outcome, OUTCOME_DELIVERED);
@@ -175,7 +176,7 @@ static void what_klaviyo_does_not_answer_on_success_parks(void **state)
 	(void)state;
 	RUN(rows);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		assert_false(ask(LANE_SINGLE, &rows[i]).odd);
+		assert_false(outcome_for(LANE_SINGLE, &rows[i]).odd);
 }
 
 /* Every status that Klaviyo does not document, in every form. */
@@ -196,7 +197,7 @@ static void every_other_4xx_is_odd_and_retried(void **state)
 		for (size_t t = 0; t < sizeof(types) / sizeof(types[0]); t++) {
 			for (size_t b = 0; b < sizeof(bodies) / sizeof(bodies[0]); b++) {
 				struct row row = {status, types[t], bodies[b], NULL, NULL, T, T, NULL};
-				struct outcome_verdict v = ask(LANE_SINGLE, &row);
+				struct outcome_verdict v = outcome_for(LANE_SINGLE, &row);
 
 				if (status != 403) /* depends on its form: tested below */
 					assert_int_equal(v.odd, !is_named);
@@ -222,7 +223,7 @@ static void every_other_4xx_is_odd_and_retried(void **state)
 
 		RUN(rows);
 		for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-			assert_true(ask(LANE_SINGLE, &rows[i]).odd);
+			assert_true(outcome_for(LANE_SINGLE, &rows[i]).odd);
 	}
 }
 
@@ -337,7 +338,7 @@ static void retry_after_is_read_from_header_or_hint(void **state)
 				  T,
 				  NULL};
 
-		assert_int_equal(ask(LANE_SINGLE, &row).retry_after_ms, rows[i].ms);
+		assert_int_equal(outcome_for(LANE_SINGLE, &row).retry_after_ms, rows[i].ms);
 	}
 }
 
@@ -384,7 +385,7 @@ static void ratelimit_headers_are_read_strictly(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct row row = {202, NULL, NULL, "RateLimit-Remaining", rows[i].text, D, D, NULL};
-		struct outcome_verdict v = ask(LANE_SINGLE, &row);
+		struct outcome_verdict v = outcome_for(LANE_SINGLE, &row);
 
 		assert_int_equal(v.remaining, rows[i].value);
 		assert_int_equal(v.limit, -1);
@@ -430,7 +431,7 @@ static void klaviyos_words_lose_addresses_and_control_characters(void **state)
 				       J,
 				       S,
 				       NULL};
-	struct outcome_verdict v = ask(LANE_SINGLE, &row);
+	struct outcome_verdict v = outcome_for(LANE_SINGLE, &row);
 
 	(void)state;
 	assert_null(strstr(v.reason, "poppins"));
@@ -463,7 +464,7 @@ static void our_own_secrets_are_struck_out_of_what_klaviyo_says(void **state)
 	(void)state;
 	secrets = redactor_new(values, 1);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct outcome_verdict v = ask(LANE_SINGLE, &rows[i]);
+		struct outcome_verdict v = outcome_for(LANE_SINGLE, &rows[i]);
 
 		assert_non_null(strstr(v.reason, REDACT_MARK));
 		assert_null(strstr(v.reason, "0123456789"));
@@ -502,7 +503,7 @@ static void every_error_is_told(void **state)
 		NULL};
 
 	(void)state;
-	assert_string_equal(ask(LANE_SINGLE, &row).reason, "one (/a); two (include); three");
+	assert_string_equal(outcome_for(LANE_SINGLE, &row).reason, "one (/a); two (include); three");
 }
 
 static void long_words_are_cut_between_characters(void **state)

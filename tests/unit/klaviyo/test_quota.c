@@ -23,7 +23,7 @@ static void open_quota(struct quota *q, int64_t per_second, int64_t per_minute, 
 }
 
 /* A small random generator that gives the same numbers on every machine. */
-static unsigned chance(unsigned *seed, unsigned below)
+static unsigned random_below(unsigned *seed, unsigned below)
 {
 	*seed = *seed * 1103515245u + 12345u;
 	return (*seed >> 16) % below;
@@ -54,7 +54,7 @@ static size_t greedy(struct quota *q, int64_t *sent, int64_t duration_ms, unsign
 		}
 		quota_consume(q, now_ms);
 		sent[n++] = now_ms;
-		now_ms += chance(&seed, 50) == 0 ? chance(&seed, 400) : chance(&seed, 3);
+		now_ms += random_below(&seed, 50) == 0 ? random_below(&seed, 400) : random_below(&seed, 3);
 	}
 	return n;
 }
