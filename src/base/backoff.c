@@ -7,7 +7,8 @@
 
 int64_t backoff_ms(unsigned attempts, double jitter)
 {
-	int64_t most_ms = BACKOFF_LAST_MS, wait_ms;
+	int64_t most_ms = BACKOFF_LAST_MS;
+	int64_t wait_ms;
 
 	if (attempts < 16 && ((int64_t)BACKOFF_FIRST_MS << attempts) < most_ms)
 		most_ms = (int64_t)BACKOFF_FIRST_MS << attempts;

@@ -83,7 +83,8 @@ static bool scan_number(struct scan *s, unsigned digits, int min, int max, int *
 /* Reads the digits after the decimal point as whole milliseconds, rounded down: at least one digit, at most max. */
 static bool scan_fraction(struct scan *s, unsigned max, int *ret_ms)
 {
-	int unit = 100, ms = 0;
+	int unit = 100;
+	int ms = 0;
 	unsigned n;
 
 	for (n = 0; scan_digit(s); n++) {
@@ -99,7 +100,8 @@ static bool scan_fraction(struct scan *s, unsigned max, int *ret_ms)
 /* Reads the offset: Z, UTC, ±hh:mm, ±hhmm or ±hh, with or without a blank before it. No offset means UTC. */
 static bool scan_offset(struct scan *s, int *ret_minutes)
 {
-	int sign, hours, minutes = 0;
+	int minutes = 0;
+	int sign, hours;
 
 	*ret_minutes = 0;
 	if (s->at == s->end)
@@ -129,8 +131,10 @@ static bool scan_offset(struct scan *s, int *ret_minutes)
 static bool scan_iso(struct scan s, int64_t *ret_ms)
 {
 	static const int month_days[12] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-	int year, month, day, hour, minute, second = 0, ms = 0, offset;
+	int second = 0;
+	int ms = 0;
 	struct tm tm = {0};
+	int year, month, day, hour, minute, offset;
 	bool leap;
 
 	if (!scan_number(&s, 4, 1, 9999, &year) || !scan_is(&s, '-') || !scan_number(&s, 2, 1, 12, &month) ||
@@ -166,8 +170,8 @@ static bool scan_iso(struct scan s, int64_t *ret_ms)
 static bool scan_epoch(struct scan s, int64_t *ret_ms)
 {
 	int64_t value = 0;
-	unsigned digits;
 	int ms = 0;
+	unsigned digits;
 
 	for (digits = 0; scan_digit(&s); digits++) {
 		if (digits == 15)

@@ -12,7 +12,8 @@ void clock_both_ms(int64_t *ret_wall_ms, int64_t *ret_mono_ms)
 	int64_t before_ms = clock_mono_ms();
 
 	for (int i = 0;; i++) {
-		int64_t wall_ms = clock_now_ms(), after_ms = clock_mono_ms();
+		int64_t wall_ms = clock_now_ms();
+		int64_t after_ms = clock_mono_ms();
 
 		if (after_ms - before_ms <= TOGETHER_MS || i == TRIES) {
 			*ret_wall_ms = wall_ms;
@@ -30,7 +31,8 @@ void clock_guard_init(struct clock_guard *g, int64_t wall_ms, int64_t mono_ms)
 
 int64_t clock_guard_look(struct clock_guard *g, int64_t wall_ms, int64_t mono_ms)
 {
-	int64_t offset_ms = wall_ms - mono_ms, jump_ms = offset_ms - g->offset_ms;
+	int64_t offset_ms = wall_ms - mono_ms;
+	int64_t jump_ms = offset_ms - g->offset_ms;
 	int64_t size_ms = jump_ms < 0 ? -jump_ms : jump_ms;
 
 	g->offset_ms = offset_ms;
@@ -53,7 +55,8 @@ static int64_t wait_since_ms(int64_t since_ms, int64_t wait_ms, int64_t limit_ms
 
 int64_t clock_guard_wait_ms(const struct clock_guard *g, int64_t limit_ms, int64_t mono_ms)
 {
-	int64_t wait_ms = wait_since_ms(g->jumped_ms, CLOCK_GUARD_WAIT_MS, limit_ms, mono_ms), wide_ms = 0;
+	int64_t wait_ms = wait_since_ms(g->jumped_ms, CLOCK_GUARD_WAIT_MS, limit_ms, mono_ms);
+	int64_t wide_ms = 0;
 
 	if (g->has_wide)
 		wide_ms = wait_since_ms(g->jumped_wide_ms, CLOCK_GUARD_WIDE_WAIT_MS, limit_ms, mono_ms);
@@ -67,7 +70,8 @@ static int64_t longest_since_ms(int64_t since_ms, int64_t wait_ms, int64_t mono_
 
 int64_t clock_guard_longest_ms(const struct clock_guard *g, int64_t mono_ms)
 {
-	int64_t longest_ms = longest_since_ms(g->jumped_ms, CLOCK_GUARD_WAIT_MS, mono_ms), wide_ms = CLOCK_NEVER_MS;
+	int64_t longest_ms = longest_since_ms(g->jumped_ms, CLOCK_GUARD_WAIT_MS, mono_ms);
+	int64_t wide_ms = CLOCK_NEVER_MS;
 
 	if (g->has_wide)
 		wide_ms = longest_since_ms(g->jumped_wide_ms, CLOCK_GUARD_WIDE_WAIT_MS, mono_ms);

@@ -38,8 +38,8 @@ void digest_end(struct digest *d, unsigned char out[DIGEST_SHA256_BYTES])
 
 uint64_t digest_number(const char *text)
 {
-	unsigned char sha[DIGEST_SHA256_BYTES];
 	struct digest *d = digest_new();
+	unsigned char sha[DIGEST_SHA256_BYTES];
 	uint64_t number;
 
 	digest_add(d, text, strlen(text));
@@ -129,8 +129,8 @@ char *digest_base64(const void *bytes, size_t n)
 
 int digest_unbase64(const char *text, size_t len, char **ret, size_t *ret_len)
 {
-	gnutls_datum_t in, out;
 	size_t letters = len;
+	gnutls_datum_t in, out;
 	int r;
 
 	if (len > UINT_MAX / 2 || len % 4 != 0)

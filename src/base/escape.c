@@ -37,7 +37,8 @@ void escape_add(struct buf *to, const char *text, enum escape how)
 {
 	/* A JSON text has line ends between its values; inside strings they are escaped already. */
 	const bool lines = how == ESCAPE_LINES || how == ESCAPE_JSON;
-	size_t len = strlen(text), plain = 0;
+	size_t len = strlen(text);
+	size_t plain = 0;
 
 	for (size_t i = 0; i < len;) {
 		size_t n = text_step(text + i, len - i);

@@ -52,7 +52,8 @@ static ssize_t read_some(int fd, char *to, size_t n, int64_t until_ms)
 
 int file_read_fd(int fd, size_t max, int64_t until_ms, char **ret, size_t *ret_len)
 {
-	size_t len = 0, size = 0;
+	size_t len = 0;
+	size_t size = 0;
 	char *text = NULL;
 	ssize_t n;
 
@@ -84,7 +85,8 @@ int file_read_fd(int fd, size_t max, int64_t until_ms, char **ret, size_t *ret_l
 int file_read(const char *path, enum file_kind kind, size_t max, char **ret, size_t *ret_len)
 {
 	int64_t until_ms = clock_mono_ms() + FILE_PIPE_WAIT_MS;
-	int fd = file_open(path, kind), r;
+	int fd = file_open(path, kind);
+	int r;
 
 	if (fd < 0)
 		return fd;

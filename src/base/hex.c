@@ -32,7 +32,8 @@ int hex_read(const char *text, size_t len, void *out)
 	if (len % 2 != 0)
 		return -EINVAL;
 	for (size_t i = 0; i < len; i += 2) {
-		int high = hex_digit(text[i]), low = hex_digit(text[i + 1]);
+		int high = hex_digit(text[i]);
+		int low = hex_digit(text[i + 1]);
 
 		if (high < 0 || low < 0)
 			return -EINVAL;

@@ -37,7 +37,8 @@ static bool is_left_out(const char *at, size_t len)
 
 int idn_to_ascii(const char *host, char **ret)
 {
-	size_t len = strlen(host), plain = 0;
+	size_t len = strlen(host);
+	size_t plain = 0;
 	gnutls_datum_t ascii;
 
 	if (len > IDN_NAME_MAX)

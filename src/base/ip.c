@@ -109,9 +109,9 @@ struct ip ip_limit_key(const struct ip *ip)
 
 bool ip_network_read(const char *text, struct ip_network *ret)
 {
-	char address[IP_TEXT_MAX];
 	const char *slash = strchr(text, '/');
 	size_t len = slash ? (size_t)(slash - text) : strlen(text);
+	char address[IP_TEXT_MAX];
 	uint64_t prefix;
 	struct ip base;
 
@@ -145,8 +145,9 @@ bool ip_is_in(const struct ip *ip, const struct ip_network *network)
 int port_read(const char *text, uint16_t *ret)
 {
 	uint64_t n;
-	int r = text_digits(text, strlen(text), UINT16_MAX, &n);
+	int r;
 
+	r = text_digits(text, strlen(text), UINT16_MAX, &n);
 	if (r < 0 || n == 0)
 		return r < 0 ? r : -ERANGE;
 	*ret = (uint16_t)n;
@@ -155,7 +156,8 @@ int port_read(const char *text, uint16_t *ret)
 
 char *host_and_port(const char *text, uint16_t *ret_port)
 {
-	const char *host = text, *colon = strchr(text, ':');
+	const char *host = text;
+	const char *colon = strchr(text, ':');
 	size_t len = strlen(text);
 	uint16_t port = 0;
 

@@ -25,7 +25,8 @@ uint64_t json_reads(void)
 
 static int json_fail(struct err *reterr, const char *text, size_t at, const char *what)
 {
-	unsigned line = 1, column = 1;
+	unsigned line = 1;
+	unsigned column = 1;
 
 	for (size_t i = 0; i < at; i++) {
 		if (text[i] == '\n') {
@@ -122,7 +123,8 @@ static enum json_tokener_error json_parse(const char *text, size_t len, struct j
 /* Decides whether a text is JSON; no other code does. Moves *text and *len to the value. */
 static int json_check(const char **text, size_t *len, struct json_lexed *found, struct err *reterr)
 {
-	size_t mark = text_bom(*text, *len), at = 0;
+	size_t mark = text_bom(*text, *len);
+	size_t at = 0;
 
 	*text += mark;
 	*len -= mark;
@@ -147,8 +149,9 @@ int json_read_sized(const char *text, size_t len, struct json_object **ret, size
 	struct json_lexed found;
 	struct json_object *o;
 	struct buf b;
-	int r = json_check(&text, &len, &found, reterr);
+	int r;
 
+	r = json_check(&text, &len, &found, reterr);
 	if (r < 0)
 		return r;
 	buf_init(&b, INT_MAX);
@@ -174,11 +177,12 @@ int json_read(const char *text, size_t len, struct json_object **ret, struct err
 
 int json_check_object(const char *text, struct err *reterr)
 {
-	struct json_lexed found;
 	const char *value = text;
 	size_t len = strlen(text);
-	int r = json_check(&value, &len, &found, reterr);
+	struct json_lexed found;
+	int r;
 
+	r = json_check(&value, &len, &found, reterr);
 	if (r < 0)
 		return r;
 	if (text[0] != '{')

@@ -54,8 +54,11 @@ static bool lex_digits(struct lexer *l)
 /* Each function below skips one token. It returns NULL, or what is wrong at l->at. */
 static const char *lex_number(struct lexer *l)
 {
-	const char *start = l->at, *digits;
-	bool negative = *start == '-', integer = true, good = true;
+	const char *start = l->at;
+	bool negative = *start == '-';
+	bool integer = true;
+	bool good = true;
+	const char *digits;
 	uint64_t value;
 
 	digits = start + negative;
@@ -119,8 +122,9 @@ static const char *lex_escape(struct lexer *l, bool *ret_nul)
 /* json-c's keys are C strings: it would cut a name at \u0000, and two names could become one. */
 static const char *lex_string(struct lexer *l, bool is_name)
 {
-	const char *start = l->at, *wrong;
+	const char *start = l->at;
 	bool nul = false;
+	const char *wrong;
 
 	for (l->at++; l->at < l->end && *l->at != '"';) {
 		if (*l->at != '\\') {
@@ -143,7 +147,8 @@ static const char *lex_string(struct lexer *l, bool is_name)
 
 static const char *lex_word(struct lexer *l, const char *word)
 {
-	size_t len = strlen(word), left = (size_t)(l->end - l->at);
+	size_t len = strlen(word);
+	size_t left = (size_t)(l->end - l->at);
 
 	if (memcmp(l->at, word, len < left ? len : left) != 0)
 		return "expected a JSON value";

@@ -48,10 +48,11 @@ static bool is_among(const char *const *values, size_t n, const char *value)
 
 void known_secrets_add(const char *const *values, size_t n)
 {
+	size_t all_n = 0;
+
 	lock_acquire(&adding);
 	CLEANUP(redactor_unrefp) struct redactor *former = known_secrets_get();
 	CLEANUP(mem_freep) const char **all = mem_new(n + redactor_count(former), sizeof(*all));
-	size_t all_n = 0;
 
 	for (size_t i = 0; i < n; i++)
 		if (!is_among(all, all_n, values[i]))
@@ -85,7 +86,8 @@ char *known_secrets_json(struct json_object *o)
 
 char *known_secrets_clean(const char *text)
 {
-	CLEANUP(mem_freep) char *redacted = known_secrets_redact(text), *masked = mask_text(redacted);
+	CLEANUP(mem_freep) char *redacted = known_secrets_redact(text);
+	CLEANUP(mem_freep) char *masked = mask_text(redacted);
 
 	return escape_text(masked);
 }

@@ -96,13 +96,6 @@ static const char *log_level_name(int level)
 
 static size_t log_fields(const struct log_about *about, struct log_field fields[LOG_FIELDS_MAX], char ids[2][17])
 {
-	size_t n = 0;
-
-	if (!about)
-		return 0;
-	(void)snprintf(ids[0], 17, "%016" PRIx64, (uint64_t)about->webhook);
-	(void)snprintf(ids[1], 17, "%016" PRIx64, (uint64_t)about->event);
-
 	const struct log_field all[LOG_FIELDS_MAX] = {
 		{"source", "DESKBRIDGE_SOURCE", about->source},
 		{"account", "DESKBRIDGE_ACCOUNT", about->account},
@@ -111,6 +104,10 @@ static size_t log_fields(const struct log_about *about, struct log_field fields[
 		{"event", "DESKBRIDGE_EVENT", about->event != 0 ? ids[1] : NULL},
 		{"reason", "DESKBRIDGE_REASON", about->reason},
 	};
+	size_t n = 0;
+
+	(void)snprintf(ids[0], 17, "%016" PRIx64, (uint64_t)about->webhook);
+	(void)snprintf(ids[1], 17, "%016" PRIx64, (uint64_t)about->event);
 	for (size_t i = 0; i < LOG_FIELDS_MAX; i++)
 		if (all[i].value)
 			fields[n++] = all[i];
@@ -172,9 +169,9 @@ static void log_json(int level, const char *message, const struct log_field *fie
 /* The fields are repeated in MESSAGE, because `journalctl` shows only MESSAGE, and syslog gets only it. */
 static void log_journal(int level, const char *message, const struct log_field *fields, size_t n)
 {
+	CLEANUP(buf_done) struct buf line; /* the fallback for stderr */
 	struct buf texts[2 + LOG_FIELDS_MAX];
 	struct iovec iov[2 + LOG_FIELDS_MAX];
-	CLEANUP(buf_done) struct buf line; /* the fallback for stderr */
 
 	buf_init(&line, LOG_LINE_MAX);
 	log_add_line(&line, level, message, fields, n);
@@ -202,7 +199,8 @@ static void log_journal(int level, const char *message, const struct log_field *
  * outside. The caller owns the result. */
 static char *log_clean(const struct redactor *secrets, const char *text)
 {
-	char *redacted = redact(secrets, text), *masked;
+	char *redacted = redact(secrets, text);
+	char *masked;
 
 	if (atomic_load(&log_personal_data))
 		return redacted;
@@ -241,8 +239,10 @@ void log_write(int level, const struct log_about *about, const char *fmt, ...)
 {
 	struct log_field fields[LOG_FIELDS_MAX] = {0};
 	CLEANUP(mem_freep) char *message = NULL;
-	char *cleaned[LOG_FIELDS_MAX], ids[2][17];
-	int format, before = errno;
+	int before = errno;
+	char *cleaned[LOG_FIELDS_MAX];
+	char ids[2][17];
+	int format;
 	struct redactor *secrets;
 	va_list ap;
 	size_t n;
@@ -253,7 +253,7 @@ void log_write(int level, const struct log_about *about, const char *fmt, ...)
 	va_start(ap, fmt);
 	message = log_message(secrets, fmt, ap);
 	va_end(ap);
-	n = log_fields(about, fields, ids);
+	n = about ? log_fields(about, fields, ids) : 0;
 	for (size_t i = 0; i < n; i++)
 		fields[i].value = cleaned[i] = log_clean(secrets, fields[i].value);
 	redactor_unref(secrets);

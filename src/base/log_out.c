@@ -70,11 +70,13 @@ static const char *take_part(const char **at, size_t *ret_len)
 
 static void put(const char *bytes, size_t len)
 {
-	const char *at = bytes, *end = bytes + len;
+	const char *at = bytes;
+	const char *end = bytes + len;
 	struct iovec fields[FIELDS_MAX];
 	size_t n, text_len;
-	const char *text = take_part(&at, &text_len);
+	const char *text;
 
+	text = take_part(&at, &text_len);
 	for (n = 0; at < end && n < FIELDS_MAX; n++)
 		fields[n].iov_base = (void *)take_part(&at, &fields[n].iov_len);
 	if (n > 0)

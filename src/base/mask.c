@@ -49,7 +49,8 @@ static size_t at_sign(const struct unwrapped *r, size_t i)
 /* True for a text like "example.com": with a dot, and a letter after it. */
 static bool is_like_domain(const struct unwrapped *r, size_t i)
 {
-	size_t dot = 0, end = i;
+	size_t dot = 0;
+	size_t end = i;
 
 	while (end < r->len && in_domain(r->text[end])) {
 		if (r->text[end] == '.' && end > i && end + 1 < r->len && is_letter(r->text[end + 1]))
@@ -62,7 +63,8 @@ static bool is_like_domain(const struct unwrapped *r, size_t i)
 /* Returns the start of the quoted text or tag that ends before i and has at most max bytes; i: there is none. */
 static size_t bracket_start(const struct unwrapped *r, size_t low, size_t i, size_t max)
 {
-	static const char ends[] = "\"')>", begins[] = "\"'(<";
+	static const char ends[] = "\"')>";
+	static const char begins[] = "\"'(<";
 	const char *end = i > low && r->text[i - 1] != '\0' ? strchr(ends, r->text[i - 1]) : NULL;
 
 	if (!end)
@@ -114,7 +116,8 @@ static size_t behind_folders(const struct unwrapped *r, size_t start, size_t end
  * where the text after them looks like a domain. */
 static size_t local_end(const struct unwrapped *r, size_t low, size_t at, size_t at_len, size_t *ret_domain)
 {
-	size_t end = at, domain = at + at_len;
+	size_t end = at;
+	size_t domain = at + at_len;
 
 	while (end > low && at - end < BLANKS_MAX && text_is_blank(r->text[end - 1]))
 		end--;
@@ -148,7 +151,8 @@ static bool find_address(const void *ctx, const struct unwrapped *r, const char 
 {
 	(void)ctx;
 	for (size_t i = at; i < r->len; i++) {
-		size_t n = at_sign(r, i), domain, start, end;
+		size_t n = at_sign(r, i);
+		size_t domain, start, end;
 
 		if (n == 0 || (r->guessed && (r->to[i] - r->from[i] < 3 || !is_like_domain(r, i + n))))
 			continue;
@@ -171,7 +175,8 @@ static bool find_address(const void *ctx, const struct unwrapped *r, const char 
 const char *mask_email(const char *email, char out[MASK_EMAIL_MAX])
 {
 	const char *at = email ? strrchr(email, '@') : NULL;
-	size_t first = 0, domain;
+	size_t first = 0;
+	size_t domain;
 
 	if (!at)
 		return memcpy(out, "***", 4);

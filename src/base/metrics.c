@@ -180,7 +180,8 @@ static struct series **slot_of(enum metric m, const char *const labels[LABELS_MA
 		hash = (hash ^ 0xffu) * 16777619u;
 	}
 	for (;; hash++) {
-		struct series **slot = &slots[hash % SLOTS], *s = *slot;
+		struct series **slot = &slots[hash % SLOTS];
+		struct series *s = *slot;
 
 		if (!s)
 			return slot;
@@ -307,7 +308,8 @@ void metrics_set(enum metric m, const char *label1, const char *label2, const ch
 
 void metrics_observe(enum metric m, double seconds)
 {
-	unsigned bucket = 0, n = bounds_of(m);
+	unsigned bucket = 0;
+	unsigned n = bounds_of(m);
 	struct series *s;
 
 	INSIST(specs[m].type == TYPE_HISTOGRAM);
@@ -401,8 +403,8 @@ static void put_histogram(struct buf *to, const struct metric_sample *sample)
 /* Copies all series, grouped by metric, in the table's order. The caller frees the array. */
 static struct metric_sample *read_all(size_t *ret_n)
 {
-	struct metric_sample *all;
 	size_t n = 0;
+	struct metric_sample *all;
 
 	lock_acquire(&lock);
 	for (unsigned m = 0; m < METRIC_MAX_; m++)
@@ -441,7 +443,8 @@ void metrics_each(enum metric m, void (*fn)(void *ctx, const char *const labels[
 void metrics_render(struct buf *to)
 {
 	CLEANUP(mem_freep) struct metric_sample *all = NULL;
-	size_t n, at = 0;
+	size_t at = 0;
+	size_t n;
 
 	all = read_all(&n);
 	for (unsigned m = 0; m < METRIC_MAX_; m++) {

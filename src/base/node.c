@@ -124,7 +124,8 @@ struct node *node_overlay(const struct node *base, const struct node *over)
 		return node_dup(over);
 	all = node_dup_bare(over);
 	for (size_t i = 0; i < base->n; i++) {
-		const struct node *member = base->items[i], *other = node_get(over, member->key);
+		const struct node *member = base->items[i];
+		const struct node *other = node_get(over, member->key);
 
 		node_append(all, other ? node_overlay(member, other) : node_dup(member));
 	}

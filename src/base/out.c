@@ -41,12 +41,14 @@ static int take_number(const char **at, va_list *ap)
 /* at: after the %. Returns the position after the conversion. */
 static const char *take_conversion(const char *at, va_list *ap, struct conversion *ret)
 {
-	size_t flags = strspn(at, "-+ #0"), length;
-	char width[16] = "", precision[16] = "";
+	const char *flags_at = at;
+	size_t flags = strspn(at, "-+ #0");
+	char width[16] = "";
+	char precision[16] = "";
+	size_t length;
 
 	*ret = (struct conversion){.left = memchr(at, '-', flags) != NULL, .width = -1, .precision = -1};
 	INSIST(flags < 6);
-	const char *flags_at = at;
 	at += flags;
 	if (*at == '*' || (*at >= '0' && *at <= '9')) {
 		ret->width = take_number(&at, ap);
@@ -76,7 +78,8 @@ static const char *take_conversion(const char *at, va_list *ap, struct conversio
 static char *printable(const char *text, int precision)
 {
 	size_t len = precision >= 0 ? strnlen(text, (size_t)precision) : strlen(text);
-	CLEANUP(mem_freep) char *part = NULL, *cleaned = NULL;
+	CLEANUP(mem_freep) char *part = NULL;
+	CLEANUP(mem_freep) char *cleaned = NULL;
 
 	if (precision >= 0 && len == (size_t)precision)
 		while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
@@ -95,7 +98,8 @@ static void put_blanks(FILE *to, size_t n)
 static void put_text(FILE *to, const struct conversion *c, const char *text)
 {
 	CLEANUP(mem_freep) char *line = printable(text ? text : "(null)", c->precision);
-	size_t width = c->width > 0 ? (size_t)c->width : 0, taken = escape_width(line);
+	size_t width = c->width > 0 ? (size_t)c->width : 0;
+	size_t taken = escape_width(line);
 
 	if (!c->left && taken < width)
 		put_blanks(to, width - taken);

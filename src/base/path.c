@@ -29,7 +29,8 @@ char *path_join(const char *folder, const char *name)
 int path_sync_folder(const char *path)
 {
 	CLEANUP(mem_freep) char *folder = path_folder(path);
-	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = 0;
 
 	if (fd < 0)
 		return -errno;
@@ -63,8 +64,9 @@ static void stop_at(const struct walk *w, enum path_kind kind, const char *name,
 static int follow_link(struct walk *w, const char *whole, const char *name)
 {
 	char target[PATH_MAX];
-	ssize_t n = readlink(whole, target, sizeof(target) - 1);
+	ssize_t n;
 
+	n = readlink(whole, target, sizeof(target) - 1);
 	if (n < 0 || ++w->links > PATH_LINKS_MAX) {
 		int error = n < 0 ? errno : ELOOP;
 

@@ -78,7 +78,8 @@ int percent_read(const char *raw, size_t len, bool plus, char **ret)
 
 static char *read_leniently(const char *raw, size_t len)
 {
-	char *text = mem_strn(raw, len), *to = text;
+	char *text = mem_strn(raw, len);
+	char *to = text;
 
 	for (size_t i = 0; i < len; i++) {
 		int byte = escaped_byte(raw + i, len - i);
@@ -100,7 +101,8 @@ static char *read_leniently(const char *raw, size_t len)
 void percent_read_query(const char *raw, struct pairs *to)
 {
 	while (raw && *raw != '\0' && to->n < PERCENT_QUERY_MAX) {
-		size_t len = strcspn(raw, "&"), name_len = strcspn(raw, "=&");
+		size_t len = strcspn(raw, "&");
+		size_t name_len = strcspn(raw, "=&");
 
 		if (name_len > 0) {
 			CLEANUP(mem_freep) char *name = read_leniently(raw, name_len);

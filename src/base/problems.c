@@ -82,7 +82,8 @@ struct ordered {
 
 static int by_location(const void *a, const void *b)
 {
-	const struct ordered *x = a, *y = b;
+	const struct ordered *x = a;
+	const struct ordered *y = b;
 	int order;
 
 	if (x->first != y->first)

@@ -49,8 +49,10 @@ static void add_pattern(struct redactor *s, char *owned, bool base64)
 static void add_base64(struct redactor *s, const char *value, size_t before)
 {
 	static const size_t skipped[] = {0, 2, 3};
-	size_t len = before + strlen(value), whole = len * 8 / 6 - skipped[before];
-	char *bytes = mem_new(len, 1), *text;
+	size_t len = before + strlen(value);
+	size_t whole = len * 8 / 6 - skipped[before];
+	char *bytes = mem_new(len, 1);
+	char *text;
 
 	memcpy(bytes + before, value, len - before);
 	text = digest_base64(bytes, len);

@@ -160,7 +160,8 @@ char *text_trim_unseen(char *s)
 size_t text_step(const char *text, size_t left)
 {
 	const unsigned char *s = (const unsigned char *)text;
-	unsigned char low = 0x80, high = 0xbf;
+	unsigned char low = 0x80;
+	unsigned char high = 0xbf;
 	size_t n;
 
 	if (left == 0)
@@ -196,11 +197,12 @@ size_t text_bom(const char *s, size_t len)
 
 bool text_is_utf8(const char *s, size_t len)
 {
-	const uint64_t ones = UINT64_C(0x0101010101010101), highs = 0x80 * ones;
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	const uint64_t highs = 0x80 * ones;
 
 	while (len > 0) {
-		uint64_t eight;
 		size_t n = 0;
+		uint64_t eight;
 
 		/* Checks 8 ASCII characters at once, none of them NUL: subtracting 1 from a byte below 0x80 sets its
 		 * highest bit only where it was 0. */
@@ -226,8 +228,12 @@ static bool same_letter(char a, char b)
 
 unsigned text_distance(const char *a, const char *b, unsigned cap)
 {
-	unsigned rows[3][TEXT_DISTANCE_MAX + 1], *before = rows[0], *above = rows[1], *row = rows[2];
-	size_t a_len = strlen(a), b_len = strlen(b);
+	unsigned rows[3][TEXT_DISTANCE_MAX + 1];
+	unsigned *before = rows[0];
+	unsigned *above = rows[1];
+	unsigned *row = rows[2];
+	size_t a_len = strlen(a);
+	size_t b_len = strlen(b);
 
 	if (a_len > TEXT_DISTANCE_MAX || b_len > TEXT_DISTANCE_MAX)
 		return cap + 1;
@@ -259,7 +265,8 @@ unsigned text_distance(const char *a, const char *b, unsigned cap)
 const char *text_nearest(const char *word, const char *const *names, size_t n)
 {
 	size_t third = strlen(word) / 3;
-	unsigned cap = third < 1 ? 1 : third > 3 ? 3 : (unsigned)third, best = cap + 1;
+	unsigned cap = third < 1 ? 1 : third > 3 ? 3 : (unsigned)third;
+	unsigned best = cap + 1;
 	const char *found = NULL;
 
 	for (size_t i = 0; i < n; i++) {
@@ -335,7 +342,8 @@ struct text_unit {
 
 static int text_quantity(const char *s, const struct text_unit *units, long long *ret)
 {
-	long long value = 0, result;
+	long long value = 0;
+	long long result;
 
 	if (*s < '0' || *s > '9')
 		return -EINVAL;

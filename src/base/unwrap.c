@@ -54,7 +54,8 @@ static size_t read_percent(const char *s, size_t left, uint32_t *ret, bool *ret_
 
 static size_t read_backslash(const char *s, size_t left, uint32_t *ret, bool *ret_byte)
 {
-	static const char letters[] = "\"\\/'bfnrt", values[] = "\"\\/'\b\f\n\r\t";
+	static const char letters[] = "\"\\/'bfnrt";
+	static const char values[] = "\"\\/'\b\f\n\r\t";
 	const char *at;
 
 	*ret_byte = false;
@@ -90,7 +91,8 @@ static size_t read_entity(const char *s, size_t left, uint32_t *ret, bool *ret_b
 		{"&amp;", '&'}, {"&commat;", '@'}, {"&quot;", '"'}, {"&apos;", '\''},  {"&lt;", '<'},
 		{"&gt;", '>'},  {"&period;", '.'}, {"&nbsp;", ' '}, {"&percnt;", '%'}, {"&bsol;", '\\'},
 	};
-	size_t at = 2, from;
+	size_t at = 2;
+	size_t from;
 	bool hex;
 
 	*ret_byte = false;
@@ -218,9 +220,10 @@ static void layer_make(const struct unwrapped *r, bool guess, struct layer *ret)
 /* Replaces what find() finds in one decoding. NULL: it found nothing. */
 static char *replace_in(const char *source, const struct unwrapped *r, unwrap_find_fn *find, const void *ctx)
 {
+	size_t at = 0;
+	size_t copied = 0;
 	struct buf to, replacement;
 	struct unwrapped_span span;
-	size_t at = 0, copied = 0;
 
 	buf_init(&to, INT_MAX);
 	buf_init(&replacement, INT_MAX);

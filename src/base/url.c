@@ -35,7 +35,8 @@ bool url_split(const char *text, struct url *ret)
 
 char *url_host(const char *text)
 {
-	CLEANUP(mem_freep) char *authority = NULL, *host = NULL;
+	CLEANUP(mem_freep) char *authority = NULL;
+	CLEANUP(mem_freep) char *host = NULL;
 	struct url u;
 
 	if (!url_split(text, &u))

@@ -153,8 +153,11 @@ static const char *listen_hint(int code)
 
 static int listen_once(const struct http_address *a)
 {
-	const int fd = socket(a->socket.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1, off = 0;
-	const bool is_unix = http_address_is_unix(a), both = a->all && a->socket.any.sa_family == AF_INET6;
+	const int fd = socket(a->socket.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	const int on = 1;
+	const int off = 0;
+	const bool is_unix = http_address_is_unix(a);
+	const bool both = a->all && a->socket.any.sa_family == AF_INET6;
 	int code;
 
 	if (fd < 0)

@@ -95,7 +95,8 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *ctx)
 static size_t on_header(char *bytes, size_t size, size_t n, void *ctx)
 {
 	struct transfer *transfer = ctx;
-	char *line, *colon;
+	char *line;
+	char *colon;
 
 	line = mem_dup(bytes, size * n);
 	if (strncmp(line, "HTTP/", 5) == 0) {
@@ -308,7 +309,8 @@ static int set_headers(struct transfer *transfer, const struct pairs *headers, s
 /* Checks that the URL can be requested. *ret_direct: true where the environment's proxy must not be used. */
 static int check_url(const char *url, bool *ret_direct, struct err *reterr)
 {
-	char *scheme = NULL, *host = NULL;
+	char *scheme = NULL;
+	char *host = NULL;
 	CURLUcode code;
 	CURLU *parts;
 	int r = 0;
@@ -439,9 +441,10 @@ unsigned http_client_running(const struct http_client *c)
 
 void http_client_turn(struct http_client *c, int64_t until_mono_ms)
 {
-	int64_t now_ms, left_ms = CLOCK_HOUR_MS;
-	struct transfer *transfer;
+	int64_t left_ms = CLOCK_HOUR_MS;
 	bool finished = false;
+	int64_t now_ms;
+	struct transfer *transfer;
 	int running, left;
 	CURLcode code;
 	CURLMsg *msg;

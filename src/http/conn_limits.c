@@ -227,7 +227,8 @@ static bool drop_one(struct conn *newcomer, unsigned which, unsigned from, struc
 {
 	const struct conn_limits_options *o = &newcomer->owner->options;
 	const unsigned limit = which == GROUP_ALL ? o->most : o->per_address;
-	const struct conn_list *transferring, *idle;
+	const struct conn_list *transferring;
+	const struct conn_list *idle;
 	struct conn *victim;
 	bool beyond;
 
@@ -254,7 +255,8 @@ static bool drop_one(struct conn *newcomer, unsigned which, unsigned from, struc
 /* Returns the connection with the earliest deadline, or NULL. */
 static struct conn *next_to_end(const struct conn_limits *cl)
 {
-	struct conn *transferring = cl->all.lists[CONN_TRANSFERRING].first, *idle = cl->all.lists[CONN_IDLE].first;
+	struct conn *transferring = cl->all.lists[CONN_TRANSFERRING].first;
+	struct conn *idle = cl->all.lists[CONN_IDLE].first;
 
 	if (!transferring || !idle)
 		return transferring ? transferring : idle;

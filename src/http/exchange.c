@@ -195,7 +195,8 @@ static enum MHD_Result exchange_begin(struct exchange *e, const char *method, co
 {
 	const struct http_handler *h = &e->server->handler;
 	CLEANUP(mem_freep) char *expected = NULL;
-	const char *length, *wrong;
+	const char *length;
+	const char *wrong;
 	size_t declared;
 
 	e->x.method = method;
@@ -419,8 +420,8 @@ unsigned http_header_count(struct http_exchange *x, const char *name)
 
 const char *http_peer(struct http_exchange *x)
 {
-	const union MHD_ConnectionInfo *info;
 	struct exchange *e = exchange_of(x);
+	const union MHD_ConnectionInfo *info;
 
 	if (!e->peer) {
 		info = MHD_get_connection_info(e->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);

@@ -43,8 +43,10 @@ static bool is_made_of(const char *extra, const char *text, size_t len)
  * malformed. */
 static char *absolute_form(char *text, char **ret_host)
 {
-	size_t scheme = url_scheme(text), len;
-	char *authority = text + scheme, *rest;
+	size_t scheme = url_scheme(text);
+	char *authority = text + scheme;
+	size_t len;
+	char *rest;
 
 	len = strcspn(authority, "/?");
 	rest = authority + len;

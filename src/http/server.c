@@ -79,7 +79,8 @@ static int server_listen(struct http_server *s, const struct http_server_options
 		s->listeners[s->listeners_n++].fd = passed->fds[i];
 	}
 	for (size_t i = 0; i < s->listeners_n; i++) {
-		CLEANUP(mem_freep) char *one = http_address_of_socket(s->listeners[i].fd), *former = s->address;
+		CLEANUP(mem_freep) char *one = http_address_of_socket(s->listeners[i].fd);
+		CLEANUP(mem_freep) char *former = s->address;
 
 		s->address = former ? mem_fmt("%s and %s", former, one) : TAKE(one);
 	}
@@ -95,20 +96,20 @@ static void report_drop(void *ctx, enum http_drop_reason why, const struct ip *f
 		s->handler.dropped(s->handler.ctx, why, from ? ip_text(from, text) : "unix");
 }
 
+static unsigned threads_per_socket(unsigned threads, unsigned sockets)
+{
+	unsigned share = (threads + sockets - 1) / sockets;
+
+	if (share < SERVER_THREADS_MIN)
+		return SERVER_THREADS_MIN;
+	return share < SERVER_THREADS_MAX ? share : SERVER_THREADS_MAX;
+}
+
 static struct MHD_Daemon *server_daemon(struct http_server *s, int fd, const struct http_server_options *o)
 {
-	unsigned sockets = (unsigned)s->listeners_n, threads = (o->threads + sockets - 1) / sockets;
-	unsigned connections = o->max_connections;
-	struct MHD_Daemon *daemon;
-	sigset_t all, before;
-
-	if (threads < SERVER_THREADS_MIN)
-		threads = SERVER_THREADS_MIN;
-	if (threads > SERVER_THREADS_MAX)
-		threads = SERVER_THREADS_MAX;
-	if (connections < threads) /* the limit is divided among the threads, and 0 would mean no limit */
-		connections = threads;
-
+	const unsigned threads = threads_per_socket(o->threads, (unsigned)s->listeners_n);
+	/* libmicrohttpd divides the limit among the threads, and 0 would mean no limit. */
+	const unsigned connections = o->max_connections > threads ? o->max_connections : threads;
 	/* The logger comes first, otherwise start-up messages go to stderr. */
 	struct MHD_OptionItem options[] = {
 		{MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)on_message, NULL},
@@ -123,6 +124,8 @@ static struct MHD_Daemon *server_daemon(struct http_server *s, int fd, const str
 		{MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)http_on_connection, s},
 		{MHD_OPTION_END, 0, NULL},
 	};
+	struct MHD_Daemon *daemon;
+	sigset_t all, before;
 
 	/* The pool inherits the mask, so that only the main program gets signals. */
 	sigfillset(&all);

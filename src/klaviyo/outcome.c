@@ -34,7 +34,8 @@ const char *outcome_name(enum outcome o)
 /* True where a type like "application/vnd.api+json; charset=utf-8" ends in `end`. Parameters are ignored. */
 static bool type_ends_in(const char *type, const char *end)
 {
-	size_t len = strcspn(type, "; \t"), end_len = strlen(end);
+	size_t len = strcspn(type, "; \t");
+	size_t end_len = strlen(end);
 
 	return len >= end_len && strncasecmp(type + len - end_len, end, end_len) == 0;
 }
@@ -48,7 +49,8 @@ static bool is_html(const struct outcome_answer *a)
 static bool is_page(const struct outcome_answer *a)
 {
 	static const char mark[] = "\xef\xbb\xbf";
-	const char *at = a->body, *end = a->body ? a->body + a->body_len : NULL;
+	const char *at = a->body;
+	const char *end = a->body ? a->body + a->body_len : NULL;
 
 	if (a->truncated && is_html(a))
 		return true;

@@ -78,7 +78,8 @@ void quota_init(struct quota *q, const struct quota_limits *l, int64_t now_ms)
 
 void quota_limits(struct quota *q, const struct quota_limits *l)
 {
-	int64_t second = share_of(l->per_second, l->share), minute = share_of(l->per_minute, l->share);
+	int64_t second = share_of(l->per_second, l->share);
+	int64_t minute = share_of(l->per_minute, l->share);
 
 	INSIST(l->share > 0 && l->share <= 1);
 	q->share = l->share;
@@ -88,7 +89,8 @@ void quota_limits(struct quota *q, const struct quota_limits *l)
 
 int64_t quota_next_ms(struct quota *q, unsigned in_flight, int64_t now_ms)
 {
-	int64_t next_ms = window_next_ms(&q->second, now_ms), minute_ms = window_next_ms(&q->minute, now_ms);
+	int64_t next_ms = window_next_ms(&q->second, now_ms);
+	int64_t minute_ms = window_next_ms(&q->minute, now_ms);
 
 	if (q->probing && in_flight > 0)
 		return CLOCK_NEVER_MS;
@@ -133,7 +135,8 @@ void quota_set_remaining(struct quota *q, int64_t remaining, int64_t reset_s, in
 
 void quota_throttled(struct quota *q, int64_t retry_after_ms, double jitter, int64_t now_ms)
 {
-	int64_t wait_ms = retry_after_ms, most_ms = QUOTA_PAUSE_SERVER_MAX_MS;
+	int64_t wait_ms = retry_after_ms;
+	int64_t most_ms = QUOTA_PAUSE_SERVER_MAX_MS;
 
 	if (retry_after_ms <= 0) {
 		/* Answers to one burst come together; only a request that was sent after the pause makes it longer. */

@@ -41,7 +41,9 @@ static void make_printable(char *s)
 static void truncate_to(char *out, size_t size, const char *s)
 {
 	static const char more[] = "…";
-	size_t len = strlen(s), kept = 0, n;
+	size_t len = strlen(s);
+	size_t kept = 0;
+	size_t n;
 
 	if (len < size) {
 		memcpy(out, s, len + 1);
@@ -55,7 +57,9 @@ static void truncate_to(char *out, size_t size, const char *s)
 
 void reason_text(char *out, size_t size, const struct redactor *secrets, const char *fmt, ...)
 {
-	CLEANUP(mem_freep) char *raw = NULL, *redacted = NULL, *clean = NULL;
+	CLEANUP(mem_freep) char *raw = NULL;
+	CLEANUP(mem_freep) char *redacted = NULL;
+	CLEANUP(mem_freep) char *clean = NULL;
 	size_t raw_size;
 	va_list ap;
 	int n;
@@ -98,14 +102,15 @@ void reason_of_refusal(char *out, size_t size, const struct redactor *secrets, u
 		       struct json_object *body)
 {
 	struct json_object *errors = json_member(body, "errors");
-	struct buf text;
 	size_t n = json_object_is_type(errors, json_type_array) ? json_object_array_length(errors) : 0;
+	struct buf text;
 
 	buf_init(&text, RAW_MAX * 2);
 	for (size_t i = 0; i < n && text.len < size; i++) {
-		struct json_object *error = json_object_array_get_idx(errors, i),
-				   *source = json_member(error, "source");
-		const char *words = error_words(error), *pointer = json_member_str(source, "pointer");
+		struct json_object *error = json_object_array_get_idx(errors, i);
+		struct json_object *source = json_member(error, "source");
+		const char *words = error_words(error);
+		const char *pointer = json_member_str(source, "pointer");
 
 		if (!words)
 			continue;

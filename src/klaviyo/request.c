@@ -97,10 +97,11 @@ char *request_key_page(const char *scopes)
 
 int request_revision_days_left(const char *revision, int64_t now_ms, long *ret)
 {
+	int end = 0;
 	unsigned year, month, day;
 	int64_t end_ms;
 	char text[64];
-	int len, end = 0;
+	int len;
 
 	len = snprintf(text, sizeof(text), "%sT00:00:00Z", revision);
 	if (strlen(revision) != 10 || clock_parse(text, (size_t)len, &end_ms) < 0 ||

@@ -28,7 +28,8 @@ static void backoff_doubles_with_full_jitter_to_five_minutes(void **state)
 
 static void chance_stays_between_0_and_1_and_is_spread(void **state)
 {
-	double least = 1, most = 0;
+	double least = 1;
+	double most = 0;
 
 	(void)state;
 	for (int i = 0; i < 1000; i++) {

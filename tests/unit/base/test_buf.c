@@ -122,7 +122,8 @@ static void taking_leaves_an_empty_one_behind(void **state)
 
 static void memory_is_copied_with_a_nul_behind(void **state)
 {
-	char *copy = mem_dup("a\0b", 3), *taken;
+	char *copy = mem_dup("a\0b", 3);
+	char *taken;
 
 	(void)state;
 	assert_memory_equal(copy, "a\0b", 4);

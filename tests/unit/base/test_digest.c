@@ -15,9 +15,9 @@
 
 static void sha256_is_the_published_one(void **state)
 {
+	struct digest *d = digest_new();
 	unsigned char out[DIGEST_SHA256_BYTES];
 	char hex[2 * DIGEST_SHA256_BYTES + 1];
-	struct digest *d = digest_new();
 
 	(void)state;
 	digest_add(d, "a", 1);
@@ -99,7 +99,9 @@ static void base64_goes_both_ways(void **state)
 		{"", ""},        {"f", "Zg=="},        {"fo", "Zm8="},
 		{"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"\xfb\xff\xfe", "+//+"},
 	};
-	char longest[1000], *text, *back;
+	char *text;
+	char *back;
+	char longest[1000];
 	size_t len;
 
 	(void)state;
@@ -140,8 +142,8 @@ static void what_is_not_base64_is_refused(void **state)
 
 static void random_numbers_stay_below_and_vary(void **state)
 {
-	unsigned char a[16], b[16];
 	unsigned seen[3] = {0};
+	unsigned char a[16], b[16];
 
 	(void)state;
 	digest_random(a, sizeof(a));

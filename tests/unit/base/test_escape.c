@@ -68,7 +68,8 @@ static void quotes_and_line_ends_are_as_asked_for(void **state)
 /* The printed text parses to the same value. Only bytes that are not UTF-8 become text. */
 static void json_that_is_shown_is_the_same_json(void **state)
 {
-	CLEANUP(json_putp) struct json_object *o = json_object_new_object(), *back = NULL;
+	CLEANUP(json_putp) struct json_object *o = json_object_new_object();
+	CLEANUP(json_putp) struct json_object *back = NULL;
 	static const char odd[] = "\x1b \x7f \xc2\x9b \xe2\x80\xae \xe2\x81\xa9 \" \\ \n ä";
 
 	(void)state;
@@ -102,8 +103,8 @@ static void no_text_gets_through_that_a_terminal_obeys(void **state)
 
 	(void)state;
 	for (int round = 0; round < 20000; round++) {
-		char raw[24];
 		CLEANUP(mem_freep) char *text = NULL;
+		char raw[24];
 
 		for (size_t i = 0; i < sizeof(raw) - 1; i++) {
 			static const unsigned char often[] = {0x1b, 0xc2, 0x9b, 0xe2, 0x80,

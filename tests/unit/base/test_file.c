@@ -57,7 +57,8 @@ static void a_file_is_read_whole_or_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		CLEANUP(mem_freep) char *bytes = write_bytes(sizes[i]), *text = NULL;
+		CLEANUP(mem_freep) char *bytes = write_bytes(sizes[i]);
+		CLEANUP(mem_freep) char *text = NULL;
 		size_t len = 0;
 
 		assert_int_equal(file_read(path, FILE_REGULAR, 1 << 20, &text, &len), 0);
@@ -105,7 +106,9 @@ static void what_is_no_file_is_named(void **state)
 /* `-c <(make-config)` works; a named pipe without a writer blocks no reader. */
 static void a_pipe_is_read_and_one_without_a_writer_is_empty(void **state)
 {
-	CLEANUP(mem_freep) char *text = NULL, *none = NULL, *named = NULL;
+	CLEANUP(mem_freep) char *text = NULL;
+	CLEANUP(mem_freep) char *none = NULL;
+	CLEANUP(mem_freep) char *named = NULL;
 	char folder[] = "/tmp/deskbridge-pipe-XXXXXX";
 	char name[32];
 	int ends[2];
@@ -151,7 +154,8 @@ static void on_alarm(int number)
 /* The pipe is written in pieces, with signals between them. */
 static void a_pipe_is_read_to_its_end(void **state)
 {
-	const struct sigaction interrupts = {.sa_handler = on_alarm}, before = {.sa_handler = SIG_DFL};
+	const struct sigaction interrupts = {.sa_handler = on_alarm};
+	const struct sigaction before = {.sa_handler = SIG_DFL};
 
 	assert_int_equal(sigaction(SIGUSR1, &interrupts, NULL), 0);
 	(void)state;
@@ -201,11 +205,13 @@ static void make_holes(void *guards[8])
 /* Searches the freed memory for each piece of the text. */
 static void no_copy_of_what_was_read_stays(void **state)
 {
-	char piece[] = "a secret of some length that stands here many times\n", hidden[sizeof(piece)];
+	char piece[] = "a secret of some length that stands here many times\n";
 	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
-	void *guards[8];
 	char *text = NULL;
-	size_t len = 0, n = sizeof(piece) - 1;
+	size_t len = 0;
+	size_t n = sizeof(piece) - 1;
+	char hidden[sizeof(piece)];
+	void *guards[8];
 
 	(void)state;
 	if (!memory_can_be_searched())

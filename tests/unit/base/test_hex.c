@@ -67,8 +67,10 @@ static void every_digit_has_its_value(void **state)
 {
 	(void)state;
 	for (int c = -128; c < 128; c++) {
-		static const char lower[] = "0123456789abcdef", upper[] = "0123456789ABCDEF";
-		const char *at = c != 0 ? strchr(lower, c) : NULL, *big = c != 0 ? strchr(upper, c) : NULL;
+		static const char lower[] = "0123456789abcdef";
+		static const char upper[] = "0123456789ABCDEF";
+		const char *at = c != 0 ? strchr(lower, c) : NULL;
+		const char *big = c != 0 ? strchr(upper, c) : NULL;
 
 		assert_int_equal(hex_digit((char)c), at ? at - lower : big ? big - upper : -1);
 	}

@@ -90,7 +90,8 @@ static void ports_and_brackets_are_taken_off_a_host(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		CLEANUP(mem_freep) char *host = host_without_port(cases[i].text), *same = NULL;
+		CLEANUP(mem_freep) char *host = host_without_port(cases[i].text);
+		CLEANUP(mem_freep) char *same = NULL;
 		uint16_t port = 77;
 
 		same = host_and_port(cases[i].text, &port);

@@ -289,7 +289,8 @@ static void a_wide_integer_keeps_its_text(void **state)
 		"\"c\":123456789012345678901234567890,\"d\":1.50,\"e\":1E3,\"c\":18446744073709551616}";
 	static const char back[] = "{\"a\":[9400111899223334445556,{\"b\":-9400111899223334445557}],"
 				   "\"c\":18446744073709551616,\"d\":1.50,\"e\":1E3}";
-	struct json_object *o = NULL, *copy = NULL;
+	struct json_object *o = NULL;
+	struct json_object *copy = NULL;
 	char *written;
 
 	(void)state;
@@ -405,7 +406,8 @@ static void what_a_tree_takes_is_estimated(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct json_object *o = NULL;
-		size_t before, taken, bytes = 0;
+		size_t bytes = 0;
+		size_t before, taken;
 		struct buf b;
 
 		buf_init(&b, 1 << 20);

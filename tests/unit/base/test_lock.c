@@ -48,9 +48,9 @@ static void *look(void *arg)
 
 static void a_lock_is_its_holders_alone(void **state)
 {
+	int64_t start = clock_mono_ms();
 	struct table t;
 	pthread_t other;
-	int64_t start = clock_mono_ms();
 
 	(void)state;
 	lay(&t);
@@ -146,8 +146,8 @@ static void waiting_hands_the_lock_over_and_takes_it_back(void **state)
 
 static void waiting_ends_when_the_time_has_come(void **state)
 {
-	struct table t;
 	int64_t until = clock_mono_ms() + 30;
+	struct table t;
 
 	(void)state;
 	lay(&t);

@@ -75,7 +75,8 @@ static void a_line_has_time_level_message_and_ids(void **state)
 static void one_event_is_one_line_whatever_it_says(void **state)
 {
 	const struct log_about about = {.conversation = "a\"b\\c\nd"};
-	char longest[5000], *text;
+	char *text;
+	char longest[5000];
 
 	(void)state;
 	log_setup(LOG_FORMAT_TEXT, LOG_INFO, false);
@@ -208,7 +209,8 @@ static void a_line_of_the_journal_is_whole_in_its_message_and_in_fields(void **s
 
 static void addresses_are_masked_unless_asked_for(void **state)
 {
-	char out[MASK_EMAIL_MAX], *text;
+	char *text;
+	char out[MASK_EMAIL_MAX];
 
 	(void)state;
 	log_setup(LOG_FORMAT_TEXT, LOG_INFO, false);
@@ -325,7 +327,8 @@ static void auto_is_text_where_stderr_is_not_the_journal(void **state)
 
 static void auto_is_the_journal_where_stderr_is_its_stream(void **state)
 {
-	char stream[64], *text;
+	char *text;
+	char stream[64];
 	struct stat st;
 
 	(void)state;

@@ -37,8 +37,9 @@ static void an_array_grows_from_any_length_that_it_was_cut_to(void **state)
 
 static void room_that_is_kept_outlives_an_emptying(void **state)
 {
-	uint64_t *items = NULL, *full;
+	uint64_t *items = NULL;
 	size_t alloc = 0;
+	uint64_t *full;
 
 	(void)state;
 	for (size_t n = 0; n < 33; n++) {

@@ -54,8 +54,11 @@ static void unlabelled_metrics_and_histograms_are_there_from_the_start(void **st
 
 static void every_metric_has_name_type_and_help(void **state)
 {
-	const char *name, *type, *help;
-	char *text = rendered(), line[200];
+	char *text = rendered();
+	const char *name;
+	const char *type;
+	const char *help;
+	char line[200];
 	unsigned n;
 
 	(void)state;
@@ -129,7 +132,8 @@ static void label_values_are_escaped(void **state)
 static void labels_hold_no_secret_no_address_and_no_control(void **state)
 {
 	static const char *const secrets[] = {"the-secret-key"};
-	char longest[1000], *text;
+	char *text;
+	char longest[1000];
 
 	(void)state;
 	known_secrets_add(secrets, 1);
@@ -152,7 +156,8 @@ static void labels_hold_no_secret_no_address_and_no_control(void **state)
 
 static void names_beyond_the_bound_are_counted_as_other(void **state)
 {
-	char *text, name[64];
+	char *text;
+	char name[64];
 
 	(void)state;
 	for (int round = 0; round < 2; round++) {
@@ -200,8 +205,9 @@ static void histograms_are_cumulative_with_inclusive_bounds(void **state)
 
 static void past_the_bound_series_run_together_as_other(void **state)
 {
-	char name[32], *text;
 	unsigned lines = 0;
+	char *text;
+	char name[32];
 
 	(void)state;
 	for (int i = 0; i < 6000; i++) {

@@ -30,8 +30,10 @@ static struct node *map(const char *file, unsigned line)
 
 static void paths_name_the_place_whichever_end_was_built_first(void **state)
 {
-	struct node *root = map("a.yaml", 1), *sources = map("a.yaml", 2), *list = node_new(NODE_LIST, "a.yaml", 3, 5),
-		    *step = map("a.yaml", 3);
+	struct node *root = map("a.yaml", 1);
+	struct node *sources = map("a.yaml", 2);
+	struct node *list = node_new(NODE_LIST, "a.yaml", 3, 5);
+	struct node *step = map("a.yaml", 3);
 
 	(void)state;
 	/* Built from the leaves … */
@@ -72,7 +74,11 @@ static void members_are_found_by_key(void **state)
 /* base: {a: 1, m: {x: 1, y: 2}, l: [1, 2]}; over: {m: {y: 3, z: 4}, l: [9], n: new} */
 static void an_overlay_merges_mappings_and_replaces_the_rest(void **state)
 {
-	struct node *base = map("base.yaml", 1), *over = map("over.yaml", 1), *m, *l, *all;
+	struct node *base = map("base.yaml", 1);
+	struct node *over = map("over.yaml", 1);
+	struct node *m;
+	struct node *l;
+	struct node *all;
 	const struct node *merged;
 
 	(void)state;
@@ -127,7 +133,8 @@ static char *printed(const struct problems *p)
 
 static void problems_name_file_line_column_and_path(void **state)
 {
-	struct node *root = map("a.yaml", 1), *n = scalar("x", "a.yaml", 7);
+	struct node *root = map("a.yaml", 1);
+	struct node *n = scalar("x", "a.yaml", 7);
 	struct problems p = {0};
 	char *text;
 
@@ -174,8 +181,10 @@ static void past_the_bound_problems_are_only_counted(void **state)
 static void a_freed_text_is_wiped(void **state)
 {
 	static const char before[] = "written over by the allocator, perhaps: ";
-	char secret[] = "hush of some length", hidden[sizeof(secret)];
-	struct node *tree = node_new(NODE_MAP, "f", 1, 1), *copy;
+	char secret[] = "hush of some length";
+	struct node *tree = node_new(NODE_MAP, "f", 1, 1);
+	char hidden[sizeof(secret)];
+	struct node *copy;
 
 	(void)state;
 	if (memory_can_be_searched()) {

@@ -36,9 +36,9 @@ static void ended(FILE *f, const char *expected)
 
 static void formats_are_those_of_printf(void **state)
 {
-	char expected[500];
 	FILE *f = begin();
 	size_t size = 123;
+	char expected[500];
 
 	(void)state;
 	out_to(f, "%d|%5d|%-5d|%05d|%u|%x|%lld|%ld|%zu|%jd|%.1f|%g|%c|%%|%s|%10s|%-10s|%.3s|%*s|%-*s|%.*s|…\n", -7, 42,

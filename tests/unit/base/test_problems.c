@@ -37,7 +37,8 @@ static char *texts(const struct problems *p)
 
 static void problems_come_in_the_order_of_their_places_and_once(void **state)
 {
-	CLEANUP(mem_freep) char *before = NULL, *after = NULL;
+	CLEANUP(mem_freep) char *before = NULL;
+	CLEANUP(mem_freep) char *after = NULL;
 	struct problems p = {0};
 
 	(void)state;

@@ -74,7 +74,11 @@ static void the_base64_of_anything_with_a_secret_is_struck(void **state)
 				CLEANUP(mem_freep)
 				char *plain = mem_fmt("%.*s%s%.*s", (int)user, "deskbri:", KEY, (int)behind, "???");
 				CLEANUP(mem_freep)
-				char *base64 = digest_base64(plain, strlen(plain)), *text = NULL, *redacted = NULL;
+				char *base64 = digest_base64(plain, strlen(plain));
+				CLEANUP(mem_freep)
+				char *text = NULL;
+				CLEANUP(mem_freep)
+				char *redacted = NULL;
 
 				for (char *c = base64; form == 1 && *c != '\0'; c++)
 					*c = (char)(*c == '+' ? '-' : *c == '/' ? '_' : *c);
@@ -96,7 +100,8 @@ static void the_base64_of_anything_with_a_secret_is_struck(void **state)
 static void without_secrets_texts_stay(void **state)
 {
 	struct redactor *none = redactor_new(NULL, 0);
-	CLEANUP(mem_freep) char *a = redact(NULL, KEY), *b = redact(none, "%41 " KEY);
+	CLEANUP(mem_freep) char *a = redact(NULL, KEY);
+	CLEANUP(mem_freep) char *b = redact(none, "%41 " KEY);
 
 	(void)state;
 	assert_string_equal(a, KEY);
@@ -106,8 +111,10 @@ static void without_secrets_texts_stay(void **state)
 
 static void former_secrets_stay_known(void **state)
 {
-	static const char *const first[] = {KEY, "the first password"}, *const second[] = {"another-key-0123"};
-	CLEANUP(mem_freep) char *redacted = NULL, *cleaned = NULL;
+	static const char *const first[] = {KEY, "the first password"};
+	static const char *const second[] = {"another-key-0123"};
+	CLEANUP(mem_freep) char *redacted = NULL;
+	CLEANUP(mem_freep) char *cleaned = NULL;
 
 	(void)state;
 	known_secrets_forget();
@@ -159,8 +166,8 @@ static void no_secret_gets_through(void **state)
 
 	(void)state;
 	for (int round = 0; round < 20000; round++) {
-		char text[1000];
 		size_t len = 0;
+		char text[1000];
 		char *redacted;
 
 		for (const char *c = value; *c != '\0'; c++) {

@@ -11,9 +11,15 @@
 
 static void the_same_are_the_same_texts_in_the_same_order(void **unused)
 {
-	static char *ab[] = {(char *)"a", (char *)"b"}, *ba[] = {(char *)"b", (char *)"a"};
-	const struct strings none = {0}, first = {ab, 2}, second = {ba, 2}, less = {ab, 1};
-	char other_a[] = "a", other_b[] = "b", *copies[] = {other_a, other_b};
+	static char *ab[] = {(char *)"a", (char *)"b"};
+	static char *ba[] = {(char *)"b", (char *)"a"};
+	const struct strings none = {0};
+	const struct strings first = {ab, 2};
+	const struct strings second = {ba, 2};
+	const struct strings less = {ab, 1};
+	char other_a[] = "a";
+	char other_b[] = "b";
+	char *copies[] = {other_a, other_b};
 	const struct strings copy = {copies, 2};
 
 	(void)unused;
@@ -26,8 +32,9 @@ static void the_same_are_the_same_texts_in_the_same_order(void **unused)
 
 static void copies_are_added_and_found(void **unused)
 {
-	char text[] = "a", name[8];
+	char text[] = "a";
 	struct strings l = {0};
+	char name[8];
 
 	(void)unused;
 	assert_false(strings_have(&l, "a"));

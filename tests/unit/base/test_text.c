@@ -34,7 +34,9 @@ static void case_is_ascii_only(void **state)
 
 static void trimming_takes_blanks_at_both_ends(void **state)
 {
-	char around[] = " \t jo e\r\n", blank[] = " \n", none[] = "";
+	char around[] = " \t jo e\r\n";
+	char blank[] = " \n";
+	char none[] = "";
 
 	(void)state;
 	assert_string_equal(text_trim(around), "jo e");
@@ -200,8 +202,8 @@ static void pairs_keep_their_order_and_the_first_counts(void **state)
 
 static void error_text_is_prefixed_and_cut(void **state)
 {
-	char longest[ERR_TEXT_MAX + 100];
 	struct err e = {0};
+	char longest[ERR_TEXT_MAX + 100];
 
 	(void)state;
 	assert_int_equal(err_set(NULL, -EIO, "nobody asks"), -EIO);
@@ -345,10 +347,13 @@ static void digits_are_a_number(void **state)
 static void names_are_joined_for_a_message(void **state)
 {
 	static const char *const names[] = {"ready", "delivered", "dead"};
+	CLEANUP(mem_freep) char *none = text_join(names, 0, " or ");
+	CLEANUP(mem_freep) char *one = text_join(names, 1, " or ");
+	CLEANUP(mem_freep) char *two = text_join(names, 2, " or ");
+	CLEANUP(mem_freep) char *three = text_join(names, 3, " or ");
+	CLEANUP(mem_freep) char *list = text_join(names, 3, ", ");
+	CLEANUP(mem_freep) char *cut = NULL;
 	const char *many[TEXT_JOIN_MAX];
-	CLEANUP(mem_freep) char *none = text_join(names, 0, " or "), *one = text_join(names, 1, " or ");
-	CLEANUP(mem_freep) char *two = text_join(names, 2, " or "), *three = text_join(names, 3, " or ");
-	CLEANUP(mem_freep) char *list = text_join(names, 3, ", "), *cut = NULL;
 
 	(void)state;
 	assert_string_equal(none, "");

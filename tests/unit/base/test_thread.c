@@ -42,9 +42,10 @@ static void *write_letters(void *arg)
 static void each_writers_mail_comes_in_order_and_whole(void **state)
 {
 	struct mailbox *m = mailbox_new();
+	int expected[WRITERS] = {0};
+	int got = 0;
 	struct writer writers[WRITERS];
 	pthread_t threads[WRITERS];
-	int expected[WRITERS] = {0}, got = 0;
 
 	(void)state;
 	for (int i = 0; i < WRITERS; i++) {
@@ -52,7 +53,8 @@ static void each_writers_mail_comes_in_order_and_whole(void **state)
 		thread_start(&threads[i], "writer", write_letters, &writers[i]);
 	}
 	while (got < WRITERS * LETTERS) {
-		struct message *message, *next;
+		struct message *message;
+		struct message *next;
 
 		mailbox_wait(m, CLOCK_NEVER_MS);
 		message = mailbox_take(m);
@@ -89,7 +91,8 @@ static void waiting_ends_when_the_time_has_come(void **state)
 static void waiting_is_over_where_mail_is_there_already(void **state)
 {
 	struct mailbox *m = mailbox_new();
-	struct message one = {.kind = 1}, two = {.kind = 2};
+	struct message one = {.kind = 1};
+	struct message two = {.kind = 2};
 
 	(void)state;
 	mailbox_post(m, &one);

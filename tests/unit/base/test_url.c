@@ -67,7 +67,8 @@ static void the_text_counts_as_it_stands(void **state)
 {
 	(void)state;
 	for (const struct row *r = rows; r < rows + sizeof(rows) / sizeof(*rows); r++) {
-		CLEANUP(mem_freep) char *host = url_host(r->text), *authority = NULL;
+		CLEANUP(mem_freep) char *host = url_host(r->text);
+		CLEANUP(mem_freep) char *authority = NULL;
 		struct url u = {0};
 
 		if (url_split(r->text, &u))

@@ -102,8 +102,8 @@ static void a_relative_unix_path_is_told(void **state)
 
 static void a_long_unix_path_is_refused(void **state)
 {
-	struct http_address a;
 	char text[200] = "unix:/";
+	struct http_address a;
 	struct err e;
 
 	(void)state;
@@ -146,7 +146,8 @@ static void the_bound_port_is_told(void **state)
 
 static void an_unix_socket_takes_the_place_of_a_dead_one_only(void **state)
 {
-	CLEANUP(mem_freep) char *text = mem_fmt("unix:%s/s", dir), *bound = NULL;
+	CLEANUP(mem_freep) char *text = mem_fmt("unix:%s/s", dir);
+	CLEANUP(mem_freep) char *bound = NULL;
 	const char *path = text + 5;
 	struct http_address a;
 	struct stat st;

@@ -65,10 +65,10 @@ static void a_quarter_is_kept_for_small_bodies_and_a_holder_takes_a_quarter_of_t
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct budget *b = budget_new(64 * MIB);
+		size_t n = 0;
 		static struct reservation reservations[2048];
 		struct reservation reservation;
 		struct ip ip;
-		size_t n = 0;
 
 		for (size_t k = 0; k < 4; k++)
 			for (unsigned m = 0; m < rows[i].there[k].n; m++, n++) {
@@ -162,7 +162,9 @@ static size_t any_size(void)
 static bool model_may(const struct reservation *reservations, const unsigned *addresses, size_t at, size_t bytes,
 		      size_t max)
 {
-	size_t all = bytes, large = bytes > SMALL ? bytes : 0, mine = bytes;
+	size_t all = bytes;
+	size_t large = bytes > SMALL ? bytes : 0;
+	size_t mine = bytes;
 
 	if (bytes <= reservations[at].bytes)
 		return true;
@@ -182,11 +184,14 @@ static void whatever_is_asked_the_answer_is_the_models_and_the_sums_come_back_to
 	for (int round = 0; round < 20; round++) {
 		struct reservation reservations[RESERVATIONS] = {0};
 		unsigned addresses[RESERVATIONS] = {0};
-		size_t max = MIB + dice_roll(64 * MIB), granted = 0;
+		size_t max = MIB + dice_roll(64 * MIB);
+		size_t granted = 0;
 		struct budget *b = budget_new(max);
 
 		for (int step = 0; step < 5000; step++) {
-			size_t at = dice_roll(RESERVATIONS), bytes = any_size(), before;
+			size_t at = dice_roll(RESERVATIONS);
+			size_t bytes = any_size();
+			size_t before;
 			bool may;
 
 			if (reservations[at].bytes == 0) {

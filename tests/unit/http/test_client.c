@@ -48,9 +48,11 @@ static struct peer {
 /* Reads one request into peer.received; false: the connection has ended. */
 static bool peer_receive(int fd)
 {
+	size_t start = peer.received.len;
+	size_t body = 0;
+	char *end = NULL;
 	static char chunk[65536];
-	size_t start = peer.received.len, body = 0;
-	char *end = NULL, *length;
+	char *length;
 	ssize_t n;
 
 	while (!end || peer.received.len < (size_t)(end - peer.received.data) + 4 + body) {
@@ -261,8 +263,8 @@ static void a_long_body_does_not_wait_for_100(void **state)
 	static const char *const answers[] = {OK_TEXT, NULL};
 	struct http_client *c = http_client_new(NULL);
 	size_t len = 3 << 20;
-	struct answer a;
 	char *body = mem_new(len, 1);
+	struct answer a;
 
 	(void)state;
 	memset(body, 'x', len);
@@ -373,7 +375,8 @@ static void a_peer_that_never_answers_times_out(void **state)
 
 static void nobody_listening_is_a_failure_to_connect(void **state)
 {
-	CLEANUP(mem_freep) char *address = NULL, *url = NULL;
+	CLEANUP(mem_freep) char *address = NULL;
+	CLEANUP(mem_freep) char *url = NULL;
 	struct http_address a;
 	int fd;
 
@@ -473,7 +476,8 @@ static void freeing_aborts_what_runs(void **state)
 {
 	static const char *const answers[] = {HANG, NULL};
 	struct http_client *c = http_client_new(NULL);
-	struct answer a = {0}, b = {0};
+	struct answer a = {0};
+	struct answer b = {0};
 	struct http_request request = {.method = "GET"};
 
 	(void)state;

@@ -157,8 +157,8 @@ static void *leave(void *arg)
 
 static void the_wait_ends_with_the_last_newcomer(void **state)
 {
-	struct conn *one = conn_opened(*state, NO_SOCKET, NULL, false),
-		    *two = conn_opened(*state, NO_SOCKET, NULL, false);
+	struct conn *one = conn_opened(*state, NO_SOCKET, NULL, false);
+	struct conn *two = conn_opened(*state, NO_SOCKET, NULL, false);
 	pthread_t waiter, leaving;
 
 	thread_start(&waiter, "hearing", wait_headers, one);
@@ -238,7 +238,8 @@ static void one_address_holds_so_many_and_the_others_are_left_alone(void **state
 {
 	static const char *const uncounted[] = {"127.0.0.1", "::1", NULL};
 	struct conn_limits *cl = make(FAR_MS, FAR_MS, 0, PER_ADDRESS);
-	struct guest crowd[3 * PER_ADDRESS], other = arrive(cl, "192.0.2.2"), free_ones[3 * 2 * PER_ADDRESS];
+	struct guest other = arrive(cl, "192.0.2.2");
+	struct guest crowd[3 * PER_ADDRESS], free_ones[3 * 2 * PER_ADDRESS];
 
 	(void)state;
 	for (size_t i = 0; i < 3 * PER_ADDRESS; i++)
@@ -260,7 +261,8 @@ static void one_address_holds_so_many_and_the_others_are_left_alone(void **state
 
 static void an_ipv6_host_is_counted_by_its_64(void **state)
 {
-	struct guest crowd[2 * PER_ADDRESS], neighbour = arrive(*state, "2001:db8:0:2::1");
+	struct guest neighbour = arrive(*state, "2001:db8:0:2::1");
+	struct guest crowd[2 * PER_ADDRESS];
 
 	for (size_t i = 0; i < 2 * PER_ADDRESS; i++) {
 		CLEANUP(mem_freep) char *from = mem_fmt("2001:db8:0:1::%zx", i + 1);
@@ -305,7 +307,9 @@ static void wait_until_cut(const struct guest *g)
 static void a_request_has_its_time_from_the_beginning_whatever_comes_of_it(void **state)
 {
 	struct conn_limits *cl = make(SOON_MS, FAR_MS, 0, 0);
-	struct guest slow = arrive(cl, "192.0.2.9"), busy = arrive(cl, NULL), idle = arrive(cl, NULL);
+	struct guest slow = arrive(cl, "192.0.2.9");
+	struct guest busy = arrive(cl, NULL);
+	struct guest idle = arrive(cl, NULL);
 
 	(void)state;
 	make_idle(&idle);
@@ -332,7 +336,8 @@ static void a_request_has_its_time_from_the_beginning_whatever_comes_of_it(void 
 static void idle_has_a_time_of_its_own_and_is_no_slowness(void **state)
 {
 	struct conn_limits *cl = make(FAR_MS, SOON_MS, 0, 0);
-	struct guest idle = arrive(cl, NULL), unproven = arrive(cl, NULL);
+	struct guest idle = arrive(cl, NULL);
+	struct guest unproven = arrive(cl, NULL);
 
 	(void)state;
 	assert_true(conn_headers_complete(unproven.conn) && conn_request_complete(unproven.conn));
@@ -374,7 +379,8 @@ static unsigned sleeps(void)
 static void good_requests_do_not_wake_the_thread_that_cuts_off(void **state)
 {
 	struct conn *c = conn_opened(*state, NO_SOCKET, NULL, false);
-	unsigned before = sleeps(), woken;
+	unsigned before = sleeps();
+	unsigned woken;
 
 	for (int i = 0; i < 2000; i++) {
 		conn_request_began(c);

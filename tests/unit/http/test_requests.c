@@ -91,9 +91,10 @@ static int dial(void)
  * the connection. */
 static const char *exchange_by(const char *request, size_t len, size_t at_a_time)
 {
-	static char text[1 << 16];
-	int fd = dial(), on = 1;
+	int fd = dial();
+	int on = 1;
 	size_t got = 0;
+	static char text[1 << 16];
 	ssize_t n;
 
 	assert_return_code(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)), errno);
@@ -131,7 +132,8 @@ struct row {
 
 static void assert_row(const struct row *r, const char *found)
 {
-	size_t len = strlen(found), end = r->answer ? strlen(r->answer) : 0;
+	size_t len = strlen(found);
+	size_t end = r->answer ? strlen(r->answer) : 0;
 	bool good;
 
 	if (r->answer)
@@ -325,10 +327,10 @@ static size_t number_behind(const char *text, const char *label)
  * process. */
 static size_t heap_in_use(void)
 {
-	CLEANUP(mem_freep) char *text = NULL;
-	const char *totals;
 	size_t size;
+	CLEANUP(mem_freep) char *text = NULL;
 	FILE *f = open_memstream(&text, &size);
+	const char *totals;
 
 	assert_non_null(f);
 	assert_int_equal(malloc_info(0, f), 0);

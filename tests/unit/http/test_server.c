@@ -66,8 +66,8 @@ static void count(int *which)
 
 static void wait_for(const int *which, int n)
 {
-	struct timespec until;
 	int r = 0;
+	struct timespec until;
 
 	(void)clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += PATIENCE_MS / 1000;
@@ -176,8 +176,8 @@ static void on_done(void *ctx, struct http_exchange *x)
 
 static void resume(struct request_state *v)
 {
-	char text[64];
 	int kind = v->message.kind;
+	char text[64];
 
 	if (kind != RESUME_ANSWER) {
 		http_resume_cut(v->x, kind == RESUME_RESET);
@@ -192,7 +192,8 @@ static void *resume_all(void *arg)
 {
 	(void)arg;
 	for (;;) {
-		struct message *message, *next;
+		struct message *message;
+		struct message *next;
 
 		mailbox_wait(fix.mailbox, CLOCK_NEVER_MS);
 		(void)pthread_mutex_lock(&fix.lock);
@@ -311,8 +312,8 @@ static void say(int fd, const char *text)
 /* Reads everything until the other side closes, and closes too. A "!" at the end stands for a reset. */
 static const char *receive(int fd)
 {
-	static char text[1 << 20];
 	size_t len = 0;
+	static char text[1 << 20];
 	ssize_t n;
 
 	while ((n = recv(fd, text + len, sizeof(text) - len - 2, 0)) > 0)
@@ -546,8 +547,8 @@ static void a_body_of_exactly_the_limit_is_taken(void **state)
 
 static void a_chunked_body_beyond_the_limit_is_413_and_never_complete(void **state)
 {
-	static char chunk[2048 + 16];
 	int fd = dial();
+	static char chunk[2048 + 16];
 
 	(void)state;
 	(void)snprintf(chunk, sizeof(chunk), "800\r\n%2048s\r\n", "x");
@@ -562,8 +563,9 @@ static void a_chunked_body_beyond_the_limit_is_413_and_never_complete(void **sta
 
 static void an_endless_chunked_body_is_cut_off(void **state)
 {
+	int fd = dial();
+	int sent = 0;
 	static char chunk[2048 + 16];
-	int fd = dial(), sent = 0;
 
 	(void)state;
 	(void)snprintf(chunk, sizeof(chunk), "800\r\n%2048s\r\n", "x");
@@ -727,7 +729,8 @@ static void broken_requests_leave_no_trace(void **state)
 
 static void head_has_the_length_and_no_body(void **state)
 {
-	const char *answer = exchange("HEAD /x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"), *length;
+	const char *answer = exchange("HEAD /x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+	const char *length;
 
 	(void)state;
 	assert_status(answer, 200);
@@ -760,7 +763,9 @@ static void a_cut_exchange_ends_without_an_answer(void **state)
 static void a_silent_client_is_cut_off(void **state)
 {
 	int64_t before = clock_mono_ms();
-	int in_headers = dial(), in_body = dial(), idle = dial();
+	int in_headers = dial();
+	int in_body = dial();
+	int idle = dial();
 
 	(void)state;
 	say(in_headers, "POST / HTTP/1.1\r\nHos");
@@ -846,7 +851,8 @@ static void a_passed_socket_lives_on_after_quiesce_and_stop(void **state)
 
 static void after_quiesce_living_connections_are_served_and_new_ones_wait(void **state)
 {
-	int living = dial(), late;
+	int living = dial();
+	int late;
 	char answer[4096];
 	struct pollfd p;
 	ssize_t n;

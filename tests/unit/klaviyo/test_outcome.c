@@ -46,8 +46,8 @@ static struct outcome_verdict outcome_for(enum lane lane, const struct row *row)
 {
 	struct outcome_answer a = {
 		.lane = lane, .status = row->status, .type = row->type, .body = row->body, .secrets = secrets};
-	struct outcome_verdict v;
 	struct pairs headers = {0};
+	struct outcome_verdict v;
 
 	pairs_add(&headers, "Server", "cloudflare");
 	if (row->header)
@@ -62,8 +62,8 @@ static struct outcome_verdict outcome_for(enum lane lane, const struct row *row)
 static void run(const struct row *rows, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		struct outcome_verdict single = outcome_for(LANE_SINGLE, &rows[i]),
-				       bulk = outcome_for(LANE_BULK, &rows[i]);
+		struct outcome_verdict single = outcome_for(LANE_SINGLE, &rows[i]);
+		struct outcome_verdict bulk = outcome_for(LANE_BULK, &rows[i]);
 
 		if (single.outcome != rows[i].single || bulk.outcome != rows[i].bulk)
 			fail_msg("row %zu (%u, %s): single %s, bulk %s", i, rows[i].status,

@@ -42,8 +42,9 @@ static void assert_never_above(const int64_t *sent, size_t n, int64_t length_ms,
 /* Sends as often as the quota allows for `duration_ms`, with occasional pauses of its own. */
 static size_t greedy(struct quota *q, int64_t *sent, int64_t duration_ms, unsigned seed)
 {
-	int64_t now_ms = START_MS, next_ms;
+	int64_t now_ms = START_MS;
 	size_t n = 0;
+	int64_t next_ms;
 
 	while (now_ms < START_MS + duration_ms && n < SENT_MAX) {
 		next_ms = quota_next_ms(q, 0, now_ms);

@@ -63,7 +63,8 @@ static void a_single_event_has_exactly_these_bytes(void **state)
 static void the_same_event_gives_the_same_bytes_later(void **state)
 {
 	struct event e = sample();
-	CLEANUP(mem_freep) char *first = body_of(&e, TIME_MS), *later = body_of(&e, TIME_MS + CLOCK_DAY_MS);
+	CLEANUP(mem_freep) char *first = body_of(&e, TIME_MS);
+	CLEANUP(mem_freep) char *later = body_of(&e, TIME_MS + CLOCK_DAY_MS);
 
 	(void)state;
 	assert_string_equal(first, later);
@@ -107,7 +108,8 @@ static struct json_object *tree_of(const char *text)
 
 static struct json_object *tree_resource(const char *type, struct json_object *attributes)
 {
-	struct json_object *outer = json_object_new_object(), *data = json_object_new_object();
+	struct json_object *outer = json_object_new_object();
+	struct json_object *data = json_object_new_object();
 
 	json_set_str(data, "type", type);
 	tree_put(data, "attributes", attributes);
@@ -118,9 +120,13 @@ static struct json_object *tree_resource(const char *type, struct json_object *a
 /* Writes the whole body by json-c, built as one tree. */
 static char *body_by_trees(const struct event *e, int64_t now_ms)
 {
-	struct json_object *attributes = json_object_new_object(), *metric = json_object_new_object();
-	struct json_object *person = json_object_new_object(), *profile = tree_of(e->profile), *body;
-	char time[CLOCK_ISO_MAX], *text;
+	struct json_object *attributes = json_object_new_object();
+	struct json_object *metric = json_object_new_object();
+	struct json_object *person = json_object_new_object();
+	struct json_object *profile = tree_of(e->profile);
+	struct json_object *body;
+	char *text;
+	char time[CLOCK_ISO_MAX];
 
 	tree_put(attributes, "properties", tree_of(e->properties));
 	clock_iso(e->time_ms, time);
@@ -177,8 +183,10 @@ static void stored_text_goes_into_the_body_as_it_is(void **state)
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		for (size_t j = 0; j < sizeof(texts) / sizeof(texts[0]); j++)
 			for (size_t k = 0; k <= sizeof(values) / sizeof(values[0]); k++) {
-				CLEANUP(mem_freep) char *properties = stored(texts[i]), *profile = stored(texts[j]);
-				CLEANUP(mem_freep) char *body = NULL, *expected = NULL;
+				CLEANUP(mem_freep) char *properties = stored(texts[i]);
+				CLEANUP(mem_freep) char *profile = stored(texts[j]);
+				CLEANUP(mem_freep) char *body = NULL;
+				CLEANUP(mem_freep) char *expected = NULL;
 
 				e.properties = properties;
 				e.profile = profile;
@@ -255,7 +263,8 @@ static void stored_text_that_does_not_read_is_told(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		struct event properties = sample(), profile = sample();
+		struct event properties = sample();
+		struct event profile = sample();
 		char *body = NULL;
 
 		properties.properties = (char *)bad[i];
@@ -342,8 +351,8 @@ static void a_revision_ends_two_years_after_its_date(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		int64_t now_ms;
 		long days = 0;
+		int64_t now_ms;
 
 		assert_int_equal(clock_parse(rows[i].now, strlen(rows[i].now), &now_ms), 0);
 		assert_int_equal(request_revision_days_left(rows[i].revision, now_ms, &days), rows[i].r);
