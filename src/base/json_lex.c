@@ -265,7 +265,7 @@ static const char *lex_next(struct lexer *l, enum expect *next)
 	case EXPECT_NOTHING:
 		break;
 	}
-	return "something stands behind the value";
+	return "there is text after the value";
 }
 
 void json_lex(const char *text, size_t len, struct buf *to, struct json_lexed *ret)

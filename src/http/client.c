@@ -201,7 +201,7 @@ static void fill_response(struct transfer *transfer, CURLcode code)
 	if (response->failure == HTTP_OK)
 		response->error[0] = '\0';
 	else if (response->failure == HTTP_TOO_LONG)
-		set_error(response, "the answer is longer than what is taken");
+		set_error(response, "the answer is longer than the limit");
 	else if (response->error[0] == '\0')
 		set_error(response, curl_easy_strerror(code));
 	(void)curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
@@ -215,14 +215,13 @@ static const char *remedy_of(enum http_failure failure, const char *issuer)
 {
 	switch (failure) {
 	case HTTP_TLS:
-		return "the port speaks no TLS, or no version that is spoken here: see that the URL's port is right";
+		return "the port speaks no TLS, or no version that deskbridge speaks: check the URL's port";
 	case HTTP_ISSUER:
 		return issuer;
 	case HTTP_EXPIRED:
-		return "it is not valid at this time: its owner puts a new one there, unless this machine's clock is "
-		       "wrong";
+		return "it is not valid at this time: the server needs a new one, unless this machine's clock is wrong";
 	case HTTP_OTHER_HOST:
-		return "the certificate is for other hosts: the URL has to name one that stands in it";
+		return "the certificate is for other hosts: the URL must name one of them";
 	default:
 		return NULL;
 	}
