@@ -37,7 +37,7 @@ void digest_hmac_end(struct digest_hmac *h, unsigned char *out); /* writes diges
 /* True where both are equal. The time that it takes depends on the lengths only. */
 bool digest_equal(const void *a, size_t a_len, const void *b, size_t b_len);
 
-void digest_random(void *out, size_t n);
+void digest_random(void *out, size_t n);  /* cryptographically secure */
 uint64_t digest_random_below(uint64_t n); /* uniform in 0…n-1; n must not be 0 */
 
 /* Base64 (RFC 4648). The caller owns the texts. Decoding returns -EINVAL for anything that is not base64, blanks and

@@ -27,6 +27,7 @@ enum escape {
 	ESCAPE_JSON,
 };
 
+/* Adds the escaped text. */
 void escape_add(struct buf *to, const char *text, enum escape how);
 /* Escapes as ESCAPE_LINE. The caller owns the result. */
 char *escape_text(const char *text) __attribute__((warn_unused_result));

@@ -14,6 +14,7 @@
 
 #define KNOWN_SECRETS_FORMER_MAX 1024
 
+/* Adds copies of n values. Those shorter than REDACT_LENGTH_MIN are ignored. */
 void known_secrets_add(const char *const *values, size_t n);
 /* Returns the secrets known now, with a reference for the caller (redactor_unref). NULL: none. */
 struct redactor *known_secrets_get(void);

@@ -46,10 +46,11 @@ struct log_about {
 
 /* Call once before the threads start, and again at each reload. level: a syslog priority. */
 void log_setup(enum log_format format, int level, bool personal_data);
-bool log_wants(int level);
+bool log_wants(int level); /* true where lines of that level are logged */
 /* True where systemd reads stderr into its journal. */
 bool log_stderr_is_journal(void);
 
+/* Formats, cleans and writes one line, if the level is logged. Keeps errno. about: NULL allowed. */
 void log_write(int level, const struct log_about *about, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 #define log_error(about, ...) log_write(LOG_ERR, about, __VA_ARGS__)

@@ -48,6 +48,7 @@ void metrics_observe(enum metric m, double seconds); /* adds an observation to a
 /* Calls fn for every series of a counter or gauge, in order of first use, without the lock. Labels that the metric does
  * not have are NULL. */
 void metrics_each(enum metric m, void (*fn)(void *ctx, const char *const labels[3], double value), void *ctx);
+/* Adds all metrics as Prometheus text. */
 void metrics_render(struct buf *to);
 /* For tests and the documentation check: the n-th name, type and help. Returns 0 past the end. */
 int metrics_describe(unsigned n, const char **ret_name, const char **ret_type, const char **ret_help);

@@ -32,11 +32,12 @@ struct node {
 	size_t n;
 };
 
+/* Makes a node without children, text and key; its path is "". file: copied; NULL: "". */
 struct node *node_new(enum node_type type, const char *file, unsigned line, unsigned column);
 /* Makes a node with the file, line, column and path of `origin`, for problems that are found in it. */
 struct node *node_new_at(enum node_type type, const struct node *origin);
 void node_add(struct node *parent, const char *key_or_null, struct node *child); /* parent takes ownership of child */
-struct node *node_dup(const struct node *n);
+struct node *node_dup(const struct node *n);                                     /* copies the whole tree */
 void node_free(struct node *n); /* wipes the texts, which may be secrets; NULL allowed */
 static inline void node_freep(struct node **n)
 {

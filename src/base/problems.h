@@ -54,6 +54,7 @@ void problems_error_at(struct problems *p, const char *file, unsigned line, unsi
 void problems_sort(struct problems *p, size_t from, const char *file);
 /* Returns the problem's place, "FILE:LINE:COLUMN: PATH: ", as far as it is known, or "". The caller owns it. */
 char *problem_location(const struct problem *one) __attribute__((warn_unused_result));
+/* Prints all problems through base/out, then how many more were counted. */
 void problems_print(const struct problems *p, FILE *to);
 void problems_done(struct problems *p);
 

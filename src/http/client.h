@@ -35,9 +35,9 @@ struct http_request {
 	size_t body_len;
 	int64_t connect_timeout_ms; /* 0: 10 s */
 	int64_t timeout_ms;         /* of the whole transfer; 0: 30 s */
-	size_t max_answer;       /* most bytes of the answer's body; a longer one fails with HTTP_TOO_LONG; 0: 64 KiB */
-	const char *unix_socket; /* connect to this socket, not to the URL's host; NULL: no */
-	bool fresh;              /* use a new connection; no caller yet, for bulk requests */
+	size_t max_answer;          /* limit of the answer's body; a longer one is HTTP_TOO_LONG; 0: 64 KiB */
+	const char *unix_socket;    /* connect to this socket, not to the URL's host; NULL: no */
+	bool fresh;                 /* use a new connection; no caller yet, for bulk requests */
 	/* Certificates of authorities (PEM) to trust for this transfer instead of the system's; NULL: the system's.
 	 * Connections that were made with other authorities are not reused. */
 	const char *authorities;

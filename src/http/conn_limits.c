@@ -161,7 +161,7 @@ static void conn_cut(struct conn *c)
 	(void)shutdown(c->fd, SHUT_RDWR);
 }
 
-/* Its first headers are complete, or will never come. */
+/* Notes that the connection's first headers are complete, or will never come. */
 static void conn_is_known(struct conn *c)
 {
 	struct conn_limits *cl = c->owner;

@@ -28,9 +28,9 @@
 /* ---- connections ------------------------------------------------------------------------------------------------- */
 
 /*
- * What libmicrohttpd's socket context points to. It owns the exchange, because libmicrohttpd may give up a request
- * between its request line and the handler without a notice (0.9.75 does where the parameters of a request line need
- * more memory than it has), but it always reports the end of a connection.
+ * The data behind libmicrohttpd's socket context. It owns the exchange, because libmicrohttpd may give up a request
+ * without a notice between its request line and the handler; 0.9.75 does so where the parameters of a request line need
+ * more memory than it has. The end of a connection is always reported.
  */
 struct conn_context {
 	struct conn *conn;
@@ -281,7 +281,7 @@ static enum MHD_Result exchange_piece(struct exchange *e, const char *bytes, siz
 
 static enum MHD_Result exchange_complete(struct exchange *e)
 {
-	/* It was dropped while its last bytes were on their way: an answer could not be sent. */
+	/* The connection was dropped while its last bytes were on their way: an answer could not be sent. */
 	if (!conn_request_complete(e->conn))
 		return MHD_NO;
 	e->state = EXCHANGE_COMPLETING;

@@ -21,7 +21,8 @@
 /* After an early answer a client may send this many bytes beyond max_body before it is cut off, because most clients
  * read only after they have sent everything. */
 #define HTTP_DISCARD_BYTES (8 * 1024 * 1024)
-/* It is also cut off after this many seconds of silence (or the timeout if that is shorter). */
+/* After an early answer a client is also cut off after this many seconds of silence (or the timeout if that is
+ * shorter). */
 #define HTTP_DISCARD_SILENCE_S 2
 
 /* A listening socket with its own libmicrohttpd daemon. */
@@ -131,6 +132,7 @@ static inline bool exchange_is_answered(const struct exchange *e)
 /* Sends an answer before the end of the body, whose rest is discarded. Returns the result for libmicrohttpd's handler;
  * MHD_NO closes the connection. */
 enum MHD_Result exchange_answer_early(struct exchange *e);
+/* Gives the answer to libmicrohttpd. Returns the result for libmicrohttpd's handler. */
 enum MHD_Result exchange_queue_answer(struct exchange *e);
 
 #endif

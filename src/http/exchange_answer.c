@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An answer is sent in two ways: by libmicrohttpd; or directly to the socket during the body, when libmicrohttpd
- * accepts no answer.
+ * An answer is sent in one of two ways. Usually libmicrohttpd sends it. During the body libmicrohttpd accepts no
+ * answer; then it is written directly to the socket.
  */
 #include <config.h>
 
@@ -130,12 +130,12 @@ enum MHD_Result exchange_queue_answer(struct exchange *e)
 
 /*
  * Sends an answer before the body was read. It is written at once, for a client that reads while it sends. Then the
- * connection is half closed, and the rest of the body is read and discarded: closing on unread bytes would reset the
+ * connection is half closed, and the rest of the body is read and discarded. Closing on unread bytes would reset the
  * connection, and a client that reads only after it has sent everything would lose the answer. A client that sends
  * without end is cut off.
  *
  * A client with `Expect` waits for this answer and sends nothing. It gets the answer from libmicrohttpd at once, even
- * if it announced no body: later, libmicrohttpd would first send it 100, or might see that the client has shut its
+ * if it announced no body. Later, libmicrohttpd would first send it 100; or it might see that the client has shut its
  * sending side, and close the connection.
  */
 enum MHD_Result exchange_answer_early(struct exchange *e)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * libmicrohttpd 1.0 checks a head by RFC 9112. Earlier versions pass C strings cut out of the original head, with a NUL
- * in place of each line end: a NUL in the request ends a path or a value early, and a line that begins with NUL ends
+ * in place of each line end. So a NUL in the request ends a path or a value early, and a line that begins with NUL ends
  * the headers. For these versions this file checks that each string begins right after the one before it. That also
  * finds lines that end with LF only and folded lines, which 1.0 refuses.
  */

@@ -6,8 +6,8 @@
  * Life of an exchange (one request and its answer), on one of the pool's threads:
  *   1. begin(x)    The headers have arrived, but not the body. Returns 0 to accept the body; or answers early with
  *                  http_answer() and returns 1. Then the answer is sent at once, the body is discarded, and the
- *                  connection ends. The server still reads some MiB beyond max_body, until 2 s of silence, because
- *                  closing on unread bytes resets the connection, and the client loses the answer.
+ *                  connection ends. The server still reads some MiB beyond max_body, until 2 s of silence: closing on
+ *                  unread bytes would reset the connection, and the client would lose the answer.
  *      reserve(x, n)
  *                  Called before the server holds n bytes of the body in total: the whole Content-Length before the
  *                  first byte, or what a chunked body is about to need, which grows in doubling steps. Returns 0; or
@@ -25,8 +25,9 @@
  *
  * The server itself answers before begin, unless noted:
  * - 400 to a target or a header that RFC 9112 does not allow: control characters (also NUL), an invalid name, lines
- *   that end with LF only, folded lines; two Content-Length or Host; Content-Length together with Transfer-Encoding; a
- *   Transfer-Encoding other than chunked, or in HTTP/1.0;
+ *   that end with LF only, folded lines;
+ * - 400 to two Content-Length or two Host, to Content-Length together with Transfer-Encoding, to a Transfer-Encoding
+ *   other than chunked or in HTTP/1.0;
  * - 417 to an expectation other than 100-continue;
  * - 413 to a body beyond max_body: by its Content-Length before begin; a chunked body after begin, as soon as it is too
  *   long, and then complete is never called;

@@ -80,6 +80,7 @@ struct outcome_verdict {
 	int64_t limit, remaining, reset_s;
 };
 
+/* Decides what an attempt means. Overwrites *ret. */
 void outcome_of(const struct outcome_answer *a, struct outcome_verdict *ret);
 
 #endif

@@ -40,11 +40,12 @@ struct quota {
 	bool probing;           /* one request at a time until a 2xx */
 };
 
+/* Begins with empty windows, probing. */
 void quota_init(struct quota *q, const struct quota_limits *l, int64_t now_ms);
 /* Sets new limits and keeps the counts. */
 void quota_limits(struct quota *q, const struct quota_limits *l);
-/* Returns now_ms where a request may be sent now; else the earliest time to ask again. in_flight matters only while
- * probing: then CLOCK_NEVER_MS until a request returns. */
+/* Returns now_ms if a request may be sent now, else the earliest time to ask again. in_flight matters only while
+ * probing: CLOCK_NEVER_MS until that request returns. */
 int64_t quota_next_ms(struct quota *q, unsigned in_flight, int64_t now_ms);
 void quota_consume(struct quota *q, int64_t now_ms); /* counts a request that is sent */
 /* Takes RateLimit-Remaining and RateLimit-Reset of an answer; -1: not announced. They only lower the budget: until the
