@@ -60,7 +60,7 @@ bool text_is_one_word(const char *s);             /* no blank of ASCII, no contr
 bool text_is_one_line(const char *s, size_t len); /* no control character of ASCII, no line end */
 size_t text_step(const char *s, size_t left); /* bytes of the valid UTF-8 character at s (RFC 3629); 0: invalid, NUL */
 /* Returns the edit distance of a and b, at most cap + 1: insertions, deletions, replacements and swaps of two
- * neighbours, with ASCII case ignored. For text_nearest() and tests. */
+ * neighbours, with ASCII case ignored. For text_nearest(), and for tests. */
 unsigned text_distance(const char *a, const char *b, unsigned cap);
 /* Returns the most likely of n names for a word with a typo (at most a third of its letters, but always one) or an
  * abbreviation; NULL: none is near. Borrowed. */

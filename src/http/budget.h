@@ -34,7 +34,7 @@ struct reservation {
 struct budget *budget_new(size_t max_bytes) MUSTCHECK;
 void budget_free(struct budget *b); /* every reservation must be released; NULL allowed */
 
-/* Returns the limit of one address. For budget_new() and tests. Pure. */
+/* Returns the limit of one address. For budget_new(), and for tests. Pure. */
 size_t budget_share(size_t max_bytes);
 /* Returns the smallest max_bytes with which one address may use `bytes`. Pure. */
 size_t budget_for_share(size_t bytes);
