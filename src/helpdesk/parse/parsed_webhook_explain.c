@@ -190,7 +190,7 @@ void parsed_webhook_explain(const struct parsed_webhook *p, struct buf *to)
 {
 	const struct definition *d = p->definition;
 	struct explanation e = {.d = d, .s = &p->context, .to = to};
-	bool said;
+	bool holds;
 
 	if (!p->has_item) {
 		buf_addf(to, "%s\n", p->result.reason);
@@ -199,10 +199,10 @@ void parsed_webhook_explain(const struct parsed_webhook *p, struct buf *to)
 	if (p->webhook.read)
 		buf_addf(to, "the first reading said %s, and that stands\n", transition_name(p->webhook.transition));
 	/* In the order of evaluation, up to the matcher that holds. */
-	said = explain_matcher("ping", d->ping, &e);
-	for (size_t i = 0; i < MATCH_ORDER_N && !said; i++)
-		said = explain_matcher(transition_name(match_order[i]), d->transitions[match_order[i]], &e);
-	if (!said)
+	holds = explain_matcher("ping", d->ping, &e);
+	for (size_t i = 0; i < MATCH_ORDER_N && !holds; i++)
+		holds = explain_matcher(transition_name(match_order[i]), d->transitions[match_order[i]], &e);
+	if (!holds)
 		(void)explain_matcher("identified", d->identified, &e);
 	explain_value_expr("conversation", d->conversation, &e);
 	explain_value_expr("customer", d->customer, &e);

@@ -77,7 +77,7 @@ static bool is_reported(struct sample_tests *all, const struct sample_test_item 
 	CLEANUP(mem_freep) char *text = NULL;
 	bool reported = all->reported_unreadable;
 
-	if (!all->lost_conversation || !item->parsed->has_item)
+	if (!all->conversation_unresolved || !item->parsed->has_item)
 		return false;
 	text = value_expr_text(all->d->conversation, &item->parsed->context);
 	if (text)
@@ -117,7 +117,7 @@ static bool sample_test_read(struct sample_tests *all, struct sample_test *s, co
 			      "the state \"%s\" of this sample is not one that `states` names at %s: add it",
 			      property_value_shown(result->unknown_state.text, shown), result->unknown_state.reference);
 	if (good)
-		s->said = result->signal.transition;
+		s->actual = result->signal.transition;
 	/* This webhook would be answered without a proof, and lost. */
 	if (result->kind == PARSE_SIGNAL && parsed_webhook_is_setup_probe(all->d, &item->webhook))
 		sample_test_report(
@@ -140,7 +140,7 @@ static void sample_test_open(const struct sample_tests *all, struct sample_test 
 		sample_test_unreadable(all, s->at, e.text);
 		return;
 	}
-	s->apart = true;
+	s->is_split = true;
 	s->items = mem_new(batch_items(batch), sizeof(*s->items));
 	for (; s->n < batch_items(batch); s->n++) {
 		struct sample_test_item *item = &s->items[s->n];
@@ -158,7 +158,7 @@ static bool sample_test_run(struct sample_tests *all, struct sample_test *s)
 {
 	bool good = false;
 
-	if (!s->apart)
+	if (!s->is_split)
 		return false;
 	for (size_t i = 0; i < s->n; i++)
 		good = sample_test_read(all, s, &s->items[i]) || good;
@@ -308,7 +308,7 @@ static void test_all(struct sample_tests *all, const struct node *samples)
 		struct sample_test *s = &all->items[i];
 
 		/* A sample that failed has been reported already. */
-		reached[sample_test_run(all, s) ? s->said : s->transition] = true;
+		reached[sample_test_run(all, s) ? s->actual : s->transition] = true;
 	}
 	/* Reports transitions that the definition has and no sample reaches. */
 	for (enum transition t = TRANSITION_OPENED; t < TRANSITION_EXPIRED; t++)

@@ -14,9 +14,9 @@ struct sample_test {
 	char *name; /* "opened", "also[2]" */
 	enum parse_result_kind kind;
 	enum transition transition; /* its meaning */
-	enum transition said;       /* the transition that was read, where that is right */
+	enum transition actual;     /* the transition that was read, where that is right */
 	struct sample sample;
-	bool apart; /* it was split: items is filled */
+	bool is_split; /* it was split: items is filled */
 	struct sample_test_item {
 		struct webhook webhook; /* headers and query are borrowed from the sample */
 		struct parsed_webhook *parsed;
@@ -31,8 +31,9 @@ struct sample_tests {
 	struct problems *problems;
 	struct sample_test *items;
 	size_t n;
-	bool lost_conversation;   /* a reference of `conversation` finds nothing in any sample, and this was reported */
-	bool reported_unreadable; /* a sample without a conversation was reported */
+	bool conversation_unresolved; /* a reference of `conversation` finds nothing in any sample, and this was
+					 reported */
+	bool reported_unreadable;     /* a sample without a conversation was reported */
 };
 
 /* Adds an error, or a warning where parts of a preset were replaced: its samples do not know the replacements. */
@@ -40,7 +41,7 @@ void sample_test_report(const struct sample_tests *all, const struct node *at, c
 	__attribute__((format(printf, 3, 4)));
 
 /* Reports every reference of the definition that finds nothing in any sample; none where no sample has an item. Fills
- * lost_conversation. */
+ * conversation_unresolved. */
 void sample_tests_find_unresolved(struct sample_tests *all);
 
 #endif

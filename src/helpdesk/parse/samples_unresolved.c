@@ -255,7 +255,7 @@ void sample_tests_find_unresolved(struct sample_tests *all)
 	if (!any_open)
 		return;
 	search_value_expr(&s, node_get(all->root, "conversation"));
-	all->lost_conversation = s.reported > 0;
+	all->conversation_unresolved = s.reported > 0;
 	for (size_t i = 0; i < sizeof(matchers) / sizeof(*matchers); i++)
 		search_matcher(&s, node_get(all->root, matchers[i]));
 	for (size_t i = 0; i < sizeof(exprs) / sizeof(*exprs); i++)

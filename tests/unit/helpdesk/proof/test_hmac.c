@@ -41,10 +41,10 @@ struct named {
 
 struct scheme {
 	const char *yaml, *secret, *body;
-	struct named signature, stamp; /* the header of the time; name NULL: none of its own */
-	struct named other;            /* signed too; name NULL: none */
+	struct named signature, timestamp; /* the header of the time; name NULL: none of its own */
+	struct named other;                /* signed too; name NULL: none */
 	const char *query;
-	int64_t stamp_ms; /* 0: no timestamp */
+	int64_t timestamp_ms; /* 0: no timestamp */
 };
 
 static const struct scheme schemes[] = {
@@ -54,8 +54,8 @@ static const struct scheme schemes[] = {
 	 .secret = KEY,
 	 .body = BODY,
 	 .signature = {"X-Zendesk-Webhook-Signature", "IDxzHRWeIATwpzrbls1BcHb2ambq5O60BCX++1BO6VY="},
-	 .stamp = {"X-Zendesk-Webhook-Signature-Timestamp", "2026-11-21T17:00:00Z"},
-	 .stamp_ms = AT_S},
+	 .timestamp = {"X-Zendesk-Webhook-Signature-Timestamp", "2026-11-21T17:00:00Z"},
+	 .timestamp_ms = AT_S},
 	/* intercom, zammad */
 	{.yaml = "{method: hmac, header: X-Hub-Signature, format: 'sha1={signature}', algorithm: sha1}",
 	 .secret = KEY,
@@ -77,8 +77,8 @@ static const struct scheme schemes[] = {
 	 .secret = KEY,
 	 .body = BODY,
 	 .signature = {"X-Front-Signature", "PfQIzptS45o5wcEY/a2zjLG3Ri7DgH/fEFuTlco+d0I="},
-	 .stamp = {"X-Front-Request-Timestamp", "1795280400123"},
-	 .stamp_ms = AT_MS},
+	 .timestamp = {"X-Front-Request-Timestamp", "1795280400123"},
+	 .timestamp_ms = AT_MS},
 	/* kustomer */
 	{.yaml = "{method: hmac, header: X-Kustomer-Webhook-Signature}",
 	 .secret = KEY,
@@ -92,16 +92,16 @@ static const struct scheme schemes[] = {
 	 .body = BODY,
 	 .signature = {"X-Chatwoot-Signature",
 		       "sha256=9bdd4a3ae1f016e3246a8eedce757d96a06ca7f277bf4989c26ae2683a1172c1"},
-	 .stamp = {"X-Chatwoot-Timestamp", "1795280400"},
-	 .stamp_ms = AT_S},
+	 .timestamp = {"X-Chatwoot-Timestamp", "1795280400"},
+	 .timestamp_ms = AT_S},
 	/* hubspot, version 3 */
 	{.yaml = "{method: hmac, header: X-HubSpot-Signature-v3, encoding: base64, "
 		 "signed: '{method}{url}{body}{timestamp}', timestamp: 'header:X-HubSpot-Request-Timestamp', unit: ms}",
 	 .secret = KEY,
 	 .body = BODY,
 	 .signature = {"X-HubSpot-Signature-v3", "0bE6x6BglOCp3h2ohKld9LI3PtvQRWk3GQyQRMyG//8="},
-	 .stamp = {"X-HubSpot-Request-Timestamp", "1795280400123"},
-	 .stamp_ms = AT_MS},
+	 .timestamp = {"X-HubSpot-Request-Timestamp", "1795280400123"},
+	 .timestamp_ms = AT_MS},
 	/* dixa */
 	{.yaml = "{method: hmac, header: X-DIXA-SIGNATURE, format: 't={timestamp},v1={signature}', key: hex, "
 		 "signed: '{timestamp}.{body}', unit: ms}",
@@ -109,15 +109,15 @@ static const struct scheme schemes[] = {
 	 .body = BODY,
 	 .signature = {"X-DIXA-SIGNATURE",
 		       "t=1795280400123,v1=eb77febe8614ab768996491696a2152113f64a6991d4fe7b44d39a544926cbef"},
-	 .stamp_ms = AT_MS},
+	 .timestamp_ms = AT_MS},
 	/* crisp */
 	{.yaml = "{method: hmac, header: X-Crisp-Signature, signed: '[{timestamp};{body}]', "
 		 "timestamp: 'header:X-Crisp-Request-Timestamp', unit: ms}",
 	 .secret = KEY,
 	 .body = BODY,
 	 .signature = {"X-Crisp-Signature", "bd63d8498908cccf587f306104b89a0e246a444760a2fac35bea576e77a5027f"},
-	 .stamp = {"X-Crisp-Request-Timestamp", "1795280400123"},
-	 .stamp_ms = AT_MS},
+	 .timestamp = {"X-Crisp-Request-Timestamp", "1795280400123"},
+	 .timestamp_ms = AT_MS},
 	/* trengo */
 	{.yaml = "{method: hmac, header: Trengo-Signature, format: '{timestamp};{signature}', "
 		 "signed: '{timestamp}.{body}'}",
@@ -125,7 +125,7 @@ static const struct scheme schemes[] = {
 	 .body = "ticket_id=81&event=TICKET_CLOSED&subject=a%20b",
 	 .signature = {"Trengo-Signature",
 		       "1795280400;cdd12865a06ad60feb6ba272e73cf526e92bc405af16ef75bd07d57d777c6048"},
-	 .stamp_ms = AT_S},
+	 .timestamp_ms = AT_S},
 	/* freescout: the secret is md5 of the application's key and "webhook_key" */
 	{.yaml = "{method: hmac, header: X-FreeScout-Signature, algorithm: sha1, encoding: base64}",
 	 .secret = "22ff6d3d601dca4ca433c3ac5b488ff9",
@@ -141,9 +141,9 @@ static const struct scheme schemes[] = {
 	 .secret = "whsec_AQIDc3RhbmRhcmQgd2ViaG9va3Mga2V5/w==",
 	 .body = BODY,
 	 .signature = {"webhook-signature", "v1,EehCpWbJvETT0udRFbbvf+FeAC+7mJUECZdI4uriWjM="},
-	 .stamp = {"webhook-timestamp", "1795280400"},
+	 .timestamp = {"webhook-timestamp", "1795280400"},
 	 .other = {"webhook-id", "msg_27"},
-	 .stamp_ms = AT_S},
+	 .timestamp_ms = AT_S},
 	/* of no helpdesk: the other keys of the language */
 	{.yaml = "{method: hmac, header: X-S, algorithm: sha512, encoding: base64, key: base64, "
 		 "signed: '{header:X-Event-Id}|{body}|{{x}}'}",
@@ -156,23 +156,23 @@ static const struct scheme schemes[] = {
 	 .secret = KEY,
 	 .body = "{\"meta\":{\"sent\":\"2026-11-21T17:00:00Z\"},\"id\":1}",
 	 .signature = {"X-S", "8336d224335b8be5ad806f50e16beda9e2b3b79b"},
-	 .stamp_ms = AT_S},
+	 .timestamp_ms = AT_S},
 	{.yaml = "{method: hmac, header: X-S, timestamp: /sent}",
 	 .secret = KEY,
 	 .body = "id=1&sent=2026-11-21T17%3A00%3A00Z",
 	 .signature = {"X-S", "b88cc009d75836a66fb13e7b42e6fccdb10527cf1fb23e1e4c65eae8a35a5cdb"},
-	 .stamp_ms = AT_S},
+	 .timestamp_ms = AT_S},
 	{.yaml = "{method: hmac, header: X-S, signed: '{timestamp}/{body}', timestamp: /meta/sent}",
 	 .secret = KEY,
 	 .body = "{\"meta\":{\"sent\":\"2026-11-21T17:00:00Z\"},\"id\":1}",
 	 .signature = {"X-S", "21da6f9b0ce9f74405701faa3e8807346fab87084cec6091f15146ed23020bd3"},
-	 .stamp_ms = AT_S},
+	 .timestamp_ms = AT_S},
 	{.yaml = "{method: hmac, header: X-S, signed: \"{timestamp}\\n{body}\", timestamp: 'query:ts'}",
 	 .secret = KEY,
 	 .body = BODY,
 	 .query = "a=b&ts=1795280400",
 	 .signature = {"X-S", "9afbc2c7876704b84ad9b8787b39f3e4eb743c7af155b4714a427bd6af0a5cb7"},
-	 .stamp_ms = AT_S},
+	 .timestamp_ms = AT_S},
 };
 #define SCHEMES (sizeof(schemes) / sizeof(*schemes))
 #define TOLERANCE_MS (5 * CLOCK_MINUTE_MS)
@@ -199,7 +199,7 @@ static void stage_set(struct stage *s, const struct scheme *from)
 	*s = (struct stage){.proof = with_proof(from->yaml), .secrets = {from->secret}};
 	pairs_add(&s->headers, "Content-Type", "application/json");
 	add_header(&s->headers, &from->signature);
-	add_header(&s->headers, &from->stamp);
+	add_header(&s->headers, &from->timestamp);
 	add_header(&s->headers, &from->other);
 	s->known = (struct proof_secrets){.secrets = s->secrets, .n = 1};
 	s->body = mem_str(from->body);
@@ -210,7 +210,7 @@ static void stage_set(struct stage *s, const struct scheme *from)
 					    .query = s->query,
 					    .body = s->body,
 					    .body_len = strlen(s->body),
-					    .now_ms = from->stamp_ms};
+					    .now_ms = from->timestamp_ms};
 }
 
 static void stage_done(struct stage *s)
@@ -312,7 +312,7 @@ static void one_flipped_bit_of_a_header_is_wrong(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < SCHEMES; i++) {
-		const struct named *named[] = {&schemes[i].signature, &schemes[i].stamp, &schemes[i].other};
+		const struct named *named[] = {&schemes[i].signature, &schemes[i].timestamp, &schemes[i].other};
 		struct stage s;
 
 		stage_set(&s, &schemes[i]);
@@ -334,7 +334,8 @@ static void what_is_not_shown_is_missing(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < SCHEMES; i++) {
-		const char *const names[] = {schemes[i].signature.name, schemes[i].stamp.name, schemes[i].other.name};
+		const char *const names[] = {schemes[i].signature.name, schemes[i].timestamp.name,
+					     schemes[i].other.name};
 
 		for (size_t n = 0; n < 3; n++) {
 			struct stage s;
@@ -375,8 +376,8 @@ static void a_timestamp_beyond_the_tolerance_is_stale(void **state)
 
 		stage_set(&s, &schemes[i]);
 		for (size_t k = 0; k < sizeof(cases) / sizeof(*cases); k++) {
-			s.request.now_ms = schemes[i].stamp_ms + cases[k].away_ms;
-			ASSERT_VERDICT(&s, schemes[i].stamp_ms > 0 ? cases[k].verdict : PROOF_GOOD);
+			s.request.now_ms = schemes[i].timestamp_ms + cases[k].away_ms;
+			ASSERT_VERDICT(&s, schemes[i].timestamp_ms > 0 ? cases[k].verdict : PROOF_GOOD);
 		}
 		s.known.secrets = (const char *const[]){"00"};
 		ASSERT_VERDICT(&s, PROOF_WRONG); /* not stale: the signature comes first */
@@ -396,7 +397,7 @@ static void the_headers_alone_refuse_what_no_body_can_make_good(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < SCHEMES; i++) {
-		bool stamp_outside = schemes[i].stamp_ms > 0 && !strstr(schemes[i].yaml, "timestamp: /");
+		bool timestamp_outside = schemes[i].timestamp_ms > 0 && !strstr(schemes[i].yaml, "timestamp: /");
 		char *signature;
 		struct stage s;
 
@@ -404,9 +405,9 @@ static void the_headers_alone_refuse_what_no_body_can_make_good(void **state)
 		assert_true(proof_about(s.proof)->needs_body);
 		ASSERT_OUTSIDE(&s, PROOF_GOOD);
 		s.known.n = 0;
-		s.request.now_ms = schemes[i].stamp_ms + TOLERANCE_MS + 1;
-		ASSERT_OUTSIDE(&s, stamp_outside ? PROOF_STALE : PROOF_GOOD);
-		s.request.now_ms = schemes[i].stamp_ms;
+		s.request.now_ms = schemes[i].timestamp_ms + TOLERANCE_MS + 1;
+		ASSERT_OUTSIDE(&s, timestamp_outside ? PROOF_STALE : PROOF_GOOD);
+		s.request.now_ms = schemes[i].timestamp_ms;
 
 		signature = stage_header(&s, schemes[i].signature.name);
 		signature[strlen(signature) - 5] = '!'; /* in neither encoding */
@@ -424,9 +425,9 @@ static void the_headers_alone_refuse_what_no_body_can_make_good(void **state)
 		stage_set(&s, &schemes[i]);
 		s.request.url = NULL;
 		ASSERT_OUTSIDE(&s, strstr(schemes[i].yaml, "{url}") ? PROOF_WRONG : PROOF_GOOD);
-		if (schemes[i].stamp.name) {
+		if (schemes[i].timestamp.name) {
 			s.request.url = "https://hooks.example.com/webhooks/hubspot?a=b";
-			stage_replace(&s, schemes[i].stamp.name, "today");
+			stage_replace(&s, schemes[i].timestamp.name, "today");
 			ASSERT_OUTSIDE(&s, PROOF_WRONG);
 		}
 		stage_done(&s);
@@ -509,8 +510,8 @@ static void what_is_made_is_what_the_helpdesk_makes(void **state)
 		proof_make(s.proof, &s.known, &s.request, &made, &query);
 		if (!text_is(pairs_get(&made, schemes[i].signature.name), schemes[i].signature.value))
 			fail_msg("scheme %zu: made %s", i, pairs_get(&made, schemes[i].signature.name));
-		if (schemes[i].stamp.name)
-			assert_string_equal(pairs_get(&made, schemes[i].stamp.name), schemes[i].stamp.value);
+		if (schemes[i].timestamp.name)
+			assert_string_equal(pairs_get(&made, schemes[i].timestamp.name), schemes[i].timestamp.value);
 		assert_true(text_is(query, schemes[i].query ? "ts=1795280400" : NULL));
 		pairs_done(&given);
 		pairs_done(&made);
@@ -683,13 +684,13 @@ static void a_header_of_blanks_costs_no_more_than_any_other(void **state)
 /* ---- timestamps -------------------------------------------------------------------------------------------------- */
 
 /* Signs by the scheme, with any timestamp. */
-static char *signature_of(const char *stamp, const char *body, size_t body_len)
+static char *signature_of(const char *timestamp, const char *body, size_t body_len)
 {
 	struct digest_hmac *d = digest_hmac_new(DIGEST_SHA256, KEY, strlen(KEY));
 	unsigned char digest[DIGEST_SHA256_BYTES];
 	char hex[2 * DIGEST_SHA256_BYTES + 1];
 
-	digest_hmac_add(d, stamp, strlen(stamp));
+	digest_hmac_add(d, timestamp, strlen(timestamp));
 	digest_hmac_add(d, ".", 1);
 	digest_hmac_add(d, body, body_len);
 	digest_hmac_end(d, digest);
@@ -700,7 +701,7 @@ static char *signature_of(const char *stamp, const char *body, size_t body_len)
 static void a_timestamp_may_be_written_in_any_way(void **state)
 {
 	static const struct {
-		const char *stamp;
+		const char *timestamp;
 		enum proof_verdict verdict;
 	} cases[] = {
 		{"1795280400", PROOF_GOOD},
@@ -721,14 +722,14 @@ static void a_timestamp_may_be_written_in_any_way(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		CLEANUP(mem_freep) char *signature = signature_of(cases[i].stamp, BODY, strlen(BODY));
+		CLEANUP(mem_freep) char *signature = signature_of(cases[i].timestamp, BODY, strlen(BODY));
 		struct stage s;
 
 		stage_set(&s, &schemes[6]);
 		stage_replace(&s, "X-Chatwoot-Signature", signature);
-		stage_replace(&s, "X-Chatwoot-Timestamp", cases[i].stamp);
+		stage_replace(&s, "X-Chatwoot-Timestamp", cases[i].timestamp);
 		if (stage_check(&s) != cases[i].verdict)
-			fail_msg("\"%s\": %s", cases[i].stamp, proof_verdict_name(stage_check(&s)));
+			fail_msg("\"%s\": %s", cases[i].timestamp, proof_verdict_name(stage_check(&s)));
 		stage_done(&s);
 	}
 }
