@@ -197,7 +197,7 @@ void parsed_webhook_explain(const struct parsed_webhook *p, struct buf *to)
 		return;
 	}
 	if (p->webhook.read)
-		buf_addf(to, "the first reading said %s, and that stands\n", transition_name(p->webhook.transition));
+		buf_addf(to, "transition: %s, kept from the first parse\n", transition_name(p->webhook.transition));
 	/* In the order of evaluation, up to the matcher that holds. */
 	holds = explain_matcher("ping", d->ping, &e);
 	for (size_t i = 0; i < MATCH_ORDER_N && !holds; i++)
