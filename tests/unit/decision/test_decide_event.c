@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <config.h>
 
-#include "decide_world.h"
+#include "fixtures/decide_world.h"
 
 /* Steps: type, conversation, seconds after T0, members of the webhook; then the decision (decide_world.h). */
 /* clang-format off */

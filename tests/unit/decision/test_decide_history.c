@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <config.h>
 
-#include "decide_world.h"
+#include "fixtures/decide_world.h"
 
 #include <errno.h>
 #include <stdio.h>

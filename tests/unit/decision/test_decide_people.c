@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <config.h>
 
-#include "decide_world.h"
+#include "fixtures/decide_world.h"
+#include "fixtures/matcher.h"
 
 /* Steps: type, conversation, seconds after T0, members of the webhook; then the decision (decide_world.h). */
 /* clang-format off */
@@ -125,8 +126,8 @@ static void the_account_is_chosen_at_the_opening_and_kept(void **unused)
 
 	(void)unused;
 	s->accounts_n = 3;
-	desk.choices[0] = (struct account_choice){.when = matcher_of("channel: chat"), .account = &other_account};
-	desk.choices[1] = (struct account_choice){.when = matcher_of("/inbox: 7"), .account = NULL};
+	desk.choices[0] = (struct account_choice){.when = with_matcher("channel: chat"), .account = &other_account};
+	desk.choices[1] = (struct account_choice){.when = with_matcher("/inbox: 7"), .account = NULL};
 	desk.choices[2] = (struct account_choice){.account = &main_account};
 	world_start(&w);
 	d = world_say(&w, s, "opened", "c1", 0, JO ",'channel':'Chat'");

@@ -1,25 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include <config.h>
 
+#include "fixtures/matcher.h"
 #include "fixtures/yaml.h"
-
-#include "helpdesk/expr/matcher.h"
 
 static const char body[] =
 	"{\"type\": \"Conversation/CLOSED\", \"status\": 4, \"price\": 1.5, \"open\": false, \"none\": null,"
 	" \"empty\": \"\", \"tags\": [\"refund\", \"VIP\"], \"none_list\": [], \"who\": {\"a\": 1},"
 	" \"subject\": \"Where is my Refund?\", \"list\": [{\"s\": \"x\"}, {\"s\": \"y\"}]}";
-
-static struct matcher *compiled(const char *yaml)
-{
-	CLEANUP(node_freep) struct node *n = with_yaml(yaml);
-	struct problems p = {0};
-	struct matcher *m = matcher_compile(n, REFERENCE_NAMES, &p);
-
-	assert_no_problem(&p);
-	assert_non_null(m);
-	return m;
-}
 
 struct match_case {
 	const char *yaml;
@@ -32,7 +20,7 @@ static void assert_matches(const struct match_case *cases, size_t n)
 	struct eval_context s = {.item = o, .root = o};
 
 	for (size_t i = 0; i < n; i++) {
-		struct matcher *m = compiled(cases[i].yaml);
+		struct matcher *m = with_matcher(cases[i].yaml);
 
 		if (matcher_holds(m, &s) != cases[i].holds)
 			fail_msg("%s should%s hold", cases[i].yaml, cases[i].holds ? "" : " not");
@@ -174,9 +162,9 @@ static void properties_are_named_without_case(void **state)
 {
 	struct json_object *properties = with_json("{\"Initiated By\": \"agent\", \"Tags\": [\"refund\"]}");
 	struct eval_context s = {.properties = properties};
-	struct matcher *agent = compiled("initiated by: AGENT");
-	struct matcher *tags = compiled("Tags: {contains: refund}");
-	struct matcher *other = compiled("Channel: email");
+	struct matcher *agent = with_matcher("initiated by: AGENT");
+	struct matcher *tags = with_matcher("Tags: {contains: refund}");
+	struct matcher *other = with_matcher("Channel: email");
 
 	(void)state;
 	assert_true(matcher_holds(agent, &s));
@@ -194,9 +182,9 @@ static void a_huge_text_is_looked_at_in_its_beginning(void **state)
 	CLEANUP(mem_freep) char *text = mem_new(len + 1, 1);
 	struct json_object *o = json_object_new_object();
 	struct eval_context s = {.item = o, .root = o};
-	struct matcher *start = compiled("/t: {matches: \"^(a+)+\"}");
-	struct matcher *end = compiled("/t: {matches: \"b$\"}");
-	struct matcher *part = compiled("/t: {contains: ab}");
+	struct matcher *start = with_matcher("/t: {matches: \"^(a+)+\"}");
+	struct matcher *end = with_matcher("/t: {matches: \"b$\"}");
+	struct matcher *part = with_matcher("/t: {contains: ab}");
 
 	(void)state;
 	memset(text, 'a', len);
@@ -249,8 +237,8 @@ static void explaining_says_what_was_asked_and_seen(void **state)
 	struct json_object *o = with_json("{\"type\": \"OPENED\", \"mail\": \"jo@example.com\", \"l\": [1, 2]}");
 	struct eval_context s = {.item = o, .root = o};
 	struct matcher *m =
-		compiled("[{/type: CLOSED, /status: 1}, {/mail: x}, {/l/*: 3}, {/type: [opened, x], /gone: y}]");
-	struct matcher *good = compiled("{/type: opened, /l/*: {not: 3}}");
+		with_matcher("[{/type: CLOSED, /status: 1}, {/mail: x}, {/l/*: 3}, {/type: [opened, x], /gone: y}]");
+	struct matcher *good = with_matcher("{/type: opened, /l/*: {not: 3}}");
 	struct buf b, d;
 
 	(void)state;
@@ -304,7 +292,7 @@ static void explaining_a_no_says_what_is_there_instead(void **state)
 
 static void references_are_told_for_what_must_be_kept(void **state)
 {
-	struct matcher *m = compiled("[{header:X-A: 1, /b: 2}, {header:X-C: 3}]");
+	struct matcher *m = with_matcher("[{header:X-A: 1, /b: 2}, {header:X-C: 3}]");
 	int headers = 0;
 
 	(void)state;
