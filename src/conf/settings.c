@@ -35,7 +35,7 @@ static const struct setting table[] = {
 	{"version", SETTING_INTEGER, .min = "1", .max = "1", .required = true, .example = "`version: 1`",
 	 .help = "version of this format: 1"},
 
-	{"listen", SETTING_GROUP, .brief = "address", .help = "where webhooks come in"},
+	{"listen", SETTING_GROUP, .scalar_member = "address", .help = "where webhooks come in"},
 	{"listen.address", SETTING_ADDRESS, "127.0.0.1:8085", .restart = true, CONFIG(listen.address),
 	 .help = "ADDRESS:PORT or unix:PATH; a socket passed by systemd takes its place"},
 	{"listen.max_body", SETTING_SIZE, "1MiB", .min = "1KiB", .max = "64MiB", .restart = true,
@@ -58,7 +58,7 @@ static const struct setting table[] = {
 	 CONFIG(listen.trusted_proxies),
 	 .help = "proxies whose X-Forwarded-For is believed: addresses, networks, or unix"},
 
-	{"admin", SETTING_GROUP, .brief = "address",
+	{"admin", SETTING_GROUP, .scalar_member = "address",
 	 .help = "where health and metrics are served, and what the commands ask"},
 	{"admin.address", SETTING_ADDRESS, "127.0.0.1:8086", .restart = true, CONFIG(admin.address),
 	 .help = "ADDRESS:PORT or unix:PATH"},
@@ -67,7 +67,7 @@ static const struct setting table[] = {
 	{"admin.hosts", SETTING_LIST, "[]", .check = check_host, .restart = true, CONFIG(admin.hosts),
 	 .help = "names by which /api may be asked, beside loopback"},
 
-	{"store", SETTING_GROUP, .brief = "url", .help = "where webhooks, conversations and events are kept"},
+	{"store", SETTING_GROUP, .scalar_member = "url", .help = "where webhooks, conversations and events are kept"},
 	{"store.url", SETTING_TEXT, "sqlite:/var/lib/deskbridge/deskbridge.db", .check = check_store, .restart = true,
 	 CONFIG(store.url), .help = "sqlite:PATH"},
 	{"store.retention", SETTING_DURATION, "7d", .min = "1s", .max = "3650d", .restart = true,
@@ -95,8 +95,8 @@ static const struct setting table[] = {
 	 .help = "plain http only to loopback (the sandbox)"},
 	{"klaviyo.revision", SETTING_TEXT, KLAVIYO_REVISION_TESTED, .check = check_revision, ACCOUNT(revision),
 	 .help = "revision of Klaviyo's API"},
-	{"klaviyo.lane", SETTING_CHOICE, "single", .only = "single", .same = "auto",
-	 .why = "this version sends one event a request, however long the queue is",
+	{"klaviyo.lane", SETTING_CHOICE, "single", .only_value = "single", .also_accepts = "auto",
+	 .reason = "this version sends one event a request, however long the queue is",
 	 .help = "single: one event a request"},
 	{"klaviyo.quota", SETTING_GROUP, .help = "Klaviyo's limits for this account, in requests"},
 	{"klaviyo.quota.single", SETTING_GROUP, .help = "of the endpoint for one event"},
@@ -118,9 +118,10 @@ static const struct setting table[] = {
 	 .never = true, ACCOUNT(policy.late.closed_ms), .help = "after the closing"},
 	{"klaviyo.max_age", SETTING_DURATION, "14d", .min = "1s", .max = "3650d", ACCOUNT(max_age_ms),
 	 .help = "events still undelivered then become dead letters"},
-	{"klaviyo.create_profiles", SETTING_BOOLEAN, "true", .only = "true",
-	 .why = "this version cannot ask whether Klaviyo knows an address, so Klaviyo makes (and bills) a profile for "
-		"each new one",
+	{"klaviyo.create_profiles", SETTING_BOOLEAN, "true", .only_value = "true",
+	 .reason =
+		 "this version cannot ask whether Klaviyo knows an address, so Klaviyo makes (and bills) a profile for "
+		 "each new one",
 	 .help = "true: Klaviyo makes a profile for an address that it does not know"},
 	{"klaviyo.hold", SETTING_BOOLEAN, "false", ACCOUNT(hold), .help = "true: take and queue, send nothing"},
 

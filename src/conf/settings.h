@@ -55,11 +55,11 @@ struct setting {
 	const char *derived;   /* for people, where the default is made of other settings */
 	const char *min, *max; /* as text with units; NULL: no bound */
 	/* Of a row that fills no member: the one value that passes, because no code obeys another yet; NULL: any. */
-	const char *only;
-	const char *same;                     /* passes too, with a warning that it does what `only` does; NULL: none */
-	const char *why;                      /* what this version does, or cannot do; NULL where `only` is NULL */
-	const struct setting_choice *choices; /* SETTING_CHOICE */
-	const char *brief;                    /* SETTING_GROUP: the member that a bare text stands for */
+	const char *only_value;
+	const char *also_accepts; /* passes too, with a warning that it does what `only_value` does; NULL: none */
+	const char *reason;       /* what this version does, or cannot do; NULL where `only_value` is NULL */
+	const struct setting_choice *choices;               /* SETTING_CHOICE */
+	const char *scalar_member;                          /* SETTING_GROUP: the member that a bare text stands for */
 	int (*check)(const char *text, struct err *reterr); /* of each text, beyond its type; NULL: nothing more */
 	bool never;                                         /* SETTING_DURATION: "never" too */
 	bool many;                                          /* SETTING_SECRET: a list too, for rotation */
@@ -97,7 +97,7 @@ void settings_defaults(struct settings_reader *r, enum setting_owner owner, void
 /* Reads a mapping whose rows begin with prefix ("", "klaviyo", "sources.NAME") into base. Wrong and unknown keys become
  * problems and leave the default; SETTING_NODE rows are left to the caller. */
 void settings_read(struct settings_reader *r, const char *prefix, const struct node *map, void *base);
-/* Reads the value of a SETTING_GROUP: a mapping, or a scalar that stands for its `brief`. */
+/* Reads the value of a SETTING_GROUP: a mapping, or a scalar that stands for its `scalar_member`. */
 void settings_read_group(struct settings_reader *r, const struct setting *group, const struct node *n, void *base);
 /* Reads one value. false where it was wrong, which stands in problems. */
 bool settings_read_one(struct settings_reader *r, const struct setting *s, const struct node *n, void *base);

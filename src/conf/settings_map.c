@@ -122,8 +122,8 @@ void settings_read_group(struct settings_reader *r, const struct setting *group,
 {
 	if (n->type == NODE_NULL)
 		return; /* a group whose members are all commented out */
-	if (n->type == NODE_SCALAR && group->brief)
-		(void)settings_read_one(r, member_find(group->name, group->brief), n, base);
+	if (n->type == NODE_SCALAR && group->scalar_member)
+		(void)settings_read_one(r, member_find(group->name, group->scalar_member), n, base);
 	else if (n->type == NODE_MAP)
 		settings_read(r, group->name, n, base);
 	else

@@ -208,20 +208,20 @@ static int take_boolean(const struct setting *s, const char *text, void *base, s
 /* A row whose other values no code obeys yet: taken and ignored, they would promise what is not done. */
 static int take_only(const struct setting *s, const struct node *n, struct problems *problems, struct err *err)
 {
-	const char *const names[] = {s->only, s->same ? s->same : s->only};
+	const char *const names[] = {s->only_value, s->also_accepts ? s->also_accepts : s->only_value};
 	CLEANUP(mem_freep) char *meant = NULL;
 	char out[64];
 
-	if (strcmp(n->text, s->only) == 0)
+	if (strcmp(n->text, s->only_value) == 0)
 		return 0;
-	if (text_is(s->same, n->text)) {
-		problems_warn(problems, n, "%s is taken as %s: %s; write %s, or leave the key out", n->text, s->only,
-			      s->why, s->only);
+	if (text_is(s->also_accepts, n->text)) {
+		problems_warn(problems, n, "%s is taken as %s: %s; write %s, or leave the key out", n->text,
+			      s->only_value, s->reason, s->only_value);
 		return 0;
 	}
 	meant = text_suggestion("; ", "", n->text, names, 2);
-	return err_set(err, -EINVAL, "expected %s, found %s%s; %s; write %s, or leave the key out", s->only,
-		       shown(n->text, out), meant, s->why, s->only);
+	return err_set(err, -EINVAL, "expected %s, found %s%s; %s; write %s, or leave the key out", s->only_value,
+		       shown(n->text, out), meant, s->reason, s->only_value);
 }
 
 /* Length and letters of any text, then what the row asks. */
@@ -366,7 +366,7 @@ bool settings_read_one(struct settings_reader *r, const struct setting *s, const
 		wrong_kind(r, s, n);
 		return false;
 	}
-	if ((s->only ? take_only(s, n, r->problems, &err) : take_scalar(s, n->text, base, &err)) < 0) {
+	if ((s->only_value ? take_only(s, n, r->problems, &err) : take_scalar(s, n->text, base, &err)) < 0) {
 		problems_error(r->problems, n, "%s", err.text);
 		return false;
 	}

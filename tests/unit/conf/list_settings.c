@@ -53,7 +53,7 @@ static void print_members(void)
 	const struct setting *s;
 
 	for (size_t i = 0; (s = settings_at(i)); i++) {
-		bool only = s->only || (s->min && s->max && strcmp(s->min, s->max) == 0);
+		bool only = s->only_value || (s->min && s->max && strcmp(s->min, s->max) == 0);
 
 		if (s->type != SETTING_GROUP)
 			printf("%s\t%s\n", s->name, s->member ? s->member : only ? "only" : "");
