@@ -166,7 +166,7 @@ enum auth_verdict auth_check_token(struct auth *auth, struct http_exchange *x, c
 
 	if (auth->mode_is_proof && text_is(http_peer(x), "unix"))
 		return AUTH_OK;
-	values = secret_values(g->secrets, c->admin.token ? c->admin.token : c->admin.made, &n);
+	values = secret_values(g->secrets, c->admin.token ? c->admin.token : c->admin.generated, &n);
 	if (n == 0)
 		return refuse(auth, AUTH_NO_TOKEN, x);
 	if (!shown || strncasecmp(shown, scheme, sizeof(scheme) - 1) != 0)

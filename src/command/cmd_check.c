@@ -283,7 +283,7 @@ static void tell_token(const struct config *c, struct check_as_user *judge)
 		out_print("admin token: %s, which the daemon makes where it is not there\n", c->admin.token_file);
 	else
 		out_print("admin token: %s\n", secret_where(c->admin.token));
-	secret_paths(c->admin.token ? c->admin.token : c->admin.made, warn_of_token_file, judge);
+	secret_paths(c->admin.token ? c->admin.token : c->admin.generated, warn_of_token_file, judge);
 }
 
 /* Klaviyo's refusal of such a key (400) speaks of the event. */

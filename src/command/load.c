@@ -109,7 +109,7 @@ static void note_guesses(const struct admin_client *client)
 		out_error("deskbridge: note: the configuration %s is not there (another one: deskbridge -c FILE %s; to "
 			  "make one: deskbridge presets NAME --config); %s is asked%s\n",
 			  file, client->command, client->address, without);
-	} else if (!settings->file_is_whole) {
+	} else if (!settings->file_is_yaml) {
 		out_error("deskbridge: note: the configuration %s does not load (\"deskbridge check\" tells why); %s "
 			  "is asked%s\n",
 			  file, client->address, without);

@@ -69,7 +69,7 @@ void serve_token_tell(const struct serve_token *t, const struct config *c)
 				   "the admin token %s is not used, as admin.token is configured: it can be deleted",
 				   unused);
 	}
-	if (t->found.made)
+	if (t->found.generated)
 		log_notice(NULL, "an admin token was made for the commands that ask this daemon: %s", file);
 	if (t->fault.code < 0)
 		log_error(NULL, "commands may be refused, as something is wrong with the admin token: %s",

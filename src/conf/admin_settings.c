@@ -47,9 +47,9 @@ static void read_groups(struct settings_reader *r, const char *file, struct admi
 	ret->file_is_missing = code == -ENOENT;
 	if (code < 0)
 		return;
-	ret->file_is_whole = yaml_load(file, text, len, &tree, &problems) == 0;
+	ret->file_is_yaml = yaml_load(file, text, len, &tree, &problems) == 0;
 	for (size_t i = 0; i < sizeof(groups) / sizeof(*groups); i++) {
-		struct node *part = ret->file_is_whole ? tree : NULL;
+		struct node *part = ret->file_is_yaml ? tree : NULL;
 		char *lines = part ? NULL : lines_of(text, groups[i]);
 
 		if (lines && yaml_load(file, lines, strlen(lines), &part, &problems) < 0)
@@ -60,7 +60,7 @@ static void read_groups(struct settings_reader *r, const char *file, struct admi
 		if (part && part != tree)
 			config_add_tree(r->config, part);
 	}
-	if (ret->file_is_whole)
+	if (ret->file_is_yaml)
 		config_add_tree(r->config, tree);
 	mem_wipe(text, len);
 	problems_done(&problems);
@@ -87,7 +87,7 @@ void admin_settings_read(const char *file, struct admin_settings *ret)
 	CLEANUP(mem_freep) char *folder = path_folder(file);
 	struct config *c = mem_new(1, sizeof(*c));
 	struct problems problems = {0}, faults = {0};
-	struct settings_reader reader = {.config = c, .place = {.folder = folder}, .problems = &problems};
+	struct settings_reader reader = {.config = c, .secret_context = {.folder = folder}, .problems = &problems};
 
 	*ret = (struct admin_settings){0};
 	settings_defaults(&reader, SETTING_OF_CONFIG, c);

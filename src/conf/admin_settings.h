@@ -17,7 +17,7 @@ struct admin_settings {
 	int token_code;
 	bool file_is_closed; /* this process's user may not read the file */
 	bool file_is_missing;
-	bool file_is_whole; /* false: the file cannot be read, or is no YAML */
+	bool file_is_yaml; /* false: the file cannot be read, or is no YAML */
 };
 
 /* Never fails: what cannot be read is left at its default. Blocks on files. admin_settings_done in any case. */

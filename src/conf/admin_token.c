@@ -183,7 +183,7 @@ int admin_token_ensure(const char *path, struct admin_token_found *ret, struct e
 			return r < 0 ? err_set(reterr, r, "%s", error.text) : r;
 		r = make(path);
 		if (r == 0) {
-			ret->made = true;
+			ret->generated = true;
 			return 0;
 		}
 		if (r != -EEXIST)

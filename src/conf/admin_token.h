@@ -16,8 +16,8 @@
 char *admin_token_path(const char *store_path) MUSTCHECK;
 
 struct admin_token_found {
-	bool made;     /* there was none */
-	bool was_open; /* accounts beyond owner and group could read or change it; its mode is mended */
+	bool generated; /* there was none */
+	bool was_open;  /* accounts beyond owner and group could read or change it; its mode is mended */
 };
 
 /*

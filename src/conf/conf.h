@@ -73,8 +73,8 @@ struct config {
 	struct {
 		char *address;
 		struct secret *token; /* NULL: none is configured */
-		char *token_file;    /* then: where the daemon keeps the one that it makes (admin_token.h); else NULL */
-		struct secret *made; /* what stands there; NULL where `token` is not */
+		char *token_file; /* then: where the daemon keeps the one that it makes (admin_token.h); else NULL */
+		struct secret *generated; /* what stands there; NULL where `token` is not */
 		struct strings hosts;
 	} admin;
 	struct {

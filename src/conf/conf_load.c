@@ -55,7 +55,7 @@ struct config *config_read(const char *file, struct problems *problems)
 	l.root = root;
 	l.reader = (struct settings_reader){
 		.config = c,
-		.place = {.folder = folder, .exposed = others_can_read(file)},
+		.secret_context = {.folder = folder, .exposed = others_can_read(file)},
 		.problems = problems,
 	};
 	settings_defaults(&l.reader, SETTING_OF_CONFIG, c);
@@ -65,8 +65,8 @@ struct config *config_read(const char *file, struct problems *problems)
 	/* Without a configured token the one that the daemon makes counts. */
 	if (!c->admin.token && !node_get(node_get(root, "admin"), "token")) {
 		c->admin.token_file = admin_token_path(c->store.path);
-		c->admin.made = secret_new_optional(c->admin.token_file, c->secrets_n);
-		config_add_secret(c, c->admin.made);
+		c->admin.generated = secret_new_optional(c->admin.token_file, c->secrets_n);
+		config_add_secret(c, c->admin.generated);
 	}
 	config_read_accounts(&l);
 	config_read_sources(&l);

@@ -186,7 +186,7 @@ static void read_authority(struct loader *l, const struct node *n, struct source
 
 	if (!at || !file)
 		return;
-	path = path_join(l->reader.place.folder, file);
+	path = path_join(l->reader.secret_context.folder, file);
 	if (authority_read(path, &s->lookup_ca, &err) < 0)
 		problems_error(l->reader.problems, at, "%s", err.text);
 	else

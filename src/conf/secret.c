@@ -77,10 +77,10 @@ void secret_set_passed(const struct secret_passed *list, size_t n)
 
 /* ---- where ------------------------------------------------------------------------------------------------------- */
 
-static bool part_read_credential(struct part *p, const struct node *n, const struct secret_context *place,
+static bool part_read_credential(struct part *p, const struct node *n, const struct secret_context *context,
 				 struct problems *problems)
 {
-	CLEANUP(mem_freep) char *folder = path_join(place->folder, "credentials");
+	CLEANUP(mem_freep) char *folder = path_join(context->folder, "credentials");
 	const char *provided = getenv("CREDENTIALS_DIRECTORY");
 	const struct secret_passed *passed = NULL;
 	size_t len = strlen(n->text);
@@ -105,7 +105,7 @@ static bool part_read_credential(struct part *p, const struct node *n, const str
 	return true;
 }
 
-static bool part_read_member(struct part *p, const struct node *n, const struct secret_context *place,
+static bool part_read_member(struct part *p, const struct node *n, const struct secret_context *context,
 			     struct problems *problems)
 {
 	static const char *const keys[] = {"credential", "file", "env"};
@@ -124,24 +124,24 @@ static bool part_read_member(struct part *p, const struct node *n, const struct 
 		return false;
 	}
 	if (text_is(n->key, "credential"))
-		return part_read_credential(p, n, place, problems);
+		return part_read_credential(p, n, context, problems);
 	if (text_is(n->key, "env")) {
 		p->kind = PART_ENV;
 		p->text = mem_str(n->text);
 		return true;
 	}
 	p->kind = PART_FILE;
-	p->path = path_join(place->folder, n->text);
+	p->path = path_join(context->folder, n->text);
 	return true;
 }
 
-static bool part_read(struct part *p, const struct node *n, const struct secret_context *place,
+static bool part_read(struct part *p, const struct node *n, const struct secret_context *context,
 		      struct problems *problems)
 {
 	const char *wrong;
 
 	if (n->type == NODE_MAP && n->n == 1)
-		return part_read_member(p, n->items[0], place, problems);
+		return part_read_member(p, n->items[0], context, problems);
 	if (n->type != NODE_SCALAR) {
 		problems_error(problems, n, "expected one of {credential: NAME}, {file: PATH}, {env: NAME}; found %s",
 			       n->type == NODE_MAP ? (n->n == 0 ? "{}" : "several of them") : node_kind(n));
@@ -154,7 +154,7 @@ static bool part_read(struct part *p, const struct node *n, const struct secret_
 						  : "");
 		return false;
 	}
-	if (place->exposed)
+	if (context->exposed)
 		problems_warn(
 			problems, n,
 			"a secret stands in a file that others can read: move the secret to {credential: NAME}, or "
@@ -222,7 +222,7 @@ struct secret *secret_new_optional(const char *path, size_t index)
 	return s;
 }
 
-struct secret *secret_new(const struct node *n, const struct secret_context *place, bool many, size_t index,
+struct secret *secret_new(const struct node *n, const struct secret_context *context, bool many, size_t index,
 			  struct problems *problems)
 {
 	bool list = n->type == NODE_LIST, good = true;
@@ -244,7 +244,7 @@ struct secret *secret_new(const struct node *n, const struct secret_context *pla
 	buf_init(&where, SECRET_SIZE_MAX);
 	buf_init(&mend, SECRET_SIZE_MAX);
 	for (size_t i = 0; i < s->n; i++) {
-		good = part_read(&s->parts[i], list ? n->items[i] : n, place, problems) && good;
+		good = part_read(&s->parts[i], list ? n->items[i] : n, context, problems) && good;
 		buf_adds(&where, i > 0 ? " or " : "");
 		part_where(&s->parts[i], n, &where);
 		buf_adds(&mend, i > 0 ? "; or in " : "");

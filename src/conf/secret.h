@@ -62,7 +62,7 @@ struct secret_context {
 
 /* From a SECRET node. index: its place in every snapshot. many: a list is allowed. NULL where it was wrong, which
  * stands in problems. Reads no value. */
-struct secret *secret_new(const struct node *n, const struct secret_context *place, bool many, size_t index,
+struct secret *secret_new(const struct node *n, const struct secret_context *context, bool many, size_t index,
 			  struct problems *problems);
 /* A secret in a file that need not be there: without the file there is no value, and no problem. Its problems have
  * no place, as no configuration names the file; their texts name its path. */

@@ -88,7 +88,7 @@ int settings_describe(unsigned n, const char **ret_name, const char **ret_type, 
 
 struct settings_reader {
 	struct config *config; /* takes the secrets that are met */
-	struct secret_context place;
+	struct secret_context secret_context;
 	struct problems *problems;
 };
 

@@ -325,7 +325,7 @@ static bool read_secret(struct settings_reader *r, const struct setting *s, cons
 {
 	struct secret **at = (struct secret **)(void *)((char *)base + s->offset);
 	struct config *c = r->config;
-	struct secret *secret = secret_new(n, &r->place, s->many, c->secrets_n, r->problems);
+	struct secret *secret = secret_new(n, &r->secret_context, s->many, c->secrets_n, r->problems);
 
 	if (!secret)
 		return false;

@@ -104,13 +104,13 @@ static void it_is_made_once_whole_and_for_the_group(void **state)
 	(void)state;
 	assert_int_equal(admin_token_ensure(path, &found, &e), 0);
 	umask(before);
-	assert_true(found.made && !found.was_open);
+	assert_true(found.generated && !found.was_open);
 	assert_int_equal(mode_of(path), 0640);
 	assert_int_equal(neighbours(path), 1);
 	assert_int_equal(secret_file_read(path, &first, &e), 0);
 	assert_int_equal(strlen(first), 64);
 	assert_int_equal(admin_token_ensure(path, &found, &e), 0);
-	assert_false(found.made);
+	assert_false(found.generated);
 	assert_int_equal(secret_file_read(path, &again, &e), 0);
 	assert_string_equal(first, again);
 }
@@ -124,7 +124,7 @@ static void what_is_there_is_left_as_it_is(void **state)
 	(void)state;
 	write_there(path, "of my own\n", 0400);
 	assert_int_equal(admin_token_ensure(path, &found, &e), 0);
-	assert_true(!found.made && !found.was_open);
+	assert_true(!found.generated && !found.was_open);
 	assert_int_equal(mode_of(path), 0400);
 	assert_int_equal(secret_file_read(path, &value, &e), 0);
 	assert_string_equal(value, "of my own");
@@ -223,7 +223,7 @@ static void of_many_at_once_one_makes_it(void **state)
 		if (racers[i] == 0) {
 			struct admin_token_found found;
 			int r = admin_token_ensure(path, &found, NULL);
-			_exit(r < 0 ? 2 : found.made);
+			_exit(r < 0 ? 2 : found.generated);
 		}
 	}
 	for (size_t i = 0; i < RACERS; i++) {

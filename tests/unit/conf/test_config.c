@@ -83,7 +83,7 @@ static void three_keys_are_enough_and_the_rest_has_the_documented_defaults(void 
 	assert_string_equal(c->admin.address, "127.0.0.1:8086");
 	assert_null(c->admin.token);
 	assert_string_equal(c->admin.token_file, "/var/lib/deskbridge/admin-token");
-	assert_non_null(c->admin.made);
+	assert_non_null(c->admin.generated);
 	assert_int_equal(c->admin.hosts.n, 0);
 	assert_string_equal(c->store.path, "/var/lib/deskbridge/deskbridge.db");
 	assert_int_equal(c->store.retention_ms, 7 * CLOCK_DAY_MS);
@@ -186,7 +186,7 @@ static void every_setting_reaches_its_member(void **state)
 	assert_int_equal(c->listen.trusted_proxies.networks[1].prefix, 128);
 	assert_true(c->listen.trusted_proxies.local);
 	assert_non_null(c->admin.token);
-	assert_null(c->admin.made);
+	assert_null(c->admin.generated);
 	assert_null(c->admin.token_file);
 	assert_int_equal(c->admin.hosts.n, 2);
 	assert_int_equal(c->store.max_size, 1 << 30);
