@@ -18,12 +18,12 @@
 
 #define NAMES_MAX 16384 /* bytes of one entry of the user database */
 
-static char *instead; /* set before there are threads */
+static char *replacement_advice; /* set before there are threads */
 
 void access_set_advice(const char *advice)
 {
-	free(instead);
-	instead = mem_str(advice);
+	free(replacement_advice);
+	replacement_advice = mem_str(advice);
 }
 
 char *access_user(void)
@@ -86,26 +86,26 @@ static void note_closed(void *ctx, const struct path_stop *stop)
 
 char *access_advice(const char *path, int error)
 {
-	CLEANUP(mem_freep) char *closed = NULL, *user = NULL, *group = NULL, *shown = NULL;
+	CLEANUP(mem_freep) char *closed = NULL, *user = NULL, *group = NULL, *word = NULL;
 
 	if (error != -EACCES)
 		return mem_str("");
 	user = access_user();
 	group = group_name();
 	(void)path_walk(path, note_closed, &closed);
-	shown = shell_quote(closed ? closed : path);
-	if (instead && closed)
-		return mem_fmt("; the folder %s is closed to the user %s: %s", shown, user, instead);
-	if (instead)
-		return mem_fmt("; the user %s may not read it: %s", user, instead);
+	word = shell_quote(closed ? closed : path);
+	if (replacement_advice && closed)
+		return mem_fmt("; the folder %s is closed to the user %s: %s", word, user, replacement_advice);
+	if (replacement_advice)
+		return mem_fmt("; the user %s may not read it: %s", user, replacement_advice);
 	if (closed && is_home(closed))
 		return mem_fmt(
-			"; the folder %s is closed to the user %s and is somebody's home: put the file elsewhere",
-			shown, user);
+			"; the folder %s is closed to the user %s and is somebody's home: put the file elsewhere", word,
+			user);
 	if (closed)
-		return mem_fmt("; the folder %s is closed to the user %s: chgrp %s %s && chmod 750 %s", shown, user,
-			       group, shown, shown);
-	return mem_fmt("; the user %s may not read it: chgrp %s %s && chmod 640 %s", user, group, shown, shown);
+		return mem_fmt("; the folder %s is closed to the user %s: chgrp %s %s && chmod 750 %s", word, user,
+			       group, word, word);
+	return mem_fmt("; the user %s may not read it: chgrp %s %s && chmod 640 %s", user, group, word, word);
 }
 
 int access_refused(const char *path, int error, struct err *reterr)

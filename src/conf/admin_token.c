@@ -51,7 +51,7 @@ static int write_whole(int fd, const char *text, size_t len)
 }
 
 /* A new token in the open file, with owner, group and mode as they shall be, on the disk. */
-static int fill(int fd)
+static int write_token(int fd)
 {
 	unsigned char random[TOKEN_BYTES];
 	char text[2 * TOKEN_BYTES + 2];
@@ -78,7 +78,7 @@ static int fill(int fd)
 }
 
 /* -EEXIST where the name is taken. */
-static int put_in_place(const char *from, const char *to)
+static int publish(const char *from, const char *to)
 {
 	if (link(from, to) == 0)
 		return 0;
@@ -90,7 +90,7 @@ static int put_in_place(const char *from, const char *to)
 }
 
 /* -EEXIST where the name is taken by now. */
-static int make(const char *path)
+static int create(const char *path)
 {
 	CLEANUP(mem_freep) char *folder = path_folder(path);
 	CLEANUP(mem_freep)
@@ -99,11 +99,11 @@ static int make(const char *path)
 
 	if (fd < 0)
 		return -errno;
-	r = fill(fd);
+	r = write_token(fd);
 	if (close(fd) < 0 && r == 0)
 		r = -errno;
 	if (r == 0)
-		r = put_in_place(draft, path);
+		r = publish(draft, path);
 	(void)unlink(draft);
 	return r == 0 ? path_sync_folder(path) : r;
 }
@@ -119,7 +119,7 @@ static bool is_link(const char *path)
 }
 
 /* Whoever owns the folder can put any file there, and root anywhere. */
-static bool is_strangers(const char *path, const struct stat *st)
+static bool is_foreign(const char *path, const struct stat *st)
 {
 	CLEANUP(mem_freep) char *folder = path_folder(path);
 	struct stat around;
@@ -141,15 +141,15 @@ static int close_to_others(const char *path, int fd, const struct stat *st, bool
 }
 
 /* Checks the file's content, then who may read it. */
-static int look_at(const char *path, struct admin_token_found *ret, struct err *reterr)
+static int check_existing(const char *path, struct admin_token_found *ret, struct err *reterr)
 {
 	char *value = NULL;
 	int r = secret_file_read(path, &value, reterr), fd;
 	struct stat st;
 
 	if (r == -EINVAL) {
-		CLEANUP(mem_freep) char *said = mem_str(reterr ? reterr->text : "");
-		return err_set(reterr, r, "%s: delete it, and the daemon makes a new one", said);
+		CLEANUP(mem_freep) char *reason = mem_str(reterr ? reterr->text : "");
+		return err_set(reterr, r, "%s: delete it, and the daemon makes a new one", reason);
 	}
 	if (r < 0)
 		return r;
@@ -159,7 +159,7 @@ static int look_at(const char *path, struct admin_token_found *ret, struct err *
 		return access_refused(path, fd, reterr);
 	if (fstat(fd, &st) < 0)
 		r = -errno;
-	else if (is_strangers(path, &st))
+	else if (is_foreign(path, &st))
 		r = err_set(reterr, -EPERM,
 			    "%s belongs to another account (user %u), which may ask the daemon with it: delete it, "
 			    "and the daemon makes a new one",
@@ -178,10 +178,10 @@ int admin_token_ensure(const char *path, struct admin_token_found *ret, struct e
 	*ret = (struct admin_token_found){0};
 	/* The second look is at one that another process has made meanwhile. */
 	for (int look = 0; look < 2; look++) {
-		r = look_at(path, ret, &error);
+		r = check_existing(path, ret, &error);
 		if (r != -ENOENT)
 			return r < 0 ? err_set(reterr, r, "%s", error.text) : r;
-		r = make(path);
+		r = create(path);
 		if (r == 0) {
 			ret->generated = true;
 			return 0;

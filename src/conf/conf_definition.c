@@ -31,22 +31,23 @@ static struct node *read_preset(struct loader *l, const struct node *n, const st
 	return tree;
 }
 
-/* Preset, definition in place, or the one laid over the other. Kept by the configuration. NULL with a problem. */
+/* Preset, inline definition, or the one laid over the other. Kept by the configuration. NULL with a
+ * problem. */
 static const struct node *read_tree(struct loader *l, const struct node *n, const struct source *s)
 {
-	const struct node *place = node_get(n, "definition");
+	const struct node *inline_definition = node_get(n, "definition");
 	struct node *tree = NULL;
 
-	if (place && place->type != NODE_MAP) {
-		problems_error(l->reader.problems, place,
+	if (inline_definition && inline_definition->type != NODE_MAP) {
+		problems_error(l->reader.problems, inline_definition,
 			       "expected a definition (a mapping, see `deskbridge presets gladly`), "
 			       "found %s",
-			       node_kind(place));
+			       node_kind(inline_definition));
 		return NULL;
 	}
 	if (!s->preset && node_get(n, "preset"))
 		return NULL; /* wrong, and told already */
-	if (!s->preset && !place) {
+	if (!s->preset && !inline_definition) {
 		problems_error(
 			l->reader.problems, n,
 			"preset is missing: write the helpdesk's name (`preset: gladly`; `deskbridge presets` lists "
@@ -59,8 +60,9 @@ static const struct node *read_tree(struct loader *l, const struct node *n, cons
 			return NULL;
 		config_add_tree(l->reader.config, tree);
 	}
-	if (place) {
-		tree = tree ? definition_overlay(tree, place, l->reader.problems) : node_dup(place);
+	if (inline_definition) {
+		tree = tree ? definition_overlay(tree, inline_definition, l->reader.problems)
+			    : node_dup(inline_definition);
 		config_add_tree(l->reader.config, tree);
 	}
 	return tree;
@@ -127,9 +129,10 @@ static void check_needed(struct loader *l, const struct node *at, const struct n
 /* `none` lets anybody in who knows the URL, so somebody must have meant it. */
 static void check_none(struct loader *l, const struct node *n, const struct node *at)
 {
-	const struct node *place = node_get(n, "definition");
+	const struct node *inline_definition = node_get(n, "definition");
 
-	if (node_get(node_get(n, "authenticate"), "method") || node_get(node_get(place, "authenticate"), "method"))
+	if (node_get(node_get(n, "authenticate"), "method") ||
+	    node_get(node_get(inline_definition, "authenticate"), "method"))
 		return;
 	problems_error(
 		l->reader.problems, at,
@@ -195,16 +198,16 @@ static void check_lookup_has(struct loader *l, const struct node *n, bool needed
 static void check_lookup(struct loader *l, const struct node *n, const struct source *s)
 {
 	const struct node *url = node_get(node_get(n, "lookup"), "base_url");
-	const char *way = definition_about(s->definition)->lookup_authenticate;
+	const char *method = definition_about(s->definition)->lookup_authenticate;
 	CLEANUP(mem_freep) char *example = NULL;
-	bool needed = definition_about(s->definition)->needs_lookup, user = text_is(way, "basic");
+	bool needed = definition_about(s->definition)->needs_lookup, user = text_is(method, "basic");
 
 	if (url && s->lookup_base_url && url_is_plain(s->lookup_base_url) && !url_is_loopback(s->lookup_base_url))
 		problems_warn(l->reader.problems, url,
 			      "the helpdesk's credentials go over the net unencrypted: write https");
 	if (url && s->lookup_base_url)
 		config_check_base_url(l, url, s);
-	if (!way || (!needed && !node_get(n, "lookup")))
+	if (!method || (!needed && !node_get(n, "lookup")))
 		return;
 	example = mem_fmt("`lookup: {base_url: \"https://acme.example.com\", %s: {credential: %s-api-token}}`",
 			  user ? "user: NAME, password" : "token", s->name);
@@ -220,7 +223,7 @@ static void check_lookup(struct loader *l, const struct node *n, const struct so
 
 /* ---- what is left to fill in ------------------------------------------------------------------------------------- */
 
-static void check_left(struct loader *l, const struct node *n)
+static void warn_if_unfilled(struct loader *l, const struct node *n)
 {
 	struct err err = {0};
 
@@ -233,11 +236,11 @@ static void check_all_filled(struct loader *l, const struct node *n)
 {
 	const struct node *with = node_get(n, "with"), *lookup = node_get(n, "lookup");
 
-	check_left(l, node_get(n, "public_url"));
-	check_left(l, node_get(lookup, "base_url"));
-	check_left(l, node_get(lookup, "user"));
+	warn_if_unfilled(l, node_get(n, "public_url"));
+	warn_if_unfilled(l, node_get(lookup, "base_url"));
+	warn_if_unfilled(l, node_get(lookup, "user"));
 	for (size_t i = 0; with && with->type == NODE_MAP && i < with->n; i++)
-		check_left(l, with->items[i]);
+		warn_if_unfilled(l, with->items[i]);
 }
 
 /* ---- what is not certain ----------------------------------------------------------------------------------------- */

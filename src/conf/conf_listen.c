@@ -36,12 +36,12 @@ static const struct node *written(const struct loader *l, const char *member)
 }
 
 /* One webhook has to fit into what one address may take: its body, its headers, and what is read of it. */
-#define BESIDE_BODY_BYTES (64 * 1024)
+#define BODY_OVERHEAD_BYTES (64 * 1024)
 
 static void check_sizes(struct loader *l)
 {
 	const struct config *c = l->reader.config;
-	size_t least = budget_for_share(c->listen.max_body + BESIDE_BODY_BYTES);
+	size_t least = budget_for_share(c->listen.max_body + BODY_OVERHEAD_BYTES);
 
 	if (c->listen.max_memory < least)
 		problems_error(

@@ -21,21 +21,21 @@ struct visitor {
 
 static void visit_choice(void *ctx, const struct reference *reference)
 {
-	const struct visitor *visit = ctx;
+	const struct visitor *visitor = ctx;
 
-	visit->fn(visit->ctx, "account", reference);
+	visitor->fn(visitor->ctx, "account", reference);
 }
 
 /* Every reference that stands in the source itself, not in its definition. */
 static void source_references(const struct source *s, visit_fn *fn, void *ctx)
 {
-	struct visitor visit = {.fn = fn, .ctx = ctx};
+	struct visitor visitor = {.fn = fn, .ctx = ctx};
 
 	if (s->policy.rules)
 		rules_references(s->policy.rules, fn, ctx);
 	for (size_t i = 0; i < s->policy.accounts_n; i++)
 		if (s->policy.accounts[i].when)
-			matcher_references(s->policy.accounts[i].when, visit_choice, &visit);
+			matcher_references(s->policy.accounts[i].when, visit_choice, &visitor);
 }
 
 /* ---- headers ----------------------------------------------------------------------------------------------------- */
@@ -102,15 +102,15 @@ static void names_known(const struct config *c, struct names *to)
 			definition_names(c->sources[i].definition, names_add, to);
 }
 
-struct name_check {
+struct rule_name_check {
 	struct loader *loader;
 	const struct node *source;
 	const struct names *known;
 };
 
-static void name_check_one(void *ctx, const char *where, const struct reference *reference)
+static void rule_name_check_one(void *ctx, const char *where, const struct reference *reference)
 {
-	const struct name_check *check = ctx;
+	const struct rule_name_check *check = ctx;
 	const char *name = reference_name(reference), *near;
 	const struct node *at = node_get(check->source, text_is(where, "account") ? "account" : "rules");
 
@@ -135,7 +135,7 @@ void config_check_references(struct loader *l)
 	for (size_t i = 0; i < c->sources_n; i++) {
 		const struct source *s = &c->sources[i];
 		const struct node *n = node_get(node_get(l->root, "sources"), s->name);
-		struct name_check check = {.loader = l, .source = n, .known = &known};
+		struct rule_name_check check = {.loader = l, .source = n, .known = &known};
 		const char *secret;
 
 		if (!s->definition)
@@ -146,7 +146,7 @@ void config_check_references(struct loader *l)
 				       "a rule or the account's choice asks for header:%s, which carries the secret, "
 				       "so that no webhook keeps it",
 				       secret);
-		source_references(s, name_check_one, &check);
+		source_references(s, rule_name_check_one, &check);
 	}
 	free(known.items);
 }

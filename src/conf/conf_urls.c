@@ -12,10 +12,10 @@
 #include "klaviyo/request.h"
 
 /* base, and one URL that is made of it. */
-struct joint {
+struct joined_url {
 	const char *base, *whole;
-	const char *does; /* what is done with whole, behind "with this path" */
-	const char *api;  /* whose paths come behind base; NULL: any path of base is fine that does not come again */
+	const char *purpose; /* what is done with whole, behind "with this path" */
+	const char *api;     /* whose paths come behind base; NULL: any path of base is fine that does not come again */
 };
 
 /* whole begins with base. The bytes at the end of base that whole repeats right behind it, in whole segments of the
@@ -37,48 +37,49 @@ static size_t repeats_of(const char *base, const char *whole)
 }
 
 /* Warns of a path of the base URL; returns whether it did. */
-static bool check_joint(struct loader *l, const struct node *at, const struct joint *j)
+static bool check_joined_url(struct loader *l, const struct node *at, const struct joined_url *j)
 {
 	const char *path = url_path(j->base);
 	size_t repeats = repeats_of(j->base, j->whole), len = strlen(j->base);
 
 	if (repeats > 0)
 		problems_warn(l->reader.problems, at, "with this path %s %s, in which %s stands twice: write %.*s",
-			      j->does, j->whole, j->base + len - repeats, (int)(len - repeats), j->base);
+			      j->purpose, j->whole, j->base + len - repeats, (int)(len - repeats), j->base);
 	else if (j->api && *path != '\0')
 		problems_warn(l->reader.problems, at, "with this path %s %s: write %.*s, unless %s is below %s there",
-			      j->does, j->whole, (int)(path - j->base), j->base, j->api, path);
+			      j->purpose, j->whole, (int)(path - j->base), j->base, j->api, path);
 	return repeats > 0 || (j->api && *path != '\0');
 }
 
 void config_check_account_url(struct loader *l, const struct node *at, const char *url)
 {
 	CLEANUP(mem_freep) char *whole = request_url(url, KLAVIYO_PATH_EVENTS);
-	const struct joint j = {.base = url, .whole = whole, .does = "the daemon sends to", .api = "Klaviyo's API"};
+	const struct joined_url j = {
+		.base = url, .whole = whole, .purpose = "the daemon sends to", .api = "Klaviyo's API"};
 
-	(void)check_joint(l, at, &j);
+	(void)check_joined_url(l, at, &j);
 }
 
 struct urls {
 	struct loader *loader;
 	const struct node *at;
 	const char *base;
-	bool told; /* the first one is enough */
+	bool warned; /* the first one is enough */
 };
 
 static void check_one(void *ctx, enum definition_url kind, const char *outline, bool optional)
 {
 	struct urls *u = ctx;
-	const struct joint j = {
+	const struct joined_url j = {
 		.base = u->base,
 		.whole = outline,
-		.does = kind == DEFINITION_LOOKUP ? "the daemon asks" : "events show",
+		.purpose = kind == DEFINITION_LOOKUP ? "the daemon asks" : "events show",
 		.api = kind == DEFINITION_LOOKUP ? "the helpdesk's API" : NULL,
 	};
 
 	(void)optional;
-	if (!u->told && strncmp(outline, u->base, strlen(u->base)) == 0)
-		u->told = check_joint(u->loader, u->at, &j);
+	if (!u->warned && strncmp(outline, u->base, strlen(u->base)) == 0)
+		u->warned = check_joined_url(u->loader, u->at, &j);
 }
 
 void config_check_base_url(struct loader *l, const struct node *at, const struct source *s)

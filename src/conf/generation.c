@@ -23,7 +23,7 @@ struct shared_config {
 
 /* What a struct generation really is. */
 struct generation_private {
-	struct generation face;
+	struct generation public;
 	atomic_uint refs;
 	struct shared_config *shared;
 	struct secrets *secrets;
@@ -33,7 +33,7 @@ static struct lock current_lock = LOCK_INIT;
 static struct generation *current; /* under current_lock */
 static atomic_uint_fast64_t last_number;
 
-static struct generation_private *whole(struct generation *g)
+static struct generation_private *private_of(struct generation *g)
 {
 	return (struct generation_private *)(void *)g;
 }
@@ -46,10 +46,10 @@ static struct generation *generation_new(struct shared_config *shared, struct se
 	atomic_init(&w->refs, 1);
 	w->shared = shared;
 	w->secrets = secrets;
-	w->face.config = shared->config;
-	w->face.secrets = secrets;
-	w->face.number = atomic_fetch_add(&last_number, 1) + 1;
-	return &w->face;
+	w->public.config = shared->config;
+	w->public.secrets = secrets;
+	w->public.number = atomic_fetch_add(&last_number, 1) + 1;
+	return &w->public;
 }
 
 /* A public key or a password in the key's place is refused by Klaviyo only hours later, at the first event. */
@@ -134,7 +134,7 @@ struct generation *generation_refresh(const struct generation *g, struct problem
 
 struct generation *generation_ref(struct generation *g)
 {
-	atomic_fetch_add(&whole(g)->refs, 1);
+	atomic_fetch_add(&private_of(g)->refs, 1);
 	return g;
 }
 
@@ -144,7 +144,7 @@ void generation_unref(struct generation *g)
 
 	if (!g)
 		return;
-	w = whole(g);
+	w = private_of(g);
 	if (atomic_fetch_sub(&w->refs, 1) > 1)
 		return;
 	secrets_free(w->secrets);

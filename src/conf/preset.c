@@ -25,9 +25,10 @@
 static void preset_folders(const char *config_file, char *out[PRESET_FOLDERS])
 {
 	const char *env = getenv("DESKBRIDGE_PRESETS");
-	CLEANUP(mem_freep) char *beside = config_file ? path_folder(config_file) : mem_str(DESKBRIDGE_SYSCONFDIR);
+	CLEANUP(mem_freep)
+	char *config_folder = config_file ? path_folder(config_file) : mem_str(DESKBRIDGE_SYSCONFDIR);
 
-	out[0] = path_join(beside, "helpdesks");
+	out[0] = path_join(config_folder, "helpdesks");
 	out[1] = env && env[0] != '\0' ? mem_str(env) : NULL;
 	out[2] = mem_str(DESKBRIDGE_PRESETDIR);
 }

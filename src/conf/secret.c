@@ -21,15 +21,15 @@
 #include "base/path.h"
 #include "base/text.h"
 
-enum part_kind {
+enum secret_part_kind {
 	PART_PLAIN,
 	PART_FILE,
 	PART_CREDENTIAL,
 	PART_ENV,
 };
 
-struct part {
-	enum part_kind kind;
+struct secret_part {
+	enum secret_part_kind kind;
 	char *text;     /* plain: the value; credential, environment: the name */
 	char *path;     /* file; credential: beside the configuration file */
 	char *provided; /* credential: systemd's own file; NULL: systemd provides none */
@@ -41,21 +41,21 @@ struct part {
 
 struct secret {
 	size_t index;
-	struct part parts[SECRET_VALUES_MAX];
+	struct secret_part parts[SECRET_VALUES_MAX];
 	size_t n;
 	bool optional; /* not being there is no problem */
-	char *where, *mend;
+	char *where, *fix_hint;
 	struct node *at; /* the place alone, for problems */
 };
 
-struct slot {
+struct secret_slot {
 	char *value; /* NULL: not there */
 	char *path;  /* the file it was read from, or should have been; NULL: no file */
 	bool fixed;
 };
 
 struct snapshot {
-	struct slot slots[SECRET_VALUES_MAX];
+	struct secret_slot slots[SECRET_VALUES_MAX];
 	const char *values[SECRET_VALUES_MAX]; /* of the slots that have one */
 	size_t slots_n, values_n;
 };
@@ -77,7 +77,7 @@ void secret_set_passed(const struct secret_passed *list, size_t n)
 
 /* ---- where ------------------------------------------------------------------------------------------------------- */
 
-static bool part_read_credential(struct part *p, const struct node *n, const struct secret_context *context,
+static bool part_read_credential(struct secret_part *p, const struct node *n, const struct secret_context *context,
 				 struct problems *problems)
 {
 	CLEANUP(mem_freep) char *folder = path_join(context->folder, "credentials");
@@ -105,7 +105,7 @@ static bool part_read_credential(struct part *p, const struct node *n, const str
 	return true;
 }
 
-static bool part_read_member(struct part *p, const struct node *n, const struct secret_context *context,
+static bool part_read_member(struct secret_part *p, const struct node *n, const struct secret_context *context,
 			     struct problems *problems)
 {
 	static const char *const keys[] = {"credential", "file", "env"};
@@ -135,7 +135,7 @@ static bool part_read_member(struct part *p, const struct node *n, const struct 
 	return true;
 }
 
-static bool part_read(struct part *p, const struct node *n, const struct secret_context *context,
+static bool part_read(struct secret_part *p, const struct node *n, const struct secret_context *context,
 		      struct problems *problems)
 {
 	const char *wrong;
@@ -164,12 +164,12 @@ static bool part_read(struct part *p, const struct node *n, const struct secret_
 	return true;
 }
 
-static bool part_is_provided(const struct part *p)
+static bool part_is_provided(const struct secret_part *p)
 {
 	return p->provided && (p->by_unit || access(p->provided, F_OK) == 0);
 }
 
-static void part_where(const struct part *p, const struct node *at, struct buf *to)
+static void part_where(const struct secret_part *p, const struct node *at, struct buf *to)
 {
 	switch (p->kind) {
 	case PART_PLAIN:
@@ -187,7 +187,7 @@ static void part_where(const struct part *p, const struct node *at, struct buf *
 	}
 }
 
-static void part_fix_hint(const struct part *p, const struct node *at, struct buf *to)
+static void part_fix_hint(const struct secret_part *p, const struct node *at, struct buf *to)
 {
 	switch (p->kind) {
 	case PART_PLAIN:
@@ -216,7 +216,7 @@ struct secret *secret_new_optional(const char *path, size_t index)
 	s->index = index;
 	s->optional = true;
 	s->n = 1;
-	s->parts[0] = (struct part){.kind = PART_FILE, .path = mem_str(path)};
+	s->parts[0] = (struct secret_part){.kind = PART_FILE, .path = mem_str(path)};
 	s->at = node_new(NODE_NULL, "", 0, 0);
 	s->where = mem_fmt("file %s", path);
 	return s;
@@ -227,7 +227,7 @@ struct secret *secret_new(const struct node *n, const struct secret_context *con
 {
 	bool list = n->type == NODE_LIST, good = true;
 	struct secret *s;
-	struct buf where, mend;
+	struct buf where, fix_hint;
 
 	if (list && (!many || n->n == 0 || n->n > SECRET_VALUES_MAX)) {
 		problems_error(problems, n,
@@ -242,16 +242,16 @@ struct secret *secret_new(const struct node *n, const struct secret_context *con
 	s->n = list ? n->n : 1;
 	s->at = node_new_at(NODE_NULL, n);
 	buf_init(&where, SECRET_SIZE_MAX);
-	buf_init(&mend, SECRET_SIZE_MAX);
+	buf_init(&fix_hint, SECRET_SIZE_MAX);
 	for (size_t i = 0; i < s->n; i++) {
 		good = part_read(&s->parts[i], list ? n->items[i] : n, context, problems) && good;
 		buf_adds(&where, i > 0 ? " or " : "");
 		part_where(&s->parts[i], n, &where);
-		buf_adds(&mend, i > 0 ? "; or in " : "");
-		part_fix_hint(&s->parts[i], n, &mend);
+		buf_adds(&fix_hint, i > 0 ? "; or in " : "");
+		part_fix_hint(&s->parts[i], n, &fix_hint);
 	}
 	s->where = buf_take(&where);
-	s->mend = buf_take(&mend);
+	s->fix_hint = buf_take(&fix_hint);
 	if (!good) {
 		secret_free(s);
 		return NULL;
@@ -271,7 +271,7 @@ void secret_free(struct secret *s)
 		free(s->parts[i].unusable);
 	}
 	free(s->where);
-	free(s->mend);
+	free(s->fix_hint);
 	node_free(s->at);
 	free(s);
 }
@@ -283,13 +283,13 @@ const char *secret_where(const struct secret *s)
 
 const char *secret_fix_hint(const struct secret *s)
 {
-	return s->mend ? s->mend : secret_where(s);
+	return s->fix_hint ? s->fix_hint : secret_where(s);
 }
 
 void secret_paths(const struct secret *s, void (*fn)(void *ctx, const char *path), void *ctx)
 {
 	for (size_t i = 0; i < s->n; i++) {
-		const struct part *p = &s->parts[i];
+		const struct secret_part *p = &s->parts[i];
 		const char *path = p->passed ? NULL : part_is_provided(p) ? p->provided : p->path;
 
 		if (path)
@@ -304,7 +304,7 @@ const struct node *secret_node(const struct secret *s)
 
 /* ---- what -------------------------------------------------------------------------------------------------------- */
 
-static int slot_read(const struct part *p, struct slot *slot, struct err *reterr)
+static int slot_read(const struct secret_part *p, struct secret_slot *slot, struct err *reterr)
 {
 	if (p->kind == PART_PLAIN) {
 		slot->value = mem_str(p->text);
@@ -328,13 +328,13 @@ static void snapshot_collect(struct snapshot *s)
 }
 
 /* Whether this is to be told now; NULL: nothing is wrong any more. */
-static bool is_news(char **told, const char *text)
+static bool is_news(char **reported, const char *text)
 {
-	bool news = !text_is(*told, text);
+	bool news = !text_is(*reported, text);
 
 	if (news) {
-		free(*told);
-		*told = mem_str(text);
+		free(*reported);
+		*reported = mem_str(text);
 	}
 	return news;
 }
@@ -461,7 +461,7 @@ const char *secret_value(const struct secrets *snapshot, const struct secret *s)
 }
 
 /* Whether a slot before the k-th of the i-th secret names the same file. */
-static bool file_seen(const struct secrets *snapshot, size_t i, size_t k)
+static bool file_repeats(const struct secrets *snapshot, size_t i, size_t k)
 {
 	const char *path = snapshot->items[i].slots[k].path;
 
@@ -476,9 +476,9 @@ void secrets_files(const struct secrets *snapshot, void (*fn)(void *ctx, const c
 {
 	for (size_t i = 0; i < snapshot->n; i++) {
 		for (size_t k = 0; k < snapshot->items[i].slots_n; k++) {
-			const struct slot *slot = &snapshot->items[i].slots[k];
+			const struct secret_slot *slot = &snapshot->items[i].slots[k];
 
-			if (slot->path && !file_seen(snapshot, i, k))
+			if (slot->path && !file_repeats(snapshot, i, k))
 				fn(ctx, slot->path, slot->fixed);
 		}
 	}

@@ -17,7 +17,7 @@
 
 #define TOO_LONG "is longer than 64 KiB, which no secret is"
 #define FILL_ENV "set it for the daemon (in its unit: EnvironmentFile=)"
-#define BESIDE_VALUE_BYTES 5 /* a byte order mark before it, a line end behind it */
+#define VALUE_OVERHEAD_BYTES 5 /* a byte order mark before it, a line end behind it */
 
 static bool is_blank(char c)
 {
@@ -59,7 +59,7 @@ int secret_file_read(const char *path, char **ret, struct err *reterr)
 {
 	char *text;
 	size_t len;
-	int r = file_read(path, FILE_REGULAR, SECRET_SIZE_MAX + BESIDE_VALUE_BYTES, &text, &len);
+	int r = file_read(path, FILE_REGULAR, SECRET_SIZE_MAX + VALUE_OVERHEAD_BYTES, &text, &len);
 
 	if (r == -ENOENT) {
 		CLEANUP(mem_freep) char *word = shell_quote(path);

@@ -20,7 +20,7 @@
 /* ---- one value --------------------------------------------------------------------------------------------------- */
 
 /* The text as a message may show it: short, and no address. */
-static const char *shown(const char *text, char out[64])
+static const char *value_in_message(const char *text, char out[64])
 {
 	if (strchr(text, '@') || strlen(text) > SHOWN_MAX)
 		return "something else";
@@ -131,7 +131,7 @@ static int take_quantity(const struct setting *s, const char *text, void *base, 
 	if (r == -EINVAL) {
 		CLEANUP(mem_freep) char *meant = strlen(text) > SHOWN_MAX ? NULL : quantity_meant(s, text);
 
-		return err_set(err, r, "expected %s, found %s%s%s%s", quantity_expected(s), shown(text, out),
+		return err_set(err, r, "expected %s, found %s%s%s%s", quantity_expected(s), value_in_message(text, out),
 			       meant ? "; did you mean " : "", meant ? meant : "", meant ? "?" : "");
 	}
 	if (r < 0 || (s->min && parse_quantity(s->type, s->min, &min) == 0 && value < min) ||
@@ -166,7 +166,7 @@ static int take_number(const struct setting *s, const char *text, void *base, st
 
 	if (parse_number(text, &value) < 0)
 		return err_set(err, -EINVAL, "expected a number such as %s, found %s",
-			       s->fallback ? s->fallback : "0.5", shown(text, out));
+			       s->fallback ? s->fallback : "0.5", value_in_message(text, out));
 	if ((s->min && parse_number(s->min, &min) == 0 && value < min) ||
 	    (s->max && parse_number(s->max, &max) == 0 && value > max))
 		return range_error(s, err);
@@ -192,7 +192,7 @@ static int take_choice(const struct setting *s, const char *text, void *base, st
 	}
 	all = text_join(names, n, " or ");
 	meant = text_suggestion("; ", "", text, names, n);
-	return err_set(err, -EINVAL, "expected %s, found %s%s", all, shown(text, out), meant);
+	return err_set(err, -EINVAL, "expected %s, found %s%s", all, value_in_message(text, out), meant);
 }
 
 static int take_boolean(const struct setting *s, const char *text, void *base, struct err *err)
@@ -200,7 +200,7 @@ static int take_boolean(const struct setting *s, const char *text, void *base, s
 	char out[64];
 
 	if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
-		return err_set(err, -EINVAL, "expected true or false, found %s", shown(text, out));
+		return err_set(err, -EINVAL, "expected true or false, found %s", value_in_message(text, out));
 	put_integer(s, base, text[0] == 't');
 	return 0;
 }
@@ -221,7 +221,7 @@ static int take_only(const struct setting *s, const struct node *n, struct probl
 	}
 	meant = text_suggestion("; ", "", n->text, names, 2);
 	return err_set(err, -EINVAL, "expected %s, found %s%s; %s; write %s, or leave the key out", s->only_value,
-		       shown(n->text, out), meant, s->reason, s->only_value);
+		       value_in_message(n->text, out), meant, s->reason, s->only_value);
 }
 
 /* Length and letters of any text, then what the row asks. */
