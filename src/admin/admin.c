@@ -51,7 +51,7 @@ static void answer_text(struct http_exchange *x, unsigned status, const char *ty
 
 /* A client that is turned away makes a new connection for its next request. name and value: one more header, or NULL.
  * body: JSON. */
-static void turn_away(struct http_exchange *x, unsigned status, const char *body, const char *name, const char *value)
+static void refuse(struct http_exchange *x, unsigned status, const char *body, const char *name, const char *value)
 {
 	CLEANUP(pairs_done) struct pairs headers = {0};
 	struct http_answer answer = {.status = status,
@@ -164,17 +164,17 @@ static void refuse_without_token(struct http_exchange *x, const struct config *c
 {
 	struct admin_token_found found;
 	struct err why = {0};
-	CLEANUP(mem_freep) char *said = NULL;
+	CLEANUP(mem_freep) char *error = NULL;
 
 	if (!c->admin.token_file) {
 		answer_error(x, 503, "the daemon has no admin token: admin.token has no value");
 		return;
 	}
 	if (admin_token_ensure(c->admin.token_file, &found, &why) == 0)
-		said = mem_fmt("the daemon takes the admin token %s in this moment: ask again", c->admin.token_file);
+		error = mem_fmt("the daemon takes the admin token %s in this moment: ask again", c->admin.token_file);
 	else
-		said = mem_fmt("the daemon has no admin token: %s", why.text);
-	answer_error(x, 503, said);
+		error = mem_fmt("the daemon has no admin token: %s", why.text);
+	answer_error(x, 503, error);
 }
 
 static int on_begin(void *ctx, struct http_exchange *x)
@@ -189,29 +189,29 @@ static int on_begin(void *ctx, struct http_exchange *x)
 	if (is_api) {
 		verdict = auth_check_origin(a->auth, x, g->config);
 		if (verdict != AUTH_OK) {
-			turn_away(x, 403,
-				  verdict == AUTH_HOST
-					  ? "{\"error\":\"the Host of this request is neither loopback nor one of "
-					    "admin.hosts\"}"
-					  : "{\"error\":\"the Origin of this request is another place: web pages of "
-					    "others get nothing here\"}",
-				  NULL, NULL);
+			refuse(x, 403,
+			       verdict == AUTH_HOST
+				       ? "{\"error\":\"the Host of this request is neither loopback nor one of "
+					 "admin.hosts\"}"
+				       : "{\"error\":\"the Origin of this request is another place: web pages of "
+					 "others get nothing here\"}",
+			       NULL, NULL);
 			return 1;
 		}
 	}
 	if (is_change ? !text_is(x->method, "POST") : !is_get) {
-		turn_away(x, 405,
-			  is_change ? "{\"error\":\"this is a change: POST it\"}"
-				    : "{\"error\":\"this path answers GET only\"}",
-			  "Allow", is_change ? "POST" : "GET, HEAD");
+		refuse(x, 405,
+		       is_change ? "{\"error\":\"this is a change: POST it\"}"
+				 : "{\"error\":\"this path answers GET only\"}",
+		       "Allow", is_change ? "POST" : "GET, HEAD");
 		return 1;
 	}
 	verdict = is_api ? auth_check_token(a->auth, x, g) : AUTH_OK;
 	if (verdict == AUTH_NO_TOKEN)
 		refuse_without_token(x, g->config);
 	else if (verdict != AUTH_OK)
-		turn_away(x, 401, "{\"error\":\"the right admin token is needed: Authorization: Bearer TOKEN\"}",
-			  "WWW-Authenticate", "Bearer");
+		refuse(x, 401, "{\"error\":\"the right admin token is needed: Authorization: Bearer TOKEN\"}",
+		       "WWW-Authenticate", "Bearer");
 	return verdict != AUTH_OK;
 }
 

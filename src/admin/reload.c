@@ -9,8 +9,8 @@
 #include "base/known_secrets.h"
 #include "http/server.h"
 
-struct reload_whole {
-	struct admin_reload face;
+struct reload_private {
+	struct admin_reload public;
 	struct http_exchange *exchange;
 };
 
@@ -54,7 +54,7 @@ static struct json_object *verdict_body(const struct admin_verdict *v)
 
 void admin_reload_answer(struct admin_reload *asked, const struct admin_verdict *v)
 {
-	struct reload_whole *w = (struct reload_whole *)(void *)asked;
+	struct reload_private *w = (struct reload_private *)(void *)asked;
 	CLEANUP(json_putp) struct json_object *body = verdict_body(v);
 	CLEANUP(mem_freep) char *text = known_secrets_json(body);
 	struct http_answer answer = {
@@ -66,9 +66,9 @@ void admin_reload_answer(struct admin_reload *asked, const struct admin_verdict 
 
 void admin_reload_begin(const struct admin_reloader *reloader, struct http_exchange *x)
 {
-	struct reload_whole *w = mem_new(1, sizeof(*w));
+	struct reload_private *w = mem_new(1, sizeof(*w));
 
 	w->exchange = x;
 	http_suspend(x);
-	reloader->ask(reloader->ctx, &w->face);
+	reloader->ask(reloader->ctx, &w->public);
 }

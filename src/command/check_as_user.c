@@ -27,15 +27,15 @@
 
 #define NAMES_MAX 65536 /* bytes of one entry of the databases */
 #define GROUPS_MAX 65536
-#define SAID_MAX ((size_t)4 * 1024 * 1024)
+#define PROBLEMS_TEXT_MAX ((size_t)4 * 1024 * 1024)
 
 /* The bits of the child's exit status. */
-#define SAYS_WRONG 1
-#define SAYS_FOLDER_CLOSED 2
-#define SAYS_STORE_CLOSED 4
-#define SAYS_NOT_THAT_USER 8
-#define SAYS_LISTEN_CLOSED 16
-#define SAYS_ADMIN_CLOSED 32
+#define FOUND_WRONG 1
+#define FOUND_FOLDER_CLOSED 2
+#define FOUND_STORE_CLOSED 4
+#define FOUND_NOT_THAT_USER 8
+#define FOUND_LISTEN_CLOSED 16
+#define FOUND_ADMIN_CLOSED 32
 
 /* ---- who --------------------------------------------------------------------------------------------------------- */
 
@@ -113,33 +113,33 @@ static bool socket_is_closed(const char *address)
 }
 
 /* The child: never returns. */
-static void try_there(const struct daemon_user *u, const char *config_file, int to)
+static void try_in_child(const struct daemon_user *u, const char *config_file, int to)
 {
 	struct problems problems = {0};
 	struct generation *g;
 	FILE *out = fdopen(to, "w");
-	int said = 0;
+	int findings = 0;
 
 	if (!out || setgroups(u->groups_n, u->groups) < 0 || setgid(u->gid) < 0 || setuid(u->uid) < 0)
-		_exit(SAYS_NOT_THAT_USER);
+		_exit(FOUND_NOT_THAT_USER);
 	g = generation_load(config_file, &problems);
 	problems_print(&problems, out);
 	if (!g) {
-		said = SAYS_WRONG;
+		findings = FOUND_WRONG;
 	} else { /* the places that the daemon writes to */
 		const char *store = g->config->store.path;
 		CLEANUP(mem_freep) char *folder = path_folder(store);
 
 		if (access(folder, F_OK) == 0 && access(folder, W_OK | X_OK) < 0)
-			said |= SAYS_FOLDER_CLOSED;
+			findings |= FOUND_FOLDER_CLOSED;
 		if (access(store, F_OK) == 0 && access(store, R_OK | W_OK) < 0)
-			said |= SAYS_STORE_CLOSED;
+			findings |= FOUND_STORE_CLOSED;
 		if (socket_is_closed(g->config->listen.address))
-			said |= SAYS_LISTEN_CLOSED;
+			findings |= FOUND_LISTEN_CLOSED;
 		if (socket_is_closed(g->config->admin.address))
-			said |= SAYS_ADMIN_CLOSED;
+			findings |= FOUND_ADMIN_CLOSED;
 	}
-	_exit(fclose(out) == 0 ? said : SAYS_NOT_THAT_USER);
+	_exit(fclose(out) == 0 ? findings : FOUND_NOT_THAT_USER);
 }
 
 /* Loads the configuration as that user. Blocks until it is done. An error where the process cannot become that user. */
@@ -147,7 +147,7 @@ static int try_as(const struct daemon_user *u, const char *config_file, struct d
 {
 	int ends[2], status = 0;
 	pid_t child;
-	char *said = NULL;
+	char *problems = NULL;
 	size_t len;
 
 	if (pipe(ends) < 0)
@@ -156,25 +156,25 @@ static int try_as(const struct daemon_user *u, const char *config_file, struct d
 	child = fork();
 	if (child == 0) {
 		(void)close(ends[0]);
-		try_there(u, config_file, ends[1]);
+		try_in_child(u, config_file, ends[1]);
 	}
 	(void)close(ends[1]);
-	if (child > 0 && file_read_fd(ends[0], SAID_MAX, CLOCK_NEVER_MS, &said, &len) < 0)
-		said = NULL; /* it could not be said, or was more than a load can say */
+	if (child > 0 && file_read_fd(ends[0], PROBLEMS_TEXT_MAX, CLOCK_NEVER_MS, &problems, &len) < 0)
+		problems = NULL; /* it could not be said, or was more than a load can say */
 	(void)close(ends[0]);
 	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
-	if (child < 0 || !WIFEXITED(status) || (WEXITSTATUS(status) & SAYS_NOT_THAT_USER)) {
-		free(said);
+	if (child < 0 || !WIFEXITED(status) || (WEXITSTATUS(status) & FOUND_NOT_THAT_USER)) {
+		free(problems);
 		return err_set(reterr, -EPERM, "this process cannot become the user %.64s", u->name);
 	}
 	*ret = (struct daemon_access){
-		.wrong = WEXITSTATUS(status) & SAYS_WRONG,
-		.folder_closed = WEXITSTATUS(status) & SAYS_FOLDER_CLOSED,
-		.store_closed = WEXITSTATUS(status) & SAYS_STORE_CLOSED,
-		.listen_closed = WEXITSTATUS(status) & SAYS_LISTEN_CLOSED,
-		.admin_closed = WEXITSTATUS(status) & SAYS_ADMIN_CLOSED,
-		.problems = said,
+		.wrong = WEXITSTATUS(status) & FOUND_WRONG,
+		.folder_closed = WEXITSTATUS(status) & FOUND_FOLDER_CLOSED,
+		.store_closed = WEXITSTATUS(status) & FOUND_STORE_CLOSED,
+		.listen_closed = WEXITSTATUS(status) & FOUND_LISTEN_CLOSED,
+		.admin_closed = WEXITSTATUS(status) & FOUND_ADMIN_CLOSED,
+		.problems = problems,
 	};
 	return 0;
 }
@@ -182,32 +182,32 @@ static int try_as(const struct daemon_user *u, const char *config_file, struct d
 /* ---- for whom ---------------------------------------------------------------------------------------------------- */
 
 /* A file that is tried out by hand is not the daemon's to read. */
-static bool is_the_daemons(const struct command_context *ctx, const struct check_as_user *j)
+static bool is_daemon_config(const struct command_context *ctx, const struct check_as_user *as_user)
 {
-	const char *its = j->has_unit && j->unit.config ? j->unit.config : CONFIG_DEFAULT;
+	const char *daemon_config = as_user->has_unit && as_user->unit.config ? as_user->unit.config : CONFIG_DEFAULT;
 	CLEANUP(mem_freep) char *a = NULL, *b = NULL;
 
-	if (strcmp(ctx->config_file, its) == 0)
+	if (strcmp(ctx->config_file, daemon_config) == 0)
 		return true;
 	a = realpath(ctx->config_file, NULL);
-	b = realpath(its, NULL);
+	b = realpath(daemon_config, NULL);
 	return a && b && strcmp(a, b) == 0;
 }
 
 /* The user that judges where none is asked for; NULL: the process itself. */
-static const char *user_of_unit(const struct command_context *ctx, struct check_as_user *j)
+static const char *user_of_unit(const struct command_context *ctx, struct check_as_user *as_user)
 {
-	const char *user = j->has_unit ? j->unit.user : DAEMON_USER_DEFAULT;
+	const char *user = as_user->has_unit ? as_user->unit.user : DAEMON_USER_DEFAULT;
 
 	if (geteuid() != 0 || !user || strcmp(user, "root") == 0 || !getpwnam(user)) {
-		if (geteuid() == 0 && j->has_unit && user && strcmp(user, "root") != 0)
-			j->note =
+		if (geteuid() == 0 && as_user->has_unit && user && strcmp(user, "root") != 0)
+			as_user->note =
 				mem_fmt("read as root: there is no user %s yet (deskbridge.service runs as it)", user);
 		return NULL;
 	}
-	if (is_the_daemons(ctx, j))
+	if (is_daemon_config(ctx, as_user))
 		return user;
-	j->note = mem_fmt(
+	as_user->note = mem_fmt(
 		"read as root, as this is not the file of deskbridge.service; --user %s judges for the daemon's user",
 		user);
 	return NULL;
@@ -215,17 +215,17 @@ static const char *user_of_unit(const struct command_context *ctx, struct check_
 
 /* 0, or the exit status after a message. */
 static int try_for(const struct command *c, const struct command_context *ctx, const char *user, bool wanted,
-		   struct check_as_user *j)
+		   struct check_as_user *as_user)
 {
 	/* systemd gives the unit's groups to the unit's user alone; any other user has those of the user database. */
-	const struct daemon_unit *unit = j->has_unit && text_is(j->unit.user, user) ? &j->unit : NULL;
-	struct daemon_user who;
+	const struct daemon_unit *unit = as_user->has_unit && text_is(as_user->unit.user, user) ? &as_user->unit : NULL;
+	struct daemon_user found;
 	struct err error = {0};
-	int r = user_find(user, unit, &who, &error);
+	int r = user_find(user, unit, &found, &error);
 
 	if (r == 0) {
-		r = try_as(&who, ctx->config_file, &j->said, &error);
-		user_done(&who);
+		r = try_as(&found, ctx->config_file, &as_user->findings, &error);
+		user_done(&found);
 	}
 	if (r == -ENOENT && wanted)
 		return command_usage_error(c, "--user %s: %s", user, error.text);
@@ -234,15 +234,16 @@ static int try_for(const struct command *c, const struct command_context *ctx, c
 		return COMMAND_FAILED;
 	}
 	if (r < 0) {
-		j->note = mem_fmt("read as root: %s", error.text);
+		as_user->note = mem_fmt("read as root: %s", error.text);
 		return COMMAND_GOOD;
 	}
-	j->user = mem_str(user);
-	j->note = mem_fmt("read as the user %s%s", user, wanted ? "" : ", whom deskbridge.service runs the daemon as");
-	if (!j->said.wrong)
+	as_user->user = mem_str(user);
+	as_user->note =
+		mem_fmt("read as the user %s%s", user, wanted ? "" : ", whom deskbridge.service runs the daemon as");
+	if (!as_user->findings.wrong)
 		return COMMAND_GOOD;
-	out_lines(stderr, j->said.problems ? j->said.problems : "");
-	out_error("deskbridge: files: %s\n", j->note);
+	out_lines(stderr, as_user->findings.problems ? as_user->findings.problems : "");
+	out_error("deskbridge: files: %s\n", as_user->note);
 	return COMMAND_CONFIG;
 }
 
@@ -268,24 +269,24 @@ int check_as_user(const struct command *c, const struct command_context *ctx, co
 	if (!wanted)
 		user = user_of_unit(ctx, ret);
 	/* The daemon has the credentials that systemd passes, whichever user reads here. */
-	ret->for_unit = ret->has_unit && is_the_daemons(ctx, ret);
+	ret->for_unit = ret->has_unit && is_daemon_config(ctx, ret);
 	if (ret->for_unit)
 		secret_set_passed(ret->unit.passed, ret->unit.passed_n);
 	return user ? try_for(c, ctx, user, wanted != NULL, ret) : COMMAND_GOOD;
 }
 
-void check_as_user_done(struct check_as_user *j)
+void check_as_user_done(struct check_as_user *as_user)
 {
 	secret_set_passed(NULL, 0);
-	daemon_unit_done(&j->unit);
-	free(j->user);
-	free(j->said.problems);
-	free(j->note);
+	daemon_unit_done(&as_user->unit);
+	free(as_user->user);
+	free(as_user->findings.problems);
+	free(as_user->note);
 }
 
 /* ---- warnings ---------------------------------------------------------------------------------------------------- */
 
-void check_warn(struct check_as_user *j, const char *place, const char *fmt, ...)
+void check_warn(struct check_as_user *as_user, const char *place, const char *fmt, ...)
 {
 	CLEANUP(mem_freep) char *text = NULL;
 	va_list ap;
@@ -294,41 +295,42 @@ void check_warn(struct check_as_user *j, const char *place, const char *fmt, ...
 	INSIST(vasprintf(&text, fmt, ap) >= 0);
 	va_end(ap);
 	out_print("%s: warning: %s\n", place, text);
-	j->warnings++;
+	as_user->warnings++;
 }
 
 /* ---- addresses --------------------------------------------------------------------------------------------------- */
 
-/* asks: the reader of the address, as a warning calls it. */
-static void warn_of(const char *key, const char *address, const char *asks, bool closed, struct check_as_user *judge)
+/* client: the reader of the address, as a warning calls it. */
+static void warn_of_address(const char *key, const char *address, const char *client, bool closed,
+			    struct check_as_user *as_user)
 {
 	CLEANUP(mem_freep) char *folder = socket_folder(address), *word = folder ? shell_quote(folder) : NULL;
 
 	if (strncmp(address, "unix:", 5) != 0 && text_is(strrchr(address, ':'), ":0"))
-		check_warn(judge, key,
+		check_warn(as_user, key,
 			   "port 0 is any free one, another one at each start, which no %s can know: write a number",
-			   asks);
-	if (!folder || (judge->for_unit && daemon_unit_makes(&judge->unit, folder)))
+			   client);
+	if (!folder || (as_user->for_unit && daemon_unit_makes(&as_user->unit, folder)))
 		return;
 	if (access(folder, F_OK) < 0 && errno == ENOENT)
-		check_warn(judge, key,
+		check_warn(as_user, key,
 			   "%s is not there: mkdir -p %s; serve will not start (under systemd, write "
 			   "unix:/run/deskbridge/NAME.sock: the unit makes that folder)",
 			   folder, word);
-	else if (judge->user && closed)
-		check_warn(judge, key,
+	else if (as_user->user && closed)
+		check_warn(as_user, key,
 			   "the user %s cannot make a socket in %s; serve will not start: give the socket "
 			   "a folder of that user (under systemd unix:/run/deskbridge/NAME.sock)",
-			   judge->user, folder);
-	else if (!judge->user && access(folder, W_OK | X_OK) < 0)
-		check_warn(judge, key,
+			   as_user->user, folder);
+	else if (!as_user->user && access(folder, W_OK | X_OK) < 0)
+		check_warn(as_user, key,
 			   "the user who runs this check cannot make a socket in %s; the user who runs "
 			   "serve must be able to",
 			   folder);
 }
 
-void check_as_user_sockets(struct check_as_user *j, const struct config *c)
+void check_as_user_sockets(struct check_as_user *as_user, const struct config *c)
 {
-	warn_of("listen", c->listen.address, "helpdesk", j->said.listen_closed, j);
-	warn_of("admin", c->admin.address, "command", j->said.admin_closed, j);
+	warn_of_address("listen", c->listen.address, "helpdesk", as_user->findings.listen_closed, as_user);
+	warn_of_address("admin", c->admin.address, "command", as_user->findings.admin_closed, as_user);
 }

@@ -23,7 +23,7 @@ struct check_as_user {
 	struct daemon_unit unit; /* what systemd passes to the daemon; also where no other user judges */
 	bool has_unit, for_unit; /* for_unit: the configuration is the one that the unit names */
 	char *user;              /* who judged; NULL: the process itself reads */
-	struct daemon_access said;
+	struct daemon_access findings;
 	char *note;      /* for the summary: as whom the files were read; NULL: nothing to tell */
 	size_t warnings; /* that were printed */
 };
@@ -37,14 +37,15 @@ struct check_as_user {
  */
 int check_as_user(const struct command *c, const struct command_context *ctx, const char *wanted,
 		  struct check_as_user *ret);
-void check_as_user_done(struct check_as_user *j);
+void check_as_user_done(struct check_as_user *as_user);
 
 /* Prints "PLACE: warning: " and the text on standard output, and counts it. */
-void check_warn(struct check_as_user *j, const char *place, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void check_warn(struct check_as_user *as_user, const char *place, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* Prints a warning for each of `listen` and `admin` whose port is any free one, and for each whose unix socket the
  * daemon could not make, judged for its user where one judged. A folder that the unit makes (RuntimeDirectory=) is
  * good. Blocks on files. */
-void check_as_user_sockets(struct check_as_user *j, const struct config *c);
+void check_as_user_sockets(struct check_as_user *as_user, const struct config *c);
 
 #endif

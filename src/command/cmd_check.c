@@ -116,7 +116,7 @@ static bool refuses_request(const struct http_response *reply, char *out, size_t
 
 /* Tells by the answer to an invalid event whether the key may send. 400 is the good answer: the event was refused for
  * its shape alone. */
-static bool tell_send(const struct account *a, const struct http_response *reply)
+static bool print_send(const struct account *a, const struct http_response *reply)
 {
 	bool json = reply->type && strstr(reply->type, "json");
 	char reason[OUTCOME_REASON_MAX], why[HTTP_WHY_MAX];
@@ -152,7 +152,7 @@ static bool tell_send(const struct account *a, const struct http_response *reply
 }
 
 /* A key that reads more than it needs is a key that leaks more when it is lost. */
-static void tell_reads(const struct account *a, const char *key, struct check_as_user *judge)
+static void warn_of_excess_scopes(const struct account *a, const char *key, struct check_as_user *as_user)
 {
 	static const struct {
 		const char *path, *scope;
@@ -178,13 +178,13 @@ static void tell_reads(const struct account *a, const char *key, struct check_as
 	}
 	excess = text_join(scopes, n, ", ");
 	if (n > 0)
-		check_warn(judge, place,
+		check_warn(as_user, place,
 			   "the key may do more than it needs (%s); one that may send events only loses less when it "
 			   "is lost",
 			   excess);
 }
 
-static bool check_key(const struct generation *g, const struct account *a, struct check_as_user *judge)
+static bool check_key(const struct generation *g, const struct account *a, struct check_as_user *as_user)
 {
 	const char *key = secret_value(g->secrets, a->api_key);
 	CLEANUP(mem_freep) char *page = request_key_page(EVENTS_SCOPE);
@@ -195,10 +195,10 @@ static bool check_key(const struct generation *g, const struct account *a, struc
 		out_print("account %s: %s\n", a->name, key ? error.text : "no key");
 		return false;
 	}
-	bool good = tell_send(a, &reply);
+	bool good = print_send(a, &reply);
 	http_response_done(&reply);
 	if (good)
-		tell_reads(a, key, judge);
+		warn_of_excess_scopes(a, key, as_user);
 	out_print("account %s: a key with the right scopes and no more: %s\n", a->name, page);
 	return good;
 }
@@ -210,7 +210,7 @@ static void note_fixed(void *ctx, const char *path, bool fixed)
 }
 
 /* Those of systemd are copies, made when the unit starts. */
-static void tell_fixed_secrets(const struct generation *g)
+static void print_fixed_secrets(const struct generation *g)
 {
 	bool fixed = false;
 
@@ -219,7 +219,7 @@ static void tell_fixed_secrets(const struct generation *g)
 		out_print("secrets: some are systemd's credentials; a changed one is taken with a restart only\n");
 }
 
-static void warn_of_revisions(const struct config *c, struct check_as_user *judge)
+static void warn_of_revisions(const struct config *c, struct check_as_user *as_user)
 {
 	for (size_t i = 0; i < c->accounts_n; i++) {
 		const struct account *a = &c->accounts[i];
@@ -228,35 +228,35 @@ static void warn_of_revisions(const struct config *c, struct check_as_user *judg
 		long days;
 		if (request_revision_days_left(a->revision, clock_now_ms(), &days) < 0 || days >= REVISION_WARN_DAYS)
 			continue;
-		check_warn(judge, place, "Klaviyo's revision %s %s; the newest tested one is %s (klaviyo.revision)",
+		check_warn(as_user, place, "Klaviyo's revision %s %s; the newest tested one is %s (klaviyo.revision)",
 			   a->revision, request_revision_end(days, end), KLAVIYO_REVISION_TESTED);
 	}
 }
 
 /* The daemon makes the file, not the folder. systemd makes the folder that the unit names at each start, and gives it
  * with all that is in it to the unit's user where it is somebody else's. */
-static void warn_of_store(const struct config *c, struct check_as_user *judge)
+static void warn_of_store(const struct config *c, struct check_as_user *as_user)
 {
 	CLEANUP(mem_freep) char *folder = path_folder(c->store.path), *folder_word = shell_quote(folder);
 	CLEANUP(mem_freep) char *file_word = shell_quote(c->store.path);
-	const char *user = judge->user;
-	bool made = judge->for_unit && daemon_unit_makes(&judge->unit, folder);
+	const char *user = as_user->user;
+	bool made_by_unit = as_user->for_unit && daemon_unit_makes(&as_user->unit, folder);
 
-	if (made && (!user || judge->said.folder_closed || !judge->said.store_closed))
+	if (made_by_unit && (!user || as_user->findings.folder_closed || !as_user->findings.store_closed))
 		return;
 	if (access(folder, F_OK) < 0)
-		check_warn(judge, "store",
+		check_warn(as_user, "store",
 			   "%s is not there: mkdir -p %s; serve will not start (under systemd, "
 			   "StateDirectory= may make it)",
 			   folder, folder_word);
-	else if (user && judge->said.folder_closed)
-		check_warn(judge, "store", "%s is not writable for the user %s: chown %s %s", folder, user, user,
+	else if (user && as_user->findings.folder_closed)
+		check_warn(as_user, "store", "%s is not writable for the user %s: chown %s %s", folder, user, user,
 			   folder_word);
-	else if (user && judge->said.store_closed)
-		check_warn(judge, "store", "%s is not writable for the user %s: chown %s %s*", c->store.path, user,
+	else if (user && as_user->findings.store_closed)
+		check_warn(as_user, "store", "%s is not writable for the user %s: chown %s %s*", c->store.path, user,
 			   user, file_word);
 	else if (access(folder, W_OK | X_OK) < 0)
-		check_warn(judge, "store",
+		check_warn(as_user, "store",
 			   "%s is not writable for the user who runs this check; for the user who runs "
 			   "serve it must be",
 			   folder);
@@ -275,7 +275,7 @@ static void warn_of_token_file(void *ctx, const char *path)
 }
 
 /* A made one that is not there yet, or that this user may not look for, is nothing to warn of. */
-static void tell_token(const struct config *c, struct check_as_user *judge)
+static void print_token(const struct config *c, struct check_as_user *as_user)
 {
 	if (strncmp(c->admin.address, "unix:", 5) == 0)
 		; /* the socket's mode is the proof */
@@ -283,7 +283,7 @@ static void tell_token(const struct config *c, struct check_as_user *judge)
 		out_print("admin token: %s, which the daemon makes where it is not there\n", c->admin.token_file);
 	else
 		out_print("admin token: %s\n", secret_where(c->admin.token));
-	secret_paths(c->admin.token ? c->admin.token : c->admin.generated, warn_of_token_file, judge);
+	secret_paths(c->admin.token ? c->admin.token : c->admin.generated, warn_of_token_file, as_user);
 }
 
 /* Klaviyo's refusal of such a key (400) speaks of the event. */
@@ -308,16 +308,16 @@ static bool keys_are_plain(const struct generation *g)
 }
 
 struct hidden_check {
-	const struct check_as_user *judge;
+	const struct check_as_user *as_user;
 	bool good;
 };
 
 /* A file that may be read, but is not there in the daemon's view of the file system. */
-static void tell_hidden(void *ctx, const char *path, bool fixed)
+static void print_hidden(void *ctx, const char *path, bool fixed)
 {
 	struct hidden_check *s = ctx;
 	CLEANUP(mem_freep) char *whole = realpath(path, NULL);
-	const char *by = whole && !fixed ? daemon_unit_hides(&s->judge->unit, whole) : NULL;
+	const char *by = whole && !fixed ? daemon_unit_hides(&s->as_user->unit, whole) : NULL;
 
 	if (!by)
 		return;
@@ -326,47 +326,47 @@ static void tell_hidden(void *ctx, const char *path, bool fixed)
 }
 
 /* The program's former place, as a drop-in may name it: a link that the next release does not have. */
-static void warn_of_former_place(struct check_as_user *judge)
+static void warn_of_former_place(struct check_as_user *as_user)
 {
-	const char *start = judge->unit.former_start, *path = start ? start : judge->unit.former_reload;
+	const char *start = as_user->unit.former_start, *path = start ? start : as_user->unit.former_reload;
 
-	if (judge->for_unit && path)
-		check_warn(judge, "unit",
+	if (as_user->for_unit && path)
+		check_warn(as_user, "unit",
 			   "%s= in deskbridge.service or a drop-in names %s, which goes with the next "
 			   "release: name %.*s/bin/deskbridge there",
 			   start ? "ExecStart" : "ExecReload", path, (int)(strlen(path) - strlen("/sbin/deskbridge")),
 			   path);
 }
 
-static int check(const struct command_context *ctx, struct check_as_user *judge, bool key)
+static int check(const struct command_context *ctx, struct check_as_user *as_user, bool key)
 {
-	CLEANUP(generation_unrefp) struct generation *g = load_generation(ctx, &judge->warnings);
-	struct hidden_check seen = {.judge = judge, .good = true};
+	CLEANUP(generation_unrefp) struct generation *g = load_generation(ctx, &as_user->warnings);
+	struct hidden_check hidden = {.as_user = as_user, .good = true};
 	char warnings[AMOUNT_MAX];
 	bool good;
 
 	if (!g)
 		return COMMAND_CONFIG;
 	print_summary(g->config);
-	tell_fixed_secrets(g);
-	warn_of_revisions(g->config, judge);
-	warn_of_store(g->config, judge);
-	check_as_user_sockets(judge, g->config);
-	tell_token(g->config, judge);
-	warn_of_former_place(judge);
-	if (judge->for_unit) { /* only the unit says what the daemon's view of the file system lacks */
-		secrets_files(g->secrets, tell_hidden, &seen);
-		tell_hidden(&seen, g->config->file, false);
+	print_fixed_secrets(g);
+	warn_of_revisions(g->config, as_user);
+	warn_of_store(g->config, as_user);
+	check_as_user_sockets(as_user, g->config);
+	print_token(g->config, as_user);
+	warn_of_former_place(as_user);
+	if (as_user->for_unit) { /* only the unit says what the daemon's view of the file system lacks */
+		secrets_files(g->secrets, print_hidden, &hidden);
+		print_hidden(&hidden, g->config->file, false);
 	}
-	good = keys_are_plain(g) && seen.good;
+	good = keys_are_plain(g) && hidden.good;
 	if (key && good)
 		for (size_t i = 0; i < g->config->accounts_n; i++)
-			good &= check_key(g, &g->config->accounts[i], judge);
-	if (judge->note)
-		out_print("files: %s\n", judge->note);
-	if (good && judge->warnings > 0)
+			good &= check_key(g, &g->config->accounts[i], as_user);
+	if (as_user->note)
+		out_print("files: %s\n", as_user->note);
+	if (good && as_user->warnings > 0)
 		out_print("%s: good, but for %s (above)\n", g->config->file,
-			  amount_of(warnings, (long long)judge->warnings, "warning"));
+			  amount_of(warnings, (long long)as_user->warnings, "warning"));
 	else if (good)
 		out_print("%s: good\n", g->config->file);
 	return good ? COMMAND_GOOD : COMMAND_FAILED;
@@ -375,7 +375,7 @@ static int check(const struct command_context *ctx, struct check_as_user *judge,
 static int run(const struct command_context *ctx, int argc, char **argv)
 {
 	const char *user = NULL;
-	struct check_as_user judge;
+	struct check_as_user as_user;
 	bool key = false;
 	size_t n;
 	const struct option_spec specs[] = {
@@ -384,10 +384,10 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 	int end = options_parse(&command_check, specs, argc, argv, NULL, 0, &n);
 	if (end != OPTIONS_GO)
 		return end;
-	end = check_as_user(&command_check, ctx, user, &judge);
+	end = check_as_user(&command_check, ctx, user, &as_user);
 	if (end == COMMAND_GOOD)
-		end = check(ctx, &judge, key);
-	check_as_user_done(&judge);
+		end = check(ctx, &as_user, key);
+	check_as_user_done(&as_user);
 	return end;
 }
 

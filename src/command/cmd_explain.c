@@ -117,18 +117,18 @@ static bool explain_challenge(const struct source *s, const struct webhook *w, c
 			      enum proof_verdict proof)
 {
 	const char *name = definition_about(s->definition)->challenge;
-	bool trial = proof != PROOF_GOOD && parsed_webhook_is_setup_probe(s->definition, w);
+	bool setup_probe = proof != PROOF_GOOD && parsed_webhook_is_setup_probe(s->definition, w);
 
-	if (!trial && (!name || !answer_echo(pairs_get(&w->headers, name))))
+	if (!setup_probe && (!name || !answer_echo(pairs_get(&w->headers, name))))
 		return false;
-	if (!trial && b && proof == PROOF_GOOD && has_signal(s, w, b))
+	if (!setup_probe && b && proof == PROOF_GOOD && has_signal(s, w, b))
 		return false;
 	out_print("Result: the helpdesk sets its webhook up; answered with 200%s%s, nothing is kept\n",
-		  trial ? "" : " and the value of ", trial ? "" : name);
+		  setup_probe ? "" : " and the value of ", setup_probe ? "" : name);
 	return true;
 }
 
-static void tell_header(void *ctx, const char *name)
+static void print_missing_header(void *ctx, const char *name)
 {
 	const struct webhook *w = ctx;
 
@@ -149,7 +149,7 @@ static void explain(const struct generation *g, const struct source *s, const st
 	out_print("Webhook: POST %s%s%s, %s\n\n", w->path, *w->query ? "?" : "", w->query,
 		  amount_of(bytes, (long long)w->body_len, "byte"));
 	proof = explain_proof(g, s, w, query);
-	definition_headers(s->definition, tell_header, (void *)w);
+	definition_headers(s->definition, print_missing_header, (void *)w);
 	if (w->body_len > 0)
 		r = batch_open(s->definition, pairs_get(&w->headers, "Content-Type"), w->body, w->body_len, &batch,
 			       &reason);

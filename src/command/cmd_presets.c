@@ -24,7 +24,7 @@
 #define FACT_COLUMNS 100 /* of a fact's line, but for a word that is longer */
 #define KEY_PAGE_SCOPES "events:write"
 #define HOST "https://YOUR-HOST"
-#define OPEN_QUESTIONS_MAX (2 * AMOUNT_MAX + 2)
+#define UNCONFIRMED_MAX (2 * AMOUNT_MAX + 2)
 
 /* ---- what a definition rests on ---------------------------------------------------------------------------------- */
 
@@ -233,16 +233,16 @@ static void print_url(const struct preset_view *p, const char *transition)
 static void print_urls(const struct preset_view *p)
 {
 	static const char *const transitions[] = {"opened", "reopened", "closed"};
-	bool told = false;
+	bool headed = false;
 
 	out_print("\n# The URL to give to the helpdesk (reachable from outside, by https):\n#\n");
 	print_url(p, NULL);
 	for (size_t i = 0; i < sizeof(transitions) / sizeof(*transitions); i++) {
 		if (!matcher_asks(node_get(p->tree, transitions[i]), "query:transition"))
 			continue;
-		if (!told)
+		if (!headed)
 			out_print("#\n# Where each rule of the helpdesk says one thing, one of these:\n#\n");
-		told = true;
+		headed = true;
 		print_url(p, transitions[i]);
 	}
 }
@@ -310,7 +310,7 @@ static void count_sample(void *ctx, const char *name, const char *shows, enum sa
 
 /* The column UNCONFIRMED, "5 facts, 9 samples": how many facts nobody confirms, and of how many samples nobody shows
  * the shape, or it is not said who does. "-" where there are none, "?" where the definition does not compile. */
-static void open_questions(const struct node *tree, char out[OPEN_QUESTIONS_MAX])
+static void unconfirmed_count(const struct node *tree, char out[UNCONFIRMED_MAX])
 {
 	struct problems problems = {0};
 	struct definition *d = definition_read(tree, NULL, &problems);
@@ -323,7 +323,7 @@ static void open_questions(const struct node *tree, char out[OPEN_QUESTIONS_MAX]
 		amount_of(of_facts, (long long)facts, "fact");
 	if (samples > 0)
 		amount_of(of_samples, (long long)samples, "sample");
-	(void)snprintf(out, OPEN_QUESTIONS_MAX, "%s%s%s", of_facts, facts > 0 && samples > 0 ? ", " : "",
+	(void)snprintf(out, UNCONFIRMED_MAX, "%s%s%s", of_facts, facts > 0 && samples > 0 ? ", " : "",
 		       !d                           ? "?"
 		       : facts == 0 && samples == 0 ? "-"
 						    : of_samples);
@@ -346,11 +346,11 @@ static void print_row(void *ctx, const char *name, const char *file)
 		const char *label = node_text(tree, "label");
 		const char *verified = node_text(tree, "verified");
 		const char *method = node_text(node_get(tree, "authenticate"), "method");
-		char open[OPEN_QUESTIONS_MAX];
+		char unconfirmed[UNCONFIRMED_MAX];
 
-		open_questions(tree, open);
-		out_print(ROW, name, label ? label : "-", method ? method : "-", verified ? verified : "no", open,
-			  file);
+		unconfirmed_count(tree, unconfirmed);
+		out_print(ROW, name, label ? label : "-", method ? method : "-", verified ? verified : "no",
+			  unconfirmed, file);
 	} else {
 		out_print(ROW, name, "(does not read)", "-", "-", "-", file);
 	}
@@ -359,14 +359,14 @@ static void print_row(void *ctx, const char *name, const char *file)
 }
 
 /* problems: printed on stderr where tell, else dropped. *ret_tree: also of a file that does not compile. */
-static struct definition *compile(const char *file, bool tell, struct node **ret_tree)
+static struct definition *compile(const char *file, bool print_problems, struct node **ret_tree)
 {
 	struct problems problems = {0};
 	struct definition *d = NULL;
 
 	if (yaml_load_file(file, ret_tree, &problems) == 0)
 		d = definition_read(*ret_tree, NULL, &problems);
-	if (!d && tell)
+	if (!d && print_problems)
 		problems_print(&problems, stderr);
 	problems_done(&problems);
 	return d;
@@ -384,7 +384,7 @@ static void print_sample(void *ctx, const char *name, const char *shows, enum sa
 }
 
 /* How many bytes of a definition's file are its own: a copy that was made of `presets NAME` ends with such comments. */
-static size_t grounds_begin(const char *text)
+static size_t own_text_length(const char *text)
 {
 	size_t whole = strlen(text), begin = whole;
 
@@ -411,7 +411,7 @@ static void print_definition(const char *file, char *text)
 	bool any_sample = false;
 
 	if (d)
-		text[grounds_begin(text)] = '\0';
+		text[own_text_length(text)] = '\0';
 	out_exact(stdout, text);
 	if (!d)
 		return;

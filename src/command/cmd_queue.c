@@ -197,8 +197,8 @@ static struct json_object *merge(struct json_object *a, struct json_object *b, l
 
 static void print_json(struct json_object *events, struct json_object *waiting, struct json_object *dead, long limit)
 {
-	CLEANUP(json_putp) struct json_object *waits = as_events(waiting), *ends = as_events(dead);
-	CLEANUP(json_putp) struct json_object *webhooks = merge(waits, ends, limit);
+	CLEANUP(json_putp) struct json_object *waiting_rows = as_events(waiting), *dead_rows = as_events(dead);
+	CLEANUP(json_putp) struct json_object *webhooks = merge(waiting_rows, dead_rows, limit);
 	CLEANUP(json_putp) struct json_object *rows = merge(events, webhooks, limit);
 	CLEANUP(mem_freep) char *text = json_printable(rows, true);
 

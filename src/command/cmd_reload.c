@@ -78,8 +78,8 @@ static void note_other_file(const struct command_context *ctx, struct json_objec
 		out_error("deskbridge: note: the daemon reads %s, not %s\n", config, ctx->config_file);
 }
 
-static int tell(const struct command_context *ctx, const struct admin_client *client, const struct http_response *reply,
-		bool json)
+static int print_verdict(const struct command_context *ctx, const struct admin_client *client,
+			 const struct http_response *reply, bool json)
 {
 	CLEANUP(json_putp) struct json_object *verdict = NULL;
 	int status = -1;
@@ -130,7 +130,7 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 	if (status == COMMAND_GOOD)
 		status = admin_client_ask(&client, "POST", "/api/reload", WAIT_MS, &reply);
 	if (status == COMMAND_GOOD) {
-		status = tell(ctx, &client, &reply, json);
+		status = print_verdict(ctx, &client, &reply, json);
 		http_response_done(&reply);
 	}
 	admin_client_close(&client);

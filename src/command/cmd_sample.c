@@ -94,7 +94,8 @@ static int post(const struct sample_request *p)
 }
 
 /* Everything around the body. base: --url; NULL for the configuration's address. */
-static void make(const struct generation *g, const struct source *s, const char *base, struct sample_request *p)
+static void sample_request_make(const struct generation *g, const struct source *s, const char *base,
+				struct sample_request *p)
 {
 	size_t len = base ? strlen(base) : 0;
 	CLEANUP(mem_freep) char *address = NULL;
@@ -186,13 +187,13 @@ static bool asks_by_conversation(const struct source *s, const struct parsed_web
 
 /* Tells of the parts of --email that stand where the daemon looks for addresses and are none. Returns whether there are
  * any. */
-static bool tell_refused(const struct signal *signal, const struct sample_values *wish)
+static bool note_refused(const struct signal *signal, const struct sample_values *wanted)
 {
 	char email[EMAIL_MAX + 1];
 	struct buf refused;
 	bool any;
 
-	if (!wish->email || email_normalise(wish->email, email) == 0)
+	if (!wanted->email || email_normalise(wanted->email, email) == 0)
 		return false;
 	buf_init(&refused, REFUSED_MAX);
 	addresses_describe_refused(&signal->addresses, &refused);
@@ -204,7 +205,7 @@ static bool tell_refused(const struct signal *signal, const struct sample_values
 }
 
 /* The webhook has no address: tells where one comes from. refused: --email is in the webhook, and is no address. */
-static void tell_lookup(const struct source *s, const struct parsed_webhook *w, const struct sample_values *wish,
+static void note_lookup(const struct source *s, const struct parsed_webhook *w, const struct sample_values *wanted,
 			bool refused)
 {
 	const struct signal *signal = &w->result.signal;
@@ -214,7 +215,7 @@ static void tell_lookup(const struct source *s, const struct parsed_webhook *w, 
 		out_error("note: this webhook holds no address. ");
 	else
 		out_error("note: %s's webhooks hold no address%s. ", s->policy.label,
-			  wish->email ? ", so --email has no place in them" : "");
+			  wanted->email ? ", so --email has no place in them" : "");
 	out_error("The daemon asks %s for ", s->lookup_base_url ? s->lookup_base_url : own ? own : "the helpdesk");
 	if (signal->customer)
 		out_error("that of customer %s; another one: --customer ID\n", signal->customer);
@@ -237,7 +238,7 @@ static bool holds_email(const struct signal *signal, const char *wanted)
 }
 
 /* Notes the options that have no place in the webhook, and where the address comes from. */
-static void tell(const struct source *s, const struct sample_request *p, const struct sample_values *wish)
+static void note_unused(const struct source *s, const struct sample_request *p, const struct sample_values *wanted)
 {
 	const struct signal *signal;
 	struct parsed_webhook *parsed;
@@ -250,14 +251,14 @@ static void tell(const struct source *s, const struct sample_request *p, const s
 	signal = &parsed->result.signal;
 	if (parsed->result.kind == PARSE_SIGNAL) {
 		asks = signal->wants_lookup && signal->addresses.n == 0;
-		refused = tell_refused(signal, wish);
+		refused = note_refused(signal, wanted);
 		if (asks)
-			tell_lookup(s, parsed, wish, refused);
-		if (wish->customer && !text_is(signal->customer, wish->customer))
+			note_lookup(s, parsed, wanted, refused);
+		if (wanted->customer && !text_is(signal->customer, wanted->customer))
 			out_error("note: --customer has no place in this webhook: the definition reads %s%s there\n",
 				  signal->customer ? "customer " : "no customer",
 				  signal->customer ? signal->customer : "");
-		if (wish->email && !asks && !holds_email(signal, wish->email))
+		if (wanted->email && !asks && !holds_email(signal, wanted->email))
 			out_error("note: --email has no place in this webhook: the definition reads %s there\n",
 				  signal->addresses.n > 0 ? "another one" : "no address");
 	}
@@ -269,7 +270,7 @@ static void tell(const struct source *s, const struct sample_request *p, const s
 
 static int run(const struct command_context *ctx, int argc, char **argv)
 {
-	struct sample_values wish = {0};
+	struct sample_values wanted = {0};
 	const char *url = NULL, *words[2];
 	bool do_post = false, yes = false;
 	enum transition transition;
@@ -277,9 +278,9 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 	struct err wrong;
 	size_t n;
 	const struct option_spec specs[] = {
-		{"--email", OPTION_TEXT, &wish.email},
-		{"--conversation", OPTION_TEXT, &wish.conversation},
-		{"--customer", OPTION_TEXT, &wish.customer},
+		{"--email", OPTION_TEXT, &wanted.email},
+		{"--conversation", OPTION_TEXT, &wanted.conversation},
+		{"--customer", OPTION_TEXT, &wanted.customer},
 		{"--url", OPTION_TEXT, &url},
 		{"--post", OPTION_FLAG, &do_post},
 		{"--yes", OPTION_FLAG, &yes},
@@ -307,13 +308,13 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 			  "this machine. To post it all the same: --yes\n");
 		return COMMAND_FAILED;
 	}
-	wish.now_ms = clock_now_ms();
-	if (definition_sample_fill(s->definition, transition, &wish, &request.sample) < 0) {
+	wanted.now_ms = clock_now_ms();
+	if (definition_sample_fill(s->definition, transition, &wanted, &request.sample) < 0) {
 		out_error("deskbridge sample: the definition of %s has no sample for %s\n", s->name, words[1]);
 		return COMMAND_FAILED;
 	}
-	make(g, s, url, &request);
-	tell(s, &request, &wish);
+	sample_request_make(g, s, url, &request);
+	note_unused(s, &request, &wanted);
 	end = COMMAND_GOOD;
 	if (do_post)
 		end = post(&request);

@@ -43,7 +43,7 @@ struct serve {
 	struct pipeline *pipeline;
 	struct admin *admin;
 	struct intake *intake;
-	struct http_sockets listen, admin_at; /* from systemd, if any */
+	struct http_sockets listen_sockets, admin_sockets; /* from systemd, if any */
 	struct serve_signals *signals;
 	struct serve_reloads *reloads;
 	struct serve_watch *watch;
@@ -124,7 +124,7 @@ static int take_sockets(struct serve *s, struct err *reterr)
 
 	for (int i = 0; r == 0 && i < n; i++) {
 		int fd = SD_LISTEN_FDS_START + i;
-		struct http_sockets *to = text_is(names[i], "admin") ? &s->admin_at : &s->listen;
+		struct http_sockets *to = text_is(names[i], "admin") ? &s->admin_sockets : &s->listen_sockets;
 
 		if (sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0)
 			r = err_set(reterr, -EINVAL,
@@ -223,10 +223,10 @@ static int start(struct serve *s, struct err *reterr)
 		r = serve_reloads_new(s->context->config_file, &s->reloads, reterr);
 	if (r == 0) {
 		const struct admin_reloader reloader = {.ask = serve_reloads_ask, .ctx = s->reloads};
-		r = admin_start(s->pipeline, c, &s->admin_at, &reloader, &s->admin, reterr);
+		r = admin_start(s->pipeline, c, &s->admin_sockets, &reloader, &s->admin, reterr);
 	}
 	if (r == 0)
-		r = intake_start(s->pipeline, c, &s->listen, &s->intake, reterr);
+		r = intake_start(s->pipeline, c, &s->listen_sockets, &s->intake, reterr);
 	if (r < 0)
 		return r;
 	s->store = serve_store_watch(c->store.path);
@@ -235,7 +235,7 @@ static int start(struct serve *s, struct err *reterr)
 }
 
 /* More lines for the service manager, or "", and the line that it shows. */
-static void tell_status(struct serve *s, const char *more)
+static void notify_status(struct serve *s, const char *more)
 {
 	CLEANUP(mem_freep)
 	char *listening = mem_fmt("listening on %s, admin on %s", intake_address(s->intake), admin_address(s->admin));
@@ -247,7 +247,7 @@ static void tell_status(struct serve *s, const char *more)
 /* ---- another generation ------------------------------------------------------------------------------------------ */
 
 /* Takes over the caller's reference. */
-static void follow(struct serve *s, struct generation *next)
+static void use_generation(struct serve *s, struct generation *next)
 {
 	generation_make_current(generation_ref(next));
 	pipeline_generation(s->pipeline, next);
@@ -280,14 +280,14 @@ static void reload(struct serve *s, struct admin_reload *asked)
 		verdict.kind = ADMIN_RELOAD_TAKEN;
 		verdict.error = NULL;
 		log_generation(next);
-		serve_token_tell(&token, next->config);
-		follow(s, next);
+		serve_token_log(&token, next->config);
+		use_generation(s, next);
 		log_notice(NULL, "the configuration was read anew (generation %" PRIu64 ")", next->number);
 	}
 	if (verdict.error)
 		log_error(NULL, "the configuration was not taken: %s; the former one stays", e.text);
 	metrics_add(METRIC_CONFIG_RELOADS, verdict.error ? "failed" : "good", NULL, NULL, 1);
-	tell_status(s, "READY=1\n");
+	notify_status(s, "READY=1\n");
 	verdict.generation = s->generation->number;
 	for (; asked; asked = behind) {
 		behind = (struct admin_reload *)(void *)asked->message.next;
@@ -325,7 +325,7 @@ static void refresh_secrets(struct serve *s)
 	}
 	/* Told once it is true: whoever reads the line may use the new secret. */
 	former = generation_ref(s->generation);
-	follow(s, next);
+	use_generation(s, next);
 	for (size_t i = 0; i < c->secrets_n; i++)
 		if (secret_differs(c->secrets[i], former->secrets, next->secrets))
 			log_notice(NULL, "a secret changed: %s", secret_where(c->secrets[i]));
@@ -412,7 +412,7 @@ static void loop(struct serve *s)
 			reload(s, asked);
 		if (fds[ON_NEWS].revents) {
 			pipeline_read_news(s->pipeline);
-			tell_status(s, "");
+			notify_status(s, "");
 		}
 		if (fds[ON_SIGNAL].revents && !take_signals(s))
 			return;
@@ -454,10 +454,10 @@ static int serve(struct serve *s)
 	if (r < 0) { /* the reason is what to mend: nothing is said of the token */
 		log_error(NULL, "deskbridge cannot start: %s", e.text);
 	} else {
-		serve_token_tell(&token, s->generation->config);
+		serve_token_log(&token, s->generation->config);
 		log_info(NULL, "deskbridge %s: listening on %s", PACKAGE_VERSION, intake_address(s->intake));
 		log_info(NULL, "admin on %s", admin_address(s->admin));
-		tell_status(s, "READY=1\n");
+		notify_status(s, "READY=1\n");
 		if (s->watchdog >= 0)
 			pipeline_ping(s->pipeline, ++s->token);
 		loop(s);

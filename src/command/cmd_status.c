@@ -51,7 +51,7 @@ static void print_open(struct json_object *sources)
 }
 
 /* What Klaviyo does not know yet of what stands above. */
-static void print_on_the_way(struct json_object *accounts)
+static void print_events_waiting(struct json_object *accounts)
 {
 	int64_t n = 0;
 	char events[AMOUNT_MAX];
@@ -83,7 +83,7 @@ static const char *column_of(struct json_object *person, size_t column, char age
 	return column == 0 ? span_of(text, false, age) : or_dash(text);
 }
 
-static void measure(struct json_object *paused, int widths[COLUMNS])
+static void measure_columns(struct json_object *paused, int widths[COLUMNS])
 {
 	char age[CLOCK_ISO_MAX];
 
@@ -111,7 +111,7 @@ static void print_paused(struct json_object *status, struct json_object *paused,
 	out_print("Paused now, the longest first (open conversations: ");
 	print_open(sources);
 	out_print(")\n  ");
-	measure(paused, widths);
+	measure_columns(paused, widths);
 	for (size_t c = 0; c < COLUMNS; c++)
 		out_print(c + 1 < COLUMNS ? "%-*s  " : "%-*s\n", widths[c], columns[c].title);
 	for (int64_t i = 0; i < n; i++) {
@@ -347,7 +347,7 @@ static int print_status(struct json_object *status, const char *address)
 	}
 	if (json_member(status, "store_bytes")) {
 		print_paused(status, paused, sources);
-		print_on_the_way(accounts);
+		print_events_waiting(accounts);
 	} else {
 		out_print("The store cannot be read: who is paused and what waits is not known.\n\n");
 	}

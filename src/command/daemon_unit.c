@@ -20,7 +20,7 @@
 /* The settings that name folders for systemd to make, and where it makes them. */
 static const struct {
 	const char *key, *root;
-} makers[DAEMON_UNIT_MADE] = {
+} directory_settings[DAEMON_UNIT_DIRECTORIES] = {
 	{"RuntimeDirectory", "/run/"},
 	{"StateDirectory", "/var/lib/"},
 	{"CacheDirectory", "/var/cache/"},
@@ -85,7 +85,7 @@ static void passed_add(struct daemon_unit *u, const char *value, bool plain)
 }
 
 /* The word behind -c in the command line; NULL: it has none, or an empty line takes back the former. */
-static void config_set(struct daemon_unit *u, const char *value)
+static void set_config(struct daemon_unit *u, const char *value)
 {
 	const char *option = strstr(value, " -c ");
 	const char *from = option ? option + 4 + strspn(option + 4, " ") : NULL;
@@ -95,7 +95,7 @@ static void config_set(struct daemon_unit *u, const char *value)
 
 /* The word of the command line that ends with /sbin/deskbridge, without systemd's prefixes; NULL: there is none, or an
  * empty line takes back the former. */
-static void former_set(char **path, const char *value)
+static void set_former(char **path, const char *value)
 {
 	static const char name[] = "/sbin/deskbridge";
 	const char *at = strstr(value, name), *from = at, *end = at ? at + strlen(name) : NULL;
@@ -131,14 +131,14 @@ static void take(struct daemon_unit *u, const char *key, const char *value)
 		 strcmp(key, "SetCredentialEncrypted") == 0)
 		passed_add(u, value, false);
 	else if (strcmp(key, "ExecReload") == 0)
-		former_set(&u->former_reload, value);
+		set_former(&u->former_reload, value);
 	else if (strcmp(key, "ExecStart") == 0) {
-		config_set(u, value);
-		former_set(&u->former_start, value);
+		set_config(u, value);
+		set_former(&u->former_start, value);
 	} else {
-		for (size_t i = 0; i < DAEMON_UNIT_MADE; i++)
-			if (strcmp(key, makers[i].key) == 0)
-				add_words(&u->made[i], value);
+		for (size_t i = 0; i < DAEMON_UNIT_DIRECTORIES; i++)
+			if (strcmp(key, directory_settings[i].key) == 0)
+				add_words(&u->directories[i], value);
 	}
 }
 
@@ -256,16 +256,16 @@ bool daemon_unit_makes(const struct daemon_unit *u, const char *folder)
 {
 	const char *path = folder + (strncmp(folder, "/var/run/", 9) == 0 ? 4 : 0);
 
-	for (size_t i = 0; i < DAEMON_UNIT_MADE; i++) {
-		size_t root = strlen(makers[i].root), len;
+	for (size_t i = 0; i < DAEMON_UNIT_DIRECTORIES; i++) {
+		size_t root = strlen(directory_settings[i].root), len;
 
-		if (strncmp(path, makers[i].root, root) != 0)
+		if (strncmp(path, directory_settings[i].root, root) != 0)
 			continue;
 		len = strlen(path + root);
 		while (len > 0 && path[root + len - 1] == '/')
 			len--;
-		for (size_t k = 0; k < u->made[i].n; k++) {
-			const char *name = u->made[i].items[k];
+		for (size_t k = 0; k < u->directories[i].n; k++) {
+			const char *name = u->directories[i].items[k];
 
 			/* "NAME:LINK" makes a link to it besides. */
 			if (strcspn(name, ":") == len && strncmp(name, path + root, len) == 0)
@@ -278,8 +278,8 @@ bool daemon_unit_makes(const struct daemon_unit *u, const char *folder)
 void daemon_unit_done(struct daemon_unit *u)
 {
 	strings_done(&u->groups);
-	for (size_t i = 0; i < DAEMON_UNIT_MADE; i++)
-		strings_done(&u->made[i]);
+	for (size_t i = 0; i < DAEMON_UNIT_DIRECTORIES; i++)
+		strings_done(&u->directories[i]);
 	passed_clear(u);
 	free(u->user);
 	free(u->group);

@@ -14,7 +14,7 @@
 
 #define DAEMON_USER_DEFAULT "deskbridge" /* that sysusers.d makes; where no unit is installed */
 
-#define DAEMON_UNIT_MADE 4 /* settings that name folders for systemd to make */
+#define DAEMON_UNIT_DIRECTORIES 4 /* settings that name folders for systemd to make */
 
 struct daemon_unit {
 	char *user;          /* User=; NULL: root */
@@ -24,8 +24,8 @@ struct daemon_unit {
 	char *former_reload; /* the same of ExecReload= */
 	bool hides_home, hides_tmp; /* ProtectHome=, PrivateTmp=: what stands there is not there for the daemon */
 	struct strings groups;      /* SupplementaryGroups= */
-	struct strings made[DAEMON_UNIT_MADE]; /* RuntimeDirectory=, StateDirectory= and their like */
-	struct secret_passed *passed;          /* LoadCredential= and its like */
+	struct strings directories[DAEMON_UNIT_DIRECTORIES]; /* RuntimeDirectory=, StateDirectory= and their like */
+	struct secret_passed *passed;                        /* LoadCredential= and its like */
 	size_t passed_n;
 };
 

@@ -35,8 +35,8 @@ void explain_block(const char *title, const struct buf *lines)
 #define REFUSED "the daemon would answer 401"
 
 /* Tells the fault of a proof, as far as that can be said without the secret. */
-static void tell_why(const struct proof *proof, const struct proof_secrets *secrets,
-		     const struct proof_request *request)
+static void print_proof_fault(const struct proof *proof, const struct proof_secrets *secrets,
+			      const struct proof_request *request)
 {
 	struct buf lines;
 
@@ -46,8 +46,8 @@ static void tell_why(const struct proof *proof, const struct proof_secrets *secr
 	buf_done(&lines);
 }
 
-static void tell_verdict(const struct proof *proof, const struct proof_secrets *secrets,
-			 const struct proof_request *request, enum proof_verdict v)
+static void print_verdict(const struct proof *proof, const struct proof_secrets *secrets,
+			  const struct proof_request *request, enum proof_verdict v)
 {
 	char signed_at[CLOCK_ISO_MAX] = "another time", now[CLOCK_ISO_MAX], tolerance[CLOCK_ISO_MAX];
 	int64_t ms;
@@ -68,7 +68,7 @@ static void tell_verdict(const struct proof *proof, const struct proof_secrets *
 	case PROOF_MISSING:
 	case PROOF_WRONG:
 		out_print("  %s; " REFUSED "\n", v == PROOF_WRONG ? "wrong" : "missing: a part of it is not shown");
-		tell_why(proof, secrets, request);
+		print_proof_fault(proof, secrets, request);
 		break;
 	}
 }
@@ -94,13 +94,13 @@ enum proof_verdict explain_proof(const struct generation *g, const struct source
 	}
 	if (!proof_is_present(proof, &w->headers, query)) {
 		out_print("  not shown here, so not checked; without it the daemon answers 401\n");
-		tell_why(proof, &secrets, &request);
+		print_proof_fault(proof, &secrets, &request);
 		return PROOF_MISSING;
 	}
 	if (s->auth_secret)
 		secrets.secrets = secret_values(g->secrets, s->auth_secret, &secrets.n);
 	v = proof_check(proof, &secrets, &request);
-	tell_verdict(proof, &secrets, &request, v);
+	print_verdict(proof, &secrets, &request, v);
 	return v;
 }
 
@@ -135,7 +135,7 @@ static bool take_answer(struct lookup_plan *q, struct explain_answers *a)
 }
 
 /* Whether to go on without the answer. */
-static bool miss_answer(struct lookup_plan *q)
+static bool skip_missing_answer(struct lookup_plan *q)
 {
 	if (lookup_plan_step_is_optional(q)) {
 		out_print("  not asked here, and optional; its answer can be given with --customer FILE\n");
@@ -148,36 +148,36 @@ static bool miss_answer(struct lookup_plan *q)
 }
 
 /* Walks the lookup's steps over the given answers. Whether it came to its end. */
-static bool walk(struct lookup_plan *q, const struct source *s, struct explain_answers *a)
+static bool run_plan(struct lookup_plan *q, const struct source *s, struct explain_answers *a)
 {
 	const struct lookup_plan_secrets secrets = {
 		.user = s->lookup_user ? s->lookup_user : "", .password = "", .token = ""};
 	struct err error = {0};
-	size_t n = definition_about(s->definition)->steps_n, told = 0; /* steps that were asked, or told of */
+	size_t n = definition_about(s->definition)->steps_n, described = 0; /* steps that were asked or described */
 
 	for (;;) {
 		CLEANUP(mem_freep) char *url = NULL;
 		CLEANUP(pairs_done) struct pairs headers = {0};
 		int r = lookup_plan_next(q, &secrets, &url, &headers, &error);
 
-		for (; told < lookup_plan_step(q) && told < n; told++) {
-			const char *why = lookup_plan_why_skipped(q, told);
+		for (; described < lookup_plan_step(q) && described < n; described++) {
+			const char *why = lookup_plan_why_skipped(q, described);
 
 			if (why)
-				out_print("  step %zu of %zu is passed over: %s\n", told + 1, n, why);
+				out_print("  step %zu of %zu is passed over: %s\n", described + 1, n, why);
 		}
 		if (r < 0)
 			out_print("  %s\n", error.text);
 		if (r != 0)
 			return r == 1;
-		told = lookup_plan_step(q) + 1;
+		described = lookup_plan_step(q) + 1;
 		out_print("  GET %s\n", url);
-		if (a->used == a->n ? !miss_answer(q) : !take_answer(q, a))
+		if (a->used == a->n ? !skip_missing_answer(q) : !take_answer(q, a))
 			return false;
 	}
 }
 
-static void tell_place(void *ctx, const struct reference *r)
+static void print_address_ref(void *ctx, const struct reference *r)
 {
 	const char **between = ctx;
 
@@ -199,7 +199,7 @@ bool explain_lookup(const struct source *s, const struct webhook *w, struct expl
 		out_print("  nobody to ask about: %s\n\n", error.text);
 		return false;
 	}
-	found = walk(q, s, a);
+	found = run_plan(q, s, a);
 	if (found)
 		lookup_plan_result(q, ret);
 	for (size_t i = 0; i < ret->addresses.n; i++)
@@ -209,7 +209,7 @@ bool explain_lookup(const struct source *s, const struct webhook *w, struct expl
 		const char *between = "; where answers hold it:";
 
 		out_print("  found no address");
-		lookup_plan_address_refs(q, tell_place, &between);
+		lookup_plan_address_refs(q, print_address_ref, &between);
 		out_print("\n");
 	}
 	buf_init(&refused, EXPLAIN_MAX);

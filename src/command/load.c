@@ -80,7 +80,7 @@ char *load_url(const char *address, const char *path, const char **ret_unix_sock
 }
 
 /* error: the daemon's own words; NULL: it does not speak as the admin address does. */
-static void tell_failure(const struct http_response *reply, const char *address, const char *error)
+static void print_no_answer(const struct http_response *reply, const char *address, const char *error)
 {
 	if (reply->failure != HTTP_OK)
 		out_error("deskbridge: the daemon does not answer at %s: %s\n"
@@ -194,7 +194,7 @@ int admin_client_ask(const struct admin_client *client, const char *method, cons
 
 /* Advice that names the group whose members may read it, with the command that makes this user one of them. The caller
  * owns it. */
-static char *who_may(const struct admin_client *client, const char *path)
+static char *readers_advice(const struct admin_client *client, const char *path)
 {
 	CLEANUP(mem_freep) char *group = access_group_of(path), *user = access_user();
 
@@ -204,32 +204,32 @@ static char *who_may(const struct admin_client *client, const char *path)
 }
 
 /* A unix socket that this user may not use. */
-static bool tell_closed_socket(const struct admin_client *client)
+static bool print_closed_socket(const struct admin_client *client)
 {
 	const char *path = strncmp(client->address, "unix:", 5) == 0 ? client->address + 5 : NULL;
-	CLEANUP(mem_freep) char *user = NULL, *who = NULL;
+	CLEANUP(mem_freep) char *user = NULL, *advice = NULL;
 
 	if (!path || access(path, R_OK | W_OK) == 0 || errno != EACCES)
 		return false;
 	user = access_user();
-	who = who_may(client, path);
-	out_error("deskbridge: the user %s may not use the admin socket %s: %s\n", user, path, who);
+	advice = readers_advice(client, path);
+	out_error("deskbridge: the user %s may not use the admin socket %s: %s\n", user, path, advice);
 	return true;
 }
 
 /* 401: what the operator can do about it. */
-static void tell_token(const struct admin_client *client)
+static void print_token_fault(const struct admin_client *client)
 {
 	const struct admin_settings *s = &client->settings;
-	CLEANUP(mem_freep) char *user = access_user(), *who = NULL;
+	CLEANUP(mem_freep) char *user = access_user(), *advice = NULL;
 
 	if (s->token) {
 		out_error("deskbridge: the admin token is not the one that the daemon at %s takes; another one: "
 			  "--token-file FILE\n",
 			  client->address);
 	} else if (s->token_file && s->token_code == -EACCES) {
-		who = who_may(client, s->token_file);
-		out_error("deskbridge: the user %s may not read the admin token %s: %s\n", user, s->token_file, who);
+		advice = readers_advice(client, s->token_file);
+		out_error("deskbridge: the user %s may not read the admin token %s: %s\n", user, s->token_file, advice);
 	} else if (s->token_file) {
 		out_error("deskbridge: the daemon at %s wants its admin token, and %s; where it is another one: "
 			  "--token-file FILE\n",
@@ -241,7 +241,7 @@ static void tell_token(const struct admin_client *client)
 }
 
 /* The running daemon keeps the address and the token that it was started with. */
-static void tell_restart(void)
+static void print_restart_hint(void)
 {
 	out_error("Where `admin` or `store` was changed in the configuration since the daemon's start: that needs a "
 		  "restart (systemctl restart deskbridge).\n");
@@ -255,22 +255,22 @@ int admin_client_print_failure(const struct admin_client *client, const struct h
 	bool by_file = !client->given && !client->settings.file_is_missing; /* the address is the configuration's */
 	const char *error = NULL;
 
-	if (!reached && tell_closed_socket(client))
+	if (!reached && print_closed_socket(client))
 		return COMMAND_FAILED;
 	if (reached && json_read(reply->body.data, reply->body.len, &tree, NULL) == 0)
 		error = json_member_str(tree, "error");
 	if (error && reply->status == 401) {
-		tell_token(client);
+		print_token_fault(client);
 		/* It does not fit, or is not there; one that this user may not read says nothing about it. */
 		if (!client->token_given && client->settings.token_code != -EACCES)
-			tell_restart();
+			print_restart_hint();
 		return COMMAND_FAILED;
 	}
 	if (!reached && by_file)
 		g = load_generation(client->context, NULL);
-	tell_failure(reply, client->address, error);
+	print_no_answer(reply, client->address, error);
 	if (by_file && (reply->failure == HTTP_CONNECT || (reached && !error)))
-		tell_restart();
+		print_restart_hint();
 	return reached || client->given || g ? COMMAND_FAILED : COMMAND_CONFIG;
 }
 

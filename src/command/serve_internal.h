@@ -40,7 +40,7 @@ struct serve_token {
 /* For generation_load_prepared: makes the token's file where there is none, before it is read. ctx: struct serve_token.
  * Blocks on files. */
 void serve_token_prepare(void *ctx, const struct config *c);
-void serve_token_tell(const struct serve_token *t, const struct config *c);
+void serve_token_log(const struct serve_token *t, const struct config *c);
 
 /* ---- signals ----------------------------------------------------------------------------------------------------- */
 /*

@@ -56,7 +56,7 @@ void serve_token_prepare(void *ctx, const struct config *c)
 		t->fault.code = admin_token_ensure(c->admin.token_file, &t->found, &t->fault);
 }
 
-void serve_token_tell(const struct serve_token *t, const struct config *c)
+void serve_token_log(const struct serve_token *t, const struct config *c)
 {
 	const char *file = c->admin.token_file;
 

@@ -32,8 +32,8 @@ struct serve_watch {
 	int fd; /* inotify; -1: nothing to watch */
 	struct watch *watches;
 	size_t watches_n;
-	struct strings told; /* folders that cannot be watched, each told once */
-	bool stale;          /* what is watched may not be what is at those paths now */
+	struct strings warned; /* folders that cannot be watched, each told once */
+	bool stale;            /* what is watched may not be what is at those paths now */
 };
 
 /* ---- secrets: what is watched ------------------------------------------------------------------------------------ */
@@ -46,10 +46,10 @@ static void watch_name(struct serve_watch *w, const char *folder, const char *na
 		w->stale = true; /* gone since the walk came by */
 		return;
 	}
-	if (wd < 0 && !strings_have(&w->told, folder)) {
+	if (wd < 0 && !strings_have(&w->warned, folder)) {
 		log_warning(NULL, "%s cannot be watched (%s): a changed secret there is taken with a reload", folder,
 			    strerror(errno));
-		strings_add(&w->told, folder);
+		strings_add(&w->warned, folder);
 	}
 	if (wd < 0)
 		return;
@@ -103,7 +103,7 @@ void serve_watch_free(struct serve_watch *w)
 	for (size_t i = 0; i < w->watches_n; i++)
 		free(w->watches[i].name);
 	free(w->watches);
-	strings_done(&w->told);
+	strings_done(&w->warned);
 	free(w);
 }
 
