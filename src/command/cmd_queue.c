@@ -11,7 +11,7 @@
 
 #include "base/out.h"
 #include "base/text.h"
-#include "command/load.h"
+#include "command/admin_client.h"
 #include "command/options.h"
 #include "decision/event.h"
 
@@ -84,7 +84,7 @@ static int collect(const struct admin_client *client, const char *what, const ch
 		CLEANUP(mem_freep)
 		char *path = mem_fmt("/api/%s?limit=%ld%s%s%s%s", what, page, state ? "&state=" : "",
 				     state ? state : "", before ? "&before=" : "", before ? before : "");
-		int status = load_from_daemon(client, path, json_type_array, &part);
+		int status = admin_client_get(client, path, json_type_array, &part);
 		if (status != COMMAND_GOOD)
 			return status;
 		size_t n = json_object_array_length(part);
@@ -224,7 +224,7 @@ static int list(const struct admin_client *client, const char *state, long limit
 		return COMMAND_GOOD;
 	}
 	CLEANUP(json_putp) struct json_object *daemon = NULL;
-	status = load_from_daemon(client, "/api/status?paused=1", json_type_object, &daemon);
+	status = admin_client_get(client, "/api/status?paused=1", json_type_object, &daemon);
 	if (status != COMMAND_GOOD)
 		return status;
 	print_table(events, json_member(daemon, "accounts"), state, limit);

@@ -10,7 +10,7 @@
 
 #include "base/log.h"
 #include "base/out.h"
-#include "command/load.h"
+#include "command/admin_client.h"
 #include "command/options.h"
 
 #define WAIT_MS 60000 /* below the 90 s that systemd gives a reload */

@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "base/out.h"
-#include "command/load.h"
+#include "command/admin_client.h"
 #include "command/options.h"
 
 #define PAUSED_SHOWN 20 /* to people */
@@ -369,7 +369,7 @@ static int show(const struct admin_client *client, bool json)
 
 	CLEANUP(mem_freep)
 	char *path = mem_fmt("/api/status?paused=%d", json ? PAUSED_MAX : PAUSED_SHOWN);
-	int failed = load_from_daemon(client, path, json_type_object, &status);
+	int failed = admin_client_get(client, path, json_type_object, &status);
 	if (failed != COMMAND_GOOD)
 		return failed;
 	if (!json)

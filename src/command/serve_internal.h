@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * serve_internal: what the daemon's main thread does beside its loop in cmd_serve.c; for that file only.
+ * serve_internal: the parts of the daemon's main thread, for its loop in cmd_serve.c alone.
  *
- *   serve_parts     start (open files, the admin token), the service manager, reloads that the admin address was
- *                   asked for
- *   serve_signals   the thread that takes the signals, and the end of a stop
- *   serve_watch     files of secrets and of the store that change
+ *   serve_start     the limit of open files, the admin token
+ *   serve_notify    messages to the service manager
+ *   serve_reloads   reloads that were requested through the admin address
+ *   serve_signals   the thread that takes the signals, and the time limit of a stop
+ *   serve_watch     changed files: secrets, the store
  *
- * Main thread, where nothing else is said.
+ * A function that names no thread is for the main thread.
  */
 #ifndef COMMAND_SERVE_INTERNAL_H
 #define COMMAND_SERVE_INTERNAL_H
