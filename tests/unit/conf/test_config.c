@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The configuration file: what each key does, and the exact place and advice for everything that can be wrong in it. */
+/* The configuration file: definitions, lookups, rules and headers of sources; place and advice of each thing that can be wrong. */
 #include <config.h>
 
 #include "conf/conf.h"
@@ -15,12 +15,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
-#include "base/clock.h"
-#include "base/ip.h"
 #include "base/mem.h"
-#include "base/text.h"
-#include "base/url.h"
-#include "klaviyo/request.h"
 #include "fixtures/config_folder.h"
 
 static struct config_folder folder;
@@ -65,172 +60,6 @@ static struct config *load_good(const char *text)
 #define GOOD V K S
 
 /* ---- good ones --------------------------------------------------------------------------------------------------- */
-
-static void three_keys_are_enough_and_the_rest_has_the_documented_defaults(void **state)
-{
-	struct config *c = load_good(GOOD);
-	const struct account *a = &c->accounts[0];
-	const struct source *s = &c->sources[0];
-
-	(void)state;
-	assert_string_equal(c->listen.address, "127.0.0.1:8085");
-	assert_int_equal(c->listen.max_body, 1 << 20);
-	assert_int_equal(c->listen.max_connections, 1024);
-	assert_int_equal(c->listen.timeout_ms, 10000);
-	assert_int_equal(c->listen.trusted_proxies.texts.n, 0);
-	assert_int_equal(c->listen.trusted_proxies.n, 0);
-	assert_false(c->listen.trusted_proxies.local);
-	assert_string_equal(c->admin.address, "127.0.0.1:8086");
-	assert_null(c->admin.token);
-	assert_string_equal(c->admin.token_file, "/var/lib/deskbridge/admin-token");
-	assert_non_null(c->admin.generated);
-	assert_int_equal(c->admin.hosts.n, 0);
-	assert_string_equal(c->store.path, "/var/lib/deskbridge/deskbridge.db");
-	assert_int_equal(c->store.retention_ms, 7 * CLOCK_DAY_MS);
-	assert_int_equal(c->store.remember_ms, 400 * CLOCK_DAY_MS);
-	assert_int_equal(c->store.max_size, INT64_C(4) << 30);
-	assert_int_equal(c->log.level, LOG_INFO);
-	assert_int_equal(c->log.format, LOG_FORMAT_AUTO);
-	assert_false(c->log.personal_data);
-	assert_int_equal(c->accounts_n, 1);
-	assert_string_equal(a->name, "default");
-	assert_string_equal(a->url, "https://a.klaviyo.com");
-	assert_false(url_is_loopback(a->url));
-	assert_string_equal(a->revision, KLAVIYO_REVISION_TESTED);
-	assert_int_equal(a->single.per_second, 350);
-	assert_int_equal(a->single.per_minute, 3500);
-	assert_true(a->single.share > 0.799 && a->single.share < 0.801);
-	assert_int_equal(a->person_gap_ms, 2000);
-	assert_int_equal(a->policy.late.opened_ms, 15 * CLOCK_MINUTE_MS);
-	assert_int_equal(a->policy.late.reopened_ms, 15 * CLOCK_MINUTE_MS);
-	assert_int_equal(a->policy.late.closed_ms, 24 * CLOCK_HOUR_MS);
-	assert_int_equal(a->max_age_ms, 14 * CLOCK_DAY_MS);
-	assert_false(a->hold);
-	assert_string_equal(s->path, "/webhooks/bear");
-	assert_string_equal(s->preset, "bearer");
-	assert_string_equal(s->policy.label, "Bear");
-	assert_int_equal(s->policy.flags.n, 1);
-	assert_string_equal(s->policy.flags.items[0], "In Bear Conversation");
-	assert_int_equal(s->policy.accounts_n, 1);
-	assert_ptr_equal(s->policy.accounts[0].account, &a->policy);
-	assert_null(s->policy.accounts[0].when);
-	assert_int_equal(s->policy.expire_after_ms, 30 * CLOCK_DAY_MS);
-	assert_int_equal(s->policy.settle_open_ms, 0);
-	assert_int_equal(s->policy.settle_close_ms, 0);
-	assert_false(s->policy.emails_primary);
-	assert_int_equal(s->policy.ignore_emails.n, 3);
-	assert_string_equal(s->policy.ignore_emails.items[2], "no-reply@*");
-	assert_int_equal(s->policy.test_emails.n, 0);
-	assert_false(s->keep_all);
-	assert_non_null(s->policy.rules);
-	config_free(c);
-}
-
-static void brief_forms_mean_their_first_member(void **state)
-{
-	struct config *c = load_good(GOOD "listen: \"[::1]:9\"\nadmin: unix:/run/x.sock\nstore: sqlite:x/y.db\n");
-	CLEANUP(mem_freep) char *path = mem_fmt("%s/x/y.db", folder.path);
-
-	(void)state;
-	assert_string_equal(c->listen.address, "[::1]:9");
-	assert_int_equal(c->listen.max_connections, 1024);
-	assert_string_equal(c->admin.address, "unix:/run/x.sock");
-	assert_string_equal(c->store.url, "sqlite:x/y.db");
-	assert_string_equal(c->store.path, path);
-	config_free(c);
-}
-
-static void every_setting_reaches_its_member(void **state)
-{
-	struct config *c = load_good(
-		V
-		"listen: {address: \":8085\", max_body: 2MiB, max_connections: 8, timeout: 5s, trusted_proxies: "
-		"[10.0.0.0/8, "
-		"\"::1\", unix]}\n"
-		"admin: {address: 127.0.0.1:1, token: [a, b], hosts: [a.example, \"[::2]:80\"]}\n"
-		"store: {url: \"sqlite:/d\", retention: 1d, remember: 2d, max_size: 1GiB}\n"
-		"log: {level: debug, format: json, personal_data: true}\n"
-		"klaviyo:\n"
-		"  accounts:\n"
-		"    main: {api_key: pk_1, url: \"http://[::1]:80/\", revision: 2025-01-15, lane: single, quota_share: "
-		"1,\n"
-		"      quota: {single: {second: 1, minute: 2}}, person_gap: 500ms,\n"
-		"      late: {opened: never, reopened: 1h}, max_age: 1d, create_profiles: true, hold: true}\n"
-		"    other: {api_key: pk_2}\n"
-		"sources:\n"
-		"  a:\n"
-		"    preset: desk\n"
-		"    path: /a\n"
-		"    account: [{when: {Channel: chat}, use: none}, {use: other}]\n"
-		"    label: Acme\n"
-		"    flag: [\"In {label} Conversation\", In Support]\n"
-		"    authenticate: {user: u, password: [p1, p2]}\n"
-		"    lookup: {base_url: \"https://acme.example.com//\", user: b@acme.com, password: x, token: y}\n"
-		"    public_url: https://hooks.example.com/a?b=c\n"
-		"    expire_after: never\n"
-		"    settle: {open: 1m, close: 2m}\n"
-		"    emails: primary\n"
-		"    ignore_emails: []\n"
-		"    test_emails: qa.example.com\n"
-		"    keep: all\n");
-	const struct account *a = &c->accounts[0];
-	const struct source *s = &c->sources[0];
-
-	(void)state;
-	assert_int_equal(c->listen.max_body, 2 << 20);
-	assert_int_equal(c->listen.max_connections, 8);
-	assert_int_equal(c->listen.timeout_ms, 5000);
-	assert_int_equal(c->listen.trusted_proxies.texts.n, 3);
-	assert_int_equal(c->listen.trusted_proxies.n, 2);
-	assert_int_equal(c->listen.trusted_proxies.networks[0].prefix, 8);
-	assert_int_equal(c->listen.trusted_proxies.networks[1].prefix, 128);
-	assert_true(c->listen.trusted_proxies.local);
-	assert_non_null(c->admin.token);
-	assert_null(c->admin.generated);
-	assert_null(c->admin.token_file);
-	assert_int_equal(c->admin.hosts.n, 2);
-	assert_int_equal(c->store.max_size, 1 << 30);
-	assert_int_equal(c->store.remember_ms, 2 * CLOCK_DAY_MS);
-	assert_int_equal(c->log.level, LOG_DEBUG);
-	assert_int_equal(c->log.format, LOG_FORMAT_JSON);
-	assert_true(c->log.personal_data);
-	assert_int_equal(c->accounts_n, 2);
-	assert_string_equal(a->name, "main");
-	assert_string_equal(a->url, "http://[::1]:80");
-	assert_true(url_is_loopback(a->url));
-	assert_int_equal(a->single.per_second, 1);
-	assert_int_equal(a->single.per_minute, 2);
-	assert_int_equal(a->person_gap_ms, 500);
-	assert_int_equal(a->policy.late.opened_ms, CLOCK_NEVER_MS);
-	assert_int_equal(a->policy.late.reopened_ms, CLOCK_HOUR_MS);
-	assert_int_equal(a->policy.late.closed_ms, CLOCK_DAY_MS);
-	assert_true(a->hold);
-	assert_ptr_equal(config_account(c, "other"), &c->accounts[1]);
-	assert_null(config_account(c, "default"));
-	assert_string_equal(s->policy.label, "Acme");
-	assert_int_equal(s->policy.flags.n, 2);
-	assert_string_equal(s->policy.flags.items[0], "In Acme Conversation");
-	assert_string_equal(s->policy.flags.items[1], "In Support");
-	assert_int_equal(s->policy.accounts_n, 2);
-	assert_non_null(s->policy.accounts[0].when);
-	assert_null(s->policy.accounts[0].account);
-	assert_ptr_equal(s->policy.accounts[1].account, &c->accounts[1].policy);
-	assert_string_equal(s->auth_user, "u");
-	assert_string_equal(s->lookup_base_url, "https://acme.example.com");
-	assert_non_null(s->lookup_token);
-	assert_string_equal(s->public_url, "https://hooks.example.com/a?b=c");
-	assert_int_equal(s->policy.expire_after_ms, CLOCK_NEVER_MS);
-	assert_int_equal(s->policy.settle_open_ms, CLOCK_MINUTE_MS);
-	assert_int_equal(s->policy.settle_close_ms, 2 * CLOCK_MINUTE_MS);
-	assert_true(s->policy.emails_primary);
-	assert_int_equal(s->policy.ignore_emails.n, 0);
-	assert_int_equal(s->policy.test_emails.n, 1);
-	assert_true(s->keep_all);
-	assert_ptr_equal(config_source_at(c, "/a"), s);
-	assert_null(config_source_at(c, "/webhooks/a"));
-	assert_ptr_equal(config_source(c, "a"), s);
-	config_free(c);
-}
 
 static void a_definition_in_place_stands_alone_or_over_a_preset(void **state)
 {
@@ -822,9 +651,6 @@ static void an_unknown_preset_names_the_nearest(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(three_keys_are_enough_and_the_rest_has_the_documented_defaults),
-		cmocka_unit_test(brief_forms_mean_their_first_member),
-		cmocka_unit_test(every_setting_reaches_its_member),
 		cmocka_unit_test(a_definition_in_place_stands_alone_or_over_a_preset),
 		cmocka_unit_test(a_lookup_that_does_not_name_base_url_needs_none),
 		cmocka_unit_test(rules_may_ask_for_what_any_source_knows),
