@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conf: everything that the YAML file says, read whole, checked whole, immutable.
+ * conf: the content of the YAML file, read and checked as a whole, then immutable.
  *
- * One table of settings (settings.h: name, type, unit, default, range, reloadable, help) feeds parser, `check`, the
- * manual page and the documentation check. A `struct config` is never changed after config_load; threads hold it
- * through a generation (generation.h).
+ * One table of settings (settings.h: name, type, unit, default, range, reloadable, help) is used by the parser, by
+ * `check` and by the test of the manual page and the sample file. A `struct config` does not change after config_load;
+ * threads hold it through a generation (generation.h).
  */
 #ifndef CONF_CONF_H
 #define CONF_CONF_H
@@ -23,12 +23,12 @@
 
 struct ip_network;
 
-/* listen.trusted_proxies: as written, and read. */
+/* listen.trusted_proxies as texts and as networks. */
 struct proxies {
-	struct strings texts;        /* the table of settings fills it, so it is the first member */
-	struct ip_network *networks; /* an address alone is a network of one */
+	struct strings texts;        /* filled by the table of settings, therefore the first member */
+	struct ip_network *networks; /* a single address is a network of one address */
 	size_t n;
-	bool local; /* "unix" is among them: all clients of a unix socket */
+	bool local; /* "unix" is one of them: all clients of a unix socket are trusted */
 };
 
 struct account {
@@ -45,7 +45,7 @@ struct account {
 
 struct source {
 	char *name;
-	char *preset; /* or NULL: a definition in place */
+	char *preset; /* NULL: the definition is in the configuration */
 	char *path;
 	struct definition *definition;
 	char *auth_user;                /* NULL: none */
@@ -54,8 +54,8 @@ struct source {
 	struct secret *lookup_password; /* NULL: none */
 	struct secret *lookup_token;    /* NULL: none */
 	char *lookup_base_url;          /* NULL: none */
-	char *lookup_ca_file;           /* where lookup_ca stands; NULL: none */
-	char *lookup_ca;                /* certificates (PEM) that stand in the file; NULL: the system's are trusted */
+	char *lookup_ca_file;           /* the file that lookup_ca was read from; NULL: none */
+	char *lookup_ca;                /* certificates (PEM) of that file; NULL: those of the system are trusted */
 	char *public_url;               /* NULL: none */
 	bool keep_all;
 	struct source_policy policy;
@@ -72,9 +72,10 @@ struct config {
 	} listen;
 	struct {
 		char *address;
-		struct secret *token; /* NULL: none is configured */
-		char *token_file; /* then: where the daemon keeps the one that it makes (admin_token.h); else NULL */
-		struct secret *generated; /* what stands there; NULL where `token` is not */
+		struct secret *token;     /* NULL: not configured */
+		char *token_file;         /* where admin.token is not configured: the file of the generated token
+					     (admin_token.h); else NULL */
+		struct secret *generated; /* the token in that file; NULL where admin.token is configured */
 		struct strings hosts;
 	} admin;
 	struct {
@@ -92,37 +93,39 @@ struct config {
 	size_t accounts_n;
 	struct source *sources;
 	size_t sources_n;
-	/* private: every secret, in order; the node trees that definitions and rules were compiled from */
+	/* private: all secrets, by their index; the node trees that definitions and rules were compiled from */
 	struct secret **secrets;
 	size_t secrets_n;
 	struct node **trees;
 	size_t trees_n;
 };
 
-/* Reads and checks the file and all that it names but the secrets' values (generation_load does). NULL where there were
- * errors; problems are in the order of their places. file: as given by -c. Blocks on files. */
+/* Reads and checks the file and the files that it names, except the values of secrets, which generation_load reads.
+ * NULL where there are errors. Problems are sorted by their places. file: as given by -c. Blocks on files. */
 struct config *config_load(const char *file, struct problems *problems);
 void config_free(struct config *c);
 
-/* True for a header that the stored webhook must keep: definition, rules or account choice look at it. Never for the
- * one that carries the secret. */
+/* True for a header that the stored webhook must keep, because the definition, the rules or the choice of the
+ * account read it. Never true for the header that carries the secret. */
 bool source_stores_header(const struct source *s, const char *name);
 
 const struct source *config_source(const struct config *c, const char *name);    /* or NULL */
 const struct source *config_source_at(const struct config *c, const char *path); /* by request path, or NULL */
 const struct account *config_account(const struct config *c, const char *name);  /* or NULL */
-/* The account that has this policy. */
+/* Returns the account that this policy is a member of. */
 const struct account *account_of(const struct account_policy *policy);
 
 /*
- * Presets are looked for in /etc/deskbridge/helpdesks (beside the configuration file where that is elsewhere), in the
- * directory in $DESKBRIDGE_PRESETS and in the installed one; the first wins.
+ * Presets are searched in this order; the first one found is used:
+ * - the folder helpdesks next to the configuration file, which is /etc/deskbridge/helpdesks for the installed one;
+ * - the folder in $DESKBRIDGE_PRESETS;
+ * - the installed folder.
  */
 
-/* A preset's text and file by name, for `presets`; -ENOENT names the nearest. The caller owns both. */
+/* Reads a preset by its name, for `presets`. -ENOENT: reterr suggests the nearest name. The caller owns both texts. */
 int config_preset_read(const char *config_file, const char *name, char **ret_file, char **ret_text,
 		       struct err *reterr) MUSTCHECK;
-/* Calls fn for every preset there is, by name, each once; returns how many there are. */
+/* Calls fn for each preset, sorted by name, each name once. Returns the number of presets. */
 size_t config_presets(const char *config_file, void (*fn)(void *ctx, const char *name, const char *file), void *ctx);
 
 #endif

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * generation: configuration and secrets as of now, taken and dropped as a whole.
+ * generation: a configuration and its secrets, replaced as a whole.
  *
- * Reference-counted, immutable. The current one is behind one lock; a thread takes a reference for as long as it works
- * by it: intake for one request, the pipeline for one turn, the courier until it is told of the next.
- * A changed secret file makes a new generation with the same configuration; SIGHUP makes one with both new, or none.
+ * A generation is reference-counted and immutable. One lock guards the pointer to the current one. Each thread holds a
+ * reference while it works with a generation: intake for one request, the pipeline for one turn, the courier until it
+ * gets the next generation. A changed secret file makes a new generation with the same configuration. A reload makes
+ * one with a new configuration and new secrets, or leaves the current generation in place.
  */
 #ifndef CONF_GENERATION_H
 #define CONF_GENERATION_H
@@ -20,29 +21,35 @@ struct generation {
 			 /* private members follow in generation.c */
 };
 
-/* Loads from the file. Returns NULL with problems, or a generation with one reference that is not current yet. */
+/* Loads a configuration and its secrets. Returns NULL with problems, or a generation with one reference that is not
+ * yet the current one. */
 struct generation *generation_load(const char *file, struct problems *problems);
-/* The same; prepare is called with the configuration before its secrets are read, where it has no errors so far. */
+/* As generation_load(), but calls prepare with the configuration before its secrets are read, unless the
+ * configuration has errors by then. */
 struct generation *generation_load_prepared(const char *file, void (*prepare)(void *ctx, const struct config *c),
 					    void *ctx, struct problems *problems);
-/* The same configuration, secrets read anew: NULL where nothing changed. Problems (a file gone, or what can be no
- * secret of the source's proof) are warnings, and the former secret stays. */
+/*
+ * Returns a generation with the same configuration and secrets that were read again; NULL where no secret changed.
+ * Problems, such as a file that is gone or a value that the source's proof cannot use, are warnings, and the old secret
+ * stays.
+ */
 struct generation *generation_refresh(const struct generation *g, struct problems *problems);
 
-struct generation *generation_ref(struct generation *g); /* one more reference */
-void generation_unref(struct generation *g);             /* NULL allowed; the last one frees */
+struct generation *generation_ref(struct generation *g); /* adds a reference */
+void generation_unref(struct generation *g);             /* NULL allowed; the last reference frees it */
 static inline void generation_unrefp(struct generation **g)
 {
 	generation_unref(*g);
 }
 
-/* The process's current one, referenced for the caller. Any thread. NULL before the first generation_make_current. */
+/* Returns the current generation with a reference for the caller. NULL before the first generation_make_current. Any
+ * thread. */
 struct generation *generation_current(void);
-/* Takes over the caller's reference; drops the former's. Main thread. */
+/* Takes ownership of the caller's reference, and drops the reference to the old generation. Main thread. */
 void generation_make_current(struct generation *g);
 
-/* Settings that may not change in a running daemon: -EINVAL names them ("listen.address, store.url: restart needed").
- */
+/* Returns -EINVAL where settings differ that a running daemon cannot change; reterr names them: "listen.address,
+ * store.url: restart needed". */
 int generation_may_follow(const struct generation *old, const struct generation *next, struct err *reterr) MUSTCHECK;
 
 #endif

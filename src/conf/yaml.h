@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * yaml: a YAML file to a tree of nodes with the place of each value (base/node.h). The only place that knows libyaml.
+ * yaml: reads YAML into a tree of nodes that know their places (base/node.h). The only file that uses libyaml.
  *
- * What the files of this project may use is YAML's plain half: one document of mappings, lists and text. Anchors,
- * aliases, tags, duplicate keys and keys that are not text are errors at their place; so is more than YAML_DEPTH_MAX
- * levels, YAML_NODES_MAX values or YAML_SIZE_MAX bytes. Every scalar stays text; unquoted nothing, `~` and `null` are
+ * The files of this project use a plain part of YAML: one document of mappings, lists and text. Anchors, aliases, tags,
+ * duplicate keys and keys that are not text are errors at their places. So are more than YAML_DEPTH_MAX levels,
+ * YAML_NODES_MAX values or YAML_SIZE_MAX bytes. Each scalar stays text; an unquoted empty value, `~` and `null` are
  * NODE_NULL.
  *
- * Returns 0 and an owned tree; where something could be passed over (a duplicate key, an alias), the errors stand in
- * problems all the same: who must not use such a tree looks at problems->errors. -EINVAL or another negative errno,
- * told in problems, where the file could not be read to its end. Pure but for yaml_load_file, which reads one file.
+ * Returns 0 and an owned tree. Errors that do not stop the reading, such as a duplicate key or an alias, are in
+ * problems, and the tree is returned all the same: a caller that must not use such a tree checks problems->errors.
+ * Returns -EINVAL or another negative errno, with problems, where the text could not be read to its end. Pure, except
+ * yaml_load_file, which reads one file.
  */
 #ifndef CONF_YAML_H
 #define CONF_YAML_H
@@ -26,7 +27,7 @@
 #define YAML_KEY_MAX 256   /* bytes of one key */
 #define YAML_PATH_MAX 1024 /* bytes of all keys down to a value */
 
-/* file: how the text is called in messages and nodes. */
+/* file: the name of the text in messages and nodes. */
 int yaml_load(const char *file, const char *text, size_t len, struct node **ret, struct problems *problems) MUSTCHECK;
 int yaml_load_file(const char *file, struct node **ret, struct problems *problems) MUSTCHECK;
 
