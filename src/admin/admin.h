@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * admin: the operator's HTTP address: /healthz, /readyz, /metrics, /api/….
+ * admin: the operator's HTTP listener: /healthz, /readyz, /metrics, /api/….
  *
- * Two libmicrohttpd threads, each request with a read-only store of its own; /healthz, /readyz and /metrics read
- * counters only, and are open. /api/… needs `Authorization: Bearer TOKEN`, but on a unix socket; a Host that is neither
- * loopback nor in admin.hosts, and the Origin of a foreign page, get 403 there. Changes are POSTs.
+ * It runs two threads of libmicrohttpd. /healthz, /readyz and /metrics read counters only, and need no authorisation.
+ * Each request to /api/… opens a read-only store of its own. It needs `Authorization: Bearer TOKEN`, except on a unix
+ * socket. It gets 403 where its Host is neither loopback nor in admin.hosts, or where its Origin is a foreign page.
+ * Changes are POSTs.
  */
 #ifndef ADMIN_ADMIN_H
 #define ADMIN_ADMIN_H
@@ -18,7 +19,8 @@
 
 struct admin;
 
-/* reloader is copied; it is asked until admin_stop, before which every reload that was asked for must be answered. */
+/* reloader is copied. It is called until admin_stop. Each reload that it was asked for must be answered before
+ * admin_stop. */
 int admin_start(struct pipeline *p, const struct config *c, const struct http_sockets *passed,
 		const struct admin_reloader *reloader, struct admin **ret, struct err *reterr) MUSTCHECK;
 const char *admin_address(const struct admin *a);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * admin_client: how commands ask the running daemon through its admin address.
+ * admin_client: sends the requests of commands to the running daemon's admin address. Messages go to stderr.
  */
 #ifndef COMMAND_ADMIN_CLIENT_H
 #define COMMAND_ADMIN_CLIENT_H
@@ -13,7 +13,7 @@
 #include "conf/admin_settings.h"
 #include "http/client.h"
 
-/* Options about the daemon to be asked; every command that asks it takes both. NULL: the configuration's. */
+/* The options of each command that asks the daemon. NULL: the configuration's value. */
 struct admin_client_options {
 	const char *address;    /* --admin */
 	const char *token_file; /* --token-file */
@@ -29,37 +29,37 @@ struct admin_client_options {
 	"                     the daemon's admin address, where it is not the configuration's\n" \
 	"  --token-file FILE  the admin token stands there, and not where the configuration says\n"
 
-/* Where the running daemon is asked. */
+/* The address and token for requests to the running daemon. */
 struct admin_client {
 	struct admin_settings settings;
 	const char *address; /* borrowed */
 	const struct command_context *context;
 	const char *command; /* the command's name, for advice */
-	bool given;          /* the address is not the configuration's */
-	bool token_given;    /* the token is not the configuration's */
+	bool given;          /* the address is from --admin */
+	bool token_given;    /* the token is from --token-file */
 };
 
 /*
- * The admin address and token: the options', else those of the configuration; of a file that is broken or cannot be
- * read what can be read of `admin` and `store`, else the defaults, which is told. COMMAND_GOOD, or the exit status
- * after a message: --admin is no address (wrong usage, before anything is read), --token-file cannot be read.
- * admin_client_close in any case.
+ * Sets the admin address and token: those of the options, else those of the configuration. Where the configuration is
+ * broken or cannot be read, `admin` and `store` are read as far as possible; other values are the defaults, and a note
+ * is printed. Returns COMMAND_GOOD, or the exit status after a message: --admin is not an address (wrong usage, before
+ * any file is read), or --token-file cannot be read. Call admin_client_close in any case.
  */
 int admin_client_open(const struct command_context *ctx, const struct command *command,
 		      const struct admin_client_options *options, struct admin_client *ret);
 void admin_client_close(struct admin_client *d);
 
-/* One request to the running daemon, token included. Returns COMMAND_GOOD with *ret, which may tell a failure and is
- * the caller's (http_response_done), or the exit status after a message. */
+/* Sends one request with the token. Returns COMMAND_GOOD with *ret, which may hold a failure and is the caller's
+ * (http_response_done); or the exit status after a message. */
 int admin_client_ask(const struct admin_client *client, const char *method, const char *path, int64_t timeout_ms,
 		     struct http_response *ret);
-/* Says on stderr why there was no good answer, and what to do. Returns the exit status: COMMAND_CONFIG where nobody
- * answers at the address of a configuration that does not load, so that it may not be the daemon's. */
+/* Prints why there was no good answer, and what to do. Returns the exit status: COMMAND_CONFIG where nothing answers
+ * at the address of a configuration that does not load, as this address may not be the daemon's. */
 int admin_client_print_failure(const struct admin_client *client, const struct http_response *reply);
 
 /*
- * GET path from the running daemon, token included. The answer is of the wanted type. The caller owns *ret. Returns
- * COMMAND_GOOD, or the exit status after a message.
+ * Sends a GET with the token, and expects JSON of the wanted type. Returns COMMAND_GOOD with *ret, which the caller
+ * owns; or the exit status after a message.
  */
 int admin_client_get(const struct admin_client *client, const char *path, enum json_type wanted,
 		     struct json_object **ret);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * explain_internal: what `deskbridge explain` tells of one webhook, in the order in which the daemon takes it: the
- * proof, the lookup, the signal. For cmd_explain.c, which takes the words and goes from the body to its items. All of
- * it prints to standard output.
+ * explain_internal: the parts of `deskbridge explain`, in the order in which the daemon processes a webhook: proof,
+ * lookup, signal. For cmd_explain.c, which reads the arguments and splits a body into its items. All functions print to
+ * standard output.
  */
 #ifndef COMMAND_EXPLAIN_INTERNAL_H
 #define COMMAND_EXPLAIN_INTERNAL_H
@@ -14,14 +14,14 @@
 
 #define EXPLAIN_MAX (1024 * 1024)
 
-/* Indented lines below a title, and an empty one. */
+/* Prints a title, indented lines and an empty line. */
 void explain_block(const char *title, const struct buf *lines);
 
-/* Tells whether the request is proven. w: the whole request; query: as it came, its secret still in it. */
+/* Prints and returns the verdict on the request's proof. w: the whole request. query: as received, with its secret. */
 enum proof_verdict explain_proof(const struct generation *g, const struct source *s, const struct webhook *w,
 				 const char *query);
 
-/* The helpdesk's answers about customers, in the order of the questions; of several items, over all of them. */
+/* The helpdesk's answers about customers, in the order of the requests, over all items. */
 struct explain_answers {
 	const char *files[OPTION_LIST_MAX]; /* borrowed */
 	char *texts[OPTION_LIST_MAX];
@@ -31,10 +31,11 @@ struct explain_answers {
 };
 void explain_answers_done(struct explain_answers *a);
 
-/* Walks through the lookup and tells of it. Whether *ret is filled with what the answers say; it is the caller's. */
+/* Runs the lookup over the given answers, and prints its steps. True where the lookup is complete: *ret then holds
+ * the results. The caller owns *ret in any case. */
 bool explain_lookup(const struct source *s, const struct webhook *w, struct explain_answers *a, struct customer *ret);
 
-/* Settle, ledger, rules, events, requests. */
+/* Prints settle, ledger, rules, events and requests. */
 void explain_signal(const struct generation *g, const struct source *s, const struct parsed_webhook *p);
 
 #endif

@@ -26,105 +26,112 @@
 
 /* ---- start ------------------------------------------------------------------------------------------------------- */
 
-/* Raises the process's limit of open files as far as it may. A warning is logged where the listener's connections and
- * all else need more. */
+/* Raises the process's limit of open files to its hard limit. Logs a warning where the connections of the listener
+ * and everything else need more. */
 void serve_files_allow(unsigned max_connections);
 
-/* News about the admin token that the daemon makes where none is configured. They are told once the log is set up. */
+/* The state of the admin token that the daemon makes where none is configured; logged by serve_token_log, once the
+ * log is set up. */
 struct serve_token {
-	/* At a reload: a file elsewhere is not made, as that needs a restart. NULL: the start. */
+	/* At a reload: the current configuration. A token file at another path is not made, as that needs a restart.
+	 * NULL: at the start. */
 	const struct config *former;
 	struct admin_token_found found;
-	struct err fault; /* why there is none; code 0: there is one. The daemon works without, and refuses /api. */
+	struct err fault; /* why there is no token; code 0: there is one. Without a token the daemon runs and refuses
+			     /api. */
 };
 
-/* For generation_load_prepared: makes the token's file where there is none, before it is read. ctx: struct serve_token.
- * Blocks on files. */
+/* For generation_load_prepared: makes the token's file where there is none, before secrets are read. ctx: struct
+ * serve_token. Blocks on files. */
 void serve_token_prepare(void *ctx, const struct config *c);
 void serve_token_log(const struct serve_token *t, const struct config *c);
 
 /* ---- signals ----------------------------------------------------------------------------------------------------- */
 /*
- * The main thread may be in the middle of anything when SIGTERM comes, and on its way to the end it waits for threads
- * that wait for a disk. So the time of a stop counts from the signal, on a thread that waits for nothing else: where
- * the process has not ended by itself SERVE_STOP_MS later, this thread ends it with a line in the log. That loses
- * nothing that was acknowledged: what is committed is committed, what is not was not answered.
+ * A thread of its own receives the signals. When SIGTERM comes, the main thread may be busy with anything, and during
+ * the stop it waits for threads that wait for the disk. So this thread, which waits for nothing else, measures the time
+ * of the stop from the signal on. Where the process has not ended after SERVE_STOP_MS, this thread logs that and ends
+ * the process. No acknowledged webhook is lost: what was acknowledged is committed.
  */
-#define SERVE_STOP_MS 9000 /* 10 s are promised; the last lines of the log need a moment */
+#define SERVE_STOP_MS 9000 /* 10 s are documented; the last log lines need some time */
 
 struct serve_signals;
 
-/* Blocks the signals for the calling thread and those that it starts, and starts the thread. Before any other. */
+/* Blocks the signals in the calling thread and in the threads that it starts, and starts the signal thread. Before
+ * any other thread. */
 int serve_signals_start(struct serve_signals **ret, struct err *reterr) MUSTCHECK;
-/* Readable once a signal has come. */
+/* Returns a descriptor that is readable once a signal has come. */
 int serve_signals_fd(const struct serve_signals *s);
-/* The signals since the last time. ret_hup: to read the configuration. ret_stop: the first signal that asks for the
- * end; 0: none yet. */
+/* Returns the signals since the last call. *ret_hup: SIGHUP came. *ret_stop: the first signal that asks for a stop;
+ * 0: none yet. */
 void serve_signals_take(struct serve_signals *s, bool *ret_hup, int *ret_stop);
-/* When the signal for the end came (clock_mono_ms); now where it did not. */
+/* Returns the time of the first signal that asks for a stop (clock_mono_ms); the present time where there was none. */
 int64_t serve_signals_stop_ms(const struct serve_signals *s);
-/* The end is reached: the thread ends. NULL allowed. */
+/* Ends the signal thread. NULL allowed. */
 void serve_signals_stop(struct serve_signals *s);
 
 /* ---- the service manager ----------------------------------------------------------------------------------------- */
 /*
- * It is told by sd_notify, without ever waiting for it: messages go out in order by a thread of their own
- * (base/writer.h). Where there is no service manager nothing is done.
+ * Messages go to the service manager by sd_notify, in order, from a thread of their own (base/writer.h), so that the
+ * main thread never waits for it. Without a service manager these functions do nothing.
  */
 void serve_notify_start(void);
-/* As sd_notifyf. */
+/* Sends a message, as sd_notifyf. */
 void serve_notify(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* WATCHDOG=1, unless the service manager has not taken earlier messages yet: it would not see this one either. */
+/* Sends WATCHDOG=1, unless former messages still wait: the service manager would not read this one either. */
 void serve_notify_alive(void);
-/* Gives what was told a moment to leave. */
+/* Waits a moment for the messages to be sent, and ends the thread. */
 void serve_notify_stop(void);
 
-/* The line that `systemctl status` shows, "account default: Missing or invalid private key. (401); listening on …":
- * what is wrong now, then `listening`. The caller owns it. */
+/* Returns the line that `systemctl status` shows, "account default: Missing or invalid private key. (401); listening
+ * on …": the present problems, then `listening`. The caller owns it. */
 char *serve_status(struct pipeline *p, const char *listening) MUSTCHECK;
 
 /* ---- files that change ------------------------------------------------------------------------------------------- */
 /*
- * serve_watch tells when a file that a secret was read from may have changed. It watches the folders, because editors
- * and secret managers put a new file, a new link or a whole new folder in the place of the old one: of each path, every
- * link that is followed, what it leads to, and the folders on the way.
+ * serve_watch reports that a file from which a secret was read may have changed. It watches folders, as editors and
+ * secret managers replace a file, a link or a whole folder. For each path it watches each link that is followed, the
+ * link's target, and the folders on the way.
  */
 struct serve_watch;
 
-/* Folders that cannot be watched are logged once and left out. */
+/* Watches the files of secrets. A folder that cannot be watched is logged once and left out. */
 struct serve_watch *serve_watch_new(const struct secrets *secrets);
 void serve_watch_free(struct serve_watch *w); /* NULL allowed */
-/* To be polled for reading; -1 where there is nothing to watch. */
+/* Returns a descriptor to poll for reading; -1: nothing is watched. */
 int serve_watch_fd(const struct serve_watch *w);
-/* Takes what was told. Whether one of the files may have changed. Never blocks. */
+/* Reads the events. True where one of the files may have changed. Never blocks. */
 bool serve_watch_read(struct serve_watch *w);
-/* Whether folders came or went by what was told, so that it must be made anew. */
+/* True where the watched files and folders may no longer be those at the paths, so that a new serve_watch is needed. */
 bool serve_watch_is_stale(const struct serve_watch *w);
 
-/* Tells when one of the store's files may have been deleted, renamed or replaced. path: the store, which is open.
- * Returns a descriptor to be polled for reading, the caller's to close; -1 where the files cannot be watched, which is
- * logged: the loss is then seen when there is work. */
+/*
+ * Watches the store's files for deletion, renaming and replacement. path: the store, which is open. Returns a
+ * descriptor to poll for reading, which the caller closes; -1, after a log line, where the files cannot be watched:
+ * then the pipeline notices the loss when it has work.
+ */
 int serve_store_watch(const char *path);
-/* Takes what was told. Never blocks. */
+/* Reads the events. Never blocks. */
 void serve_store_read(int fd);
 
 /* ---- reloads ----------------------------------------------------------------------------------------------------- */
 /*
- * Reloads that were asked for through the admin address, on their way to the main thread, where they take turns with
- * SIGHUP.
+ * Reloads that were requested through the admin address, on their way to the main thread, which serves them in turn
+ * with SIGHUP.
  */
 struct serve_reloads;
 
-/* config: the path of the configuration, for answers; it must outlive them. */
+/* config: the path of the configuration, for the answers; it must outlive them. */
 int serve_reloads_new(const char *config, struct serve_reloads **ret, struct err *reterr) MUSTCHECK;
-void serve_reloads_free(struct serve_reloads *r); /* closed and answered before; NULL allowed */
-/* An admin_reloader's ask, with the serve_reloads as ctx. Any thread. Once closed, it answers by itself. */
+void serve_reloads_free(
+	struct serve_reloads *r); /* after serve_reloads_close, with all requests answered; NULL allowed */
+/* The `ask` of an admin_reloader, with the serve_reloads as ctx. Once closed, it answers at once. Any thread. */
 void serve_reloads_ask(void *ctx, struct admin_reload *asked);
-/* To be polled for reading. */
+/* Returns a descriptor to poll for reading. */
 int serve_reloads_fd(const struct serve_reloads *r);
-/* All that have asked by now, linked by mail.next; NULL: none. Each must be answered. */
+/* Returns all requests so far, linked by message.next; NULL: none. Each must be answered. */
 struct admin_reload *serve_reloads_take(struct serve_reloads *r);
-/* All who have asked, or ask from now on, are told that the daemon stops. */
+/* Answers all requests, and those that come later, with "the daemon is stopping". */
 void serve_reloads_close(struct serve_reloads *r);
 
 #endif
