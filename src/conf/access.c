@@ -18,7 +18,7 @@
 
 #define NAMES_MAX 16384 /* bytes of one entry of the user database */
 
-static char *replacement_advice; /* set before there are threads */
+static char *replacement_advice; /* instead of a chgrp; NULL: none; set before there are threads */
 
 void access_set_advice(const char *advice)
 {
@@ -64,7 +64,7 @@ char *shell_quote(const char *path)
 	return buf_take(&word);
 }
 
-/* A folder that is its owner's home is not to be opened for a daemon. */
+/* True for the home folder of its owner, which should not be opened to a daemon. */
 static bool is_home(const char *folder)
 {
 	char text[NAMES_MAX];

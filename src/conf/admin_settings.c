@@ -14,7 +14,7 @@
 #include "conf/secret.h"
 #include "conf/yaml.h"
 
-/* The lines of one top-level key alone: what is wrong with the file may stand elsewhere. NULL: there is none. The
+/* Returns the lines of one top-level key: the error of the file may be elsewhere. NULL: there is no such key. The
  * caller owns it. */
 static char *lines_of(const char *text, const char *key)
 {
@@ -33,7 +33,7 @@ static char *lines_of(const char *text, const char *key)
 	return end ? mem_strn(from, (size_t)(end - from)) : mem_str(from);
 }
 
-/* Both groups out of the tree of the whole file, or each out of its own lines. */
+/* Reads both groups from the tree of the whole file, or each from its own lines where the file is not YAML. */
 static void read_groups(struct settings_reader *r, const char *file, struct admin_settings *ret)
 {
 	static const char *const groups[] = {"admin", "store"};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * admin_token: the file is written under a name of its own and linked to its place: link(2) refuses a name that is
- * taken, and whoever reads finds all of it.
+ * admin_token: the file is written under another name, and then linked to its own: link(2) fails where a file exists,
+ * and a reader finds the whole content.
  */
 #include <config.h>
 
@@ -22,7 +22,7 @@
 #include "conf/access.h"
 #include "conf/secret.h"
 
-#define TOKEN_BYTES 32 /* of randomness; the file holds them in hexadecimal */
+#define TOKEN_BYTES 32 /* of random data; the file holds them in hexadecimal */
 #define TOKEN_MODE 0640
 #define OTHERS (S_IRWXO)
 
@@ -33,7 +33,7 @@ char *admin_token_path(const char *store_path)
 	return path_join(folder, "admin-token");
 }
 
-/* ---- making ------------------------------------------------------------------------------------------------------ */
+/* ---- making the file --------------------------------------------------------------------------------------------- */
 
 static int write_whole(int fd, const char *text, size_t len)
 {
@@ -50,7 +50,7 @@ static int write_whole(int fd, const char *text, size_t len)
 	return 0;
 }
 
-/* A new token in the open file, with owner, group and mode as they shall be, on the disk. */
+/* Writes a new token into the open file, with owner, group and mode, and syncs it to the disk. */
 static int write_token(int fd)
 {
 	unsigned char random[TOKEN_BYTES];
@@ -67,29 +67,29 @@ static int write_token(int fd)
 	explicit_bzero(text, sizeof(text));
 	if (r < 0)
 		return r;
-	/* In a folder with the set-group-ID bit the file has the folder's group, and the unit's filter of system calls
-	 * may forbid to change that. Then no group reads it. */
+	/* In a folder with the set-group-ID bit the file gets the folder's group, and the unit's filter of system
+	 * calls may forbid changing it. Then no group reads the file. */
 	if ((fstat(fd, &st) < 0 || st.st_gid != getegid()) && fchown(fd, (uid_t)-1, getegid()) < 0)
 		mode &= ~(mode_t)S_IRWXG;
-	/* The umask has taken from the mode. */
+	/* open(2) applied the umask. */
 	if (fchmod(fd, mode) < 0 || fsync(fd) < 0)
 		return -errno;
 	return 0;
 }
 
-/* -EEXIST where the name is taken. */
+/* Gives the file its name. -EEXIST where the name is taken. */
 static int publish(const char *from, const char *to)
 {
 	if (link(from, to) == 0)
 		return 0;
-	/* File systems without hard links. */
+	/* The file system has no hard links. */
 	if ((errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS || errno == EMLINK) &&
 	    renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
 		return 0;
 	return -errno;
 }
 
-/* -EEXIST where the name is taken by now. */
+/* Makes the file. -EEXIST where another process made it meanwhile. */
 static int create(const char *path)
 {
 	CLEANUP(mem_freep) char *folder = path_folder(path);
@@ -108,9 +108,9 @@ static int create(const char *path)
 	return r == 0 ? path_sync_folder(path) : r;
 }
 
-/* ---- looking at what is there ------------------------------------------------------------------------------------ */
+/* ---- checking an existing file ----------------------------------------------------------------------------------- */
 
-/* The file behind a link may be somebody else's, or have to be readable: its mode is left alone. */
+/* The target of a link may belong to another user, or need to be readable: its mode is not changed. */
 static bool is_link(const char *path)
 {
 	struct stat st;
@@ -118,7 +118,8 @@ static bool is_link(const char *path)
 	return lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
 }
 
-/* Whoever owns the folder can put any file there, and root anywhere. */
+/* True for a file whose owner is neither root, this process's user nor the folder's owner. Root and the folder's
+ * owner can replace the file anyway. */
 static bool is_foreign(const char *path, const struct stat *st)
 {
 	CLEANUP(mem_freep) char *folder = path_folder(path);
@@ -127,7 +128,7 @@ static bool is_foreign(const char *path, const struct stat *st)
 	return st->st_uid != 0 && st->st_uid != geteuid() && (stat(folder, &around) < 0 || around.st_uid != st->st_uid);
 }
 
-/* Others lose what they may do with it; what they have read they keep, which the caller tells. */
+/* Removes the rights of others. A token that they have read stays known to them, which the caller reports. */
 static int close_to_others(const char *path, int fd, const struct stat *st, bool *ret_was_open, struct err *reterr)
 {
 	CLEANUP(mem_freep) char *word = shell_quote(path);
@@ -140,7 +141,7 @@ static int close_to_others(const char *path, int fd, const struct stat *st, bool
 		       error == -ELOOP ? "it is a link, behind which no mode is changed" : strerror(-error), word);
 }
 
-/* Checks the file's content, then who may read it. */
+/* Checks the file's content, then its owner and mode. */
 static int check_existing(const char *path, struct admin_token_found *ret, struct err *reterr)
 {
 	char *value = NULL;
@@ -176,7 +177,7 @@ int admin_token_ensure(const char *path, struct admin_token_found *ret, struct e
 	int r;
 
 	*ret = (struct admin_token_found){0};
-	/* The second look is at one that another process has made meanwhile. */
+	/* The second round checks a file that another process made meanwhile. */
 	for (int look = 0; look < 2; look++) {
 		r = check_existing(path, ret, &error);
 		if (r != -ENOENT)

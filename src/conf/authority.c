@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * authority: the certificates of authorities that a source's lookups trust. The only place in conf that knows GnuTLS.
+ * authority: the certificates of authorities that a source's lookups trust. The only file of conf that uses GnuTLS.
  */
 #include <config.h>
 

@@ -16,7 +16,7 @@
 #define NAME_MAX_BYTES 63
 
 #define URL_MAX 2000
-#define TOP_LEVEL_MAX 24 /* letters; the longest one that is in use */
+#define TOP_LEVEL_MAX 24 /* letters; the longest one in use */
 
 static bool is_name(const char *s)
 {
@@ -42,7 +42,7 @@ int check_name(const char *s, struct err *reterr)
 		       is_name(meant) ? "; did you mean " : "", is_name(meant) ? meant : "", is_name(meant) ? "?" : "");
 }
 
-/* True where nothing in it would have to be encoded. */
+/* True where a URL can hold the text without encoding. */
 static bool fits_a_url(const char *s)
 {
 	while (*s > ' ' && *s < 0x7f && !strchr("\"<>\\^`{|}", *s))
@@ -146,8 +146,8 @@ static bool host_is_good(const char *host)
 	return strspn(host, HOST_LETTERS) == strlen(host);
 }
 
-/* True for a host that somebody would write: a name below a top-level domain, or an address. A token with dots in it
- * that was put into the wrong place is none. */
+/* True for a host as people write it: a name below a top-level domain, or an address. A token with dots that was put
+ * into the wrong place is not one. */
 static bool host_is_complete(const char *host)
 {
 	const char *dot = strrchr(host, '.'), *last = dot ? dot + 1 : "";
@@ -167,8 +167,8 @@ static bool host_is_complete(const char *host)
 	return true;
 }
 
-/* The scheme has other letters, is another one, or is not there: then https is meant, but for this machine, on which
- * the sandbox speaks http. The part behind the host may be a secret and is not shown. */
+/* Reports a URL whose scheme is in capitals, unknown or missing. It suggests https, or http for this machine, where
+ * the sandbox listens. The part after the host may be a secret and is not shown. */
 static int scheme_missing(const char *url, struct err *reterr)
 {
 	const char *end = strstr(url, "://"), *rest = end ? end + 3 : url;

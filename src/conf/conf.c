@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conf: what a configuration holds, how it is asked, and its end. conf_load.c fills it.
+ * conf: ownership, queries and the end of a configuration. conf_load.c fills it.
  */
 #include <config.h>
 
@@ -10,7 +10,7 @@
 
 #include "base/path.h"
 
-/* ---- what it keeps ----------------------------------------------------------------------------------------------- */
+/* ---- ownership --------------------------------------------------------------------------------------------------- */
 
 void config_add_secret(struct config *c, struct secret *secret)
 {
@@ -30,7 +30,7 @@ void config_resolve_store_path(struct config *c, const char *folder)
 	c->store.path = path_join(folder, c->store.url + strlen("sqlite:"));
 }
 
-/* ---- asking ------------------------------------------------------------------------------------------------------ */
+/* ---- queries ----------------------------------------------------------------------------------------------------- */
 
 const struct source *config_source(const struct config *c, const char *name)
 {

@@ -71,7 +71,7 @@ void config_read_accounts(struct loader *l)
 	struct config *c = l->reader.config;
 
 	if (!klaviyo)
-		return; /* told as missing already */
+		return; /* reported as missing already */
 	if (klaviyo->type != NODE_MAP) {
 		problems_error(l->reader.problems, klaviyo,
 			       "expected a mapping such as {api_key: {credential: klaviyo-api-key}}, found %s",

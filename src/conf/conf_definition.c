@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conf_definition: where a source's definition comes from, and whether the source has what it asks for.
+ * conf_definition: reads a source's definition, and checks that the source has the settings that the definition needs.
  */
 #include <config.h>
 
@@ -31,8 +31,8 @@ static struct node *read_preset(struct loader *l, const struct node *n, const st
 	return tree;
 }
 
-/* Preset, inline definition, or the one laid over the other. Kept by the configuration. NULL with a
- * problem. */
+/* Returns the preset, the inline definition, or the latter laid over the former. Owned by the configuration. NULL
+ * with a problem. */
 static const struct node *read_tree(struct loader *l, const struct node *n, const struct source *s)
 {
 	const struct node *inline_definition = node_get(n, "definition");
@@ -46,7 +46,7 @@ static const struct node *read_tree(struct loader *l, const struct node *n, cons
 		return NULL;
 	}
 	if (!s->preset && node_get(n, "preset"))
-		return NULL; /* wrong, and told already */
+		return NULL; /* reported already */
 	if (!s->preset && !inline_definition) {
 		problems_error(
 			l->reader.problems, n,
@@ -70,8 +70,8 @@ static const struct node *read_tree(struct loader *l, const struct node *n, cons
 
 /* ---- authenticate ------------------------------------------------------------------------------------------------ */
 
-/* Reads the secrets. Returns what is left, owned: a method of the source's own, or what is laid over the definition's;
- * NULL: nothing. */
+/* Reads the secrets. Returns the other keys: a method of the source, or keys laid over the definition's method;
+ * NULL: none. Owned by the configuration. */
 static struct node *read_authenticate(struct loader *l, const struct node *auth, struct source *s)
 {
 	static const char prefix[] = "sources.NAME.authenticate";
@@ -93,7 +93,7 @@ static struct node *read_authenticate(struct loader *l, const struct node *auth,
 		CLEANUP(mem_freep) char *name = mem_fmt("%s.%s", prefix, n->key);
 		const char *near = text_nearest(n->key, known, sizeof(known) / sizeof(known[0]));
 
-		/* The definition's compiler judges the keys of the method, but a misspelt secret is found here. */
+		/* The definition's compiler checks the keys of the method; a misspelt secret is found here. */
 		if (text_is(n->key, "user") || text_is(n->key, "password") || text_is(n->key, "secret"))
 			(void)settings_read_one(&l->reader, settings_find(name), n, s);
 		else if (near && strcmp(near, n->key) != 0)
@@ -105,7 +105,7 @@ static struct node *read_authenticate(struct loader *l, const struct node *auth,
 	return own->n > 0 ? own : NULL;
 }
 
-/* Errors for secrets under a name that the method does not take. */
+/* Reports a secret under a name that the method does not take. */
 static void check_taken(struct loader *l, const struct node *auth, const char *method, const char *key,
 			const char *instead)
 {
@@ -126,7 +126,7 @@ static void check_needed(struct loader *l, const struct node *at, const struct n
 			       method, example);
 }
 
-/* `none` lets anybody in who knows the URL, so somebody must have meant it. */
+/* `none` accepts every request to the URL, so the configuration must say it explicitly. */
 static void check_none(struct loader *l, const struct node *n, const struct node *at)
 {
 	const struct node *inline_definition = node_get(n, "definition");
@@ -148,7 +148,7 @@ static void check_secrets(struct loader *l, const struct node *n, const struct s
 	CLEANUP(mem_freep) char *example = NULL;
 
 	if (auth && auth->type != NODE_MAP)
-		return; /* told already */
+		return; /* reported already */
 	if (!proof_about(proof)->needs_secret) {
 		check_none(l, n, at);
 		check_taken(l, auth, method, "user", NULL);
@@ -179,7 +179,7 @@ static void check_secrets(struct loader *l, const struct node *n, const struct s
 
 /* ---- lookup ------------------------------------------------------------------------------------------------------ */
 
-/* needed: without it nobody's address is known. Else the source has a lookup that will never be asked. */
+/* needed: without the key there is no address at all. Else the source has a lookup that will never run. */
 static void check_lookup_has(struct loader *l, const struct node *n, bool needed, const char *key, const char *example)
 {
 	const struct node *lookup = node_get(n, "lookup");
@@ -221,7 +221,7 @@ static void check_lookup(struct loader *l, const struct node *n, const struct so
 	}
 }
 
-/* ---- what is left to fill in ------------------------------------------------------------------------------------- */
+/* ---- placeholders ------------------------------------------------------------------------------------------------ */
 
 static void warn_if_unfilled(struct loader *l, const struct node *n)
 {
@@ -231,7 +231,7 @@ static void warn_if_unfilled(struct loader *l, const struct node *n)
 		problems_warn(l->reader.problems, n, "%s", err.text);
 }
 
-/* Where `presets NAME --config` leaves it to the operator. A warning: what it prints loads as it is. */
+/* Warns of placeholders that `presets NAME --config` prints. Not an error: its output loads as it is. */
 static void check_all_filled(struct loader *l, const struct node *n)
 {
 	const struct node *with = node_get(n, "with"), *lookup = node_get(n, "lookup");
@@ -243,9 +243,9 @@ static void check_all_filled(struct loader *l, const struct node *n)
 		warn_if_unfilled(l, with->items[i]);
 }
 
-/* ---- what is not certain ----------------------------------------------------------------------------------------- */
+/* ---- doubts ------------------------------------------------------------------------------------------------------ */
 
-/* Takes the text over. Once, though several sources may use the preset. */
+/* Reports the text once, though several sources may use the preset. Takes ownership of the text. */
 static void report_once(struct loader *l, const struct node *at, bool notice, char *text)
 {
 	if (problems_have(l->reader.problems, text))

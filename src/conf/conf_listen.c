@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conf_listen: what its settings and the admin's address mean for each other, and values that can hardly be meant.
+ * conf_listen: checks `listen` and the admin's address against each other, and warns of values that are likely
+ * mistakes.
  */
 #include <config.h>
 
@@ -14,14 +15,14 @@
 #include "http/address.h"
 #include "http/budget.h"
 
-/* Warned of below: real webhooks, proxies and helpdesks need more. */
+/* Less gets a warning: real webhooks, proxies and helpdesks need more. */
 #define BODY_SHORT_BYTES (64 * 1024)
 #define PER_ADDRESS_FEW 8
 #define TIMEOUT_SHORT_MS (5 * CLOCK_SECOND_MS)
-#define IDLE_SHORT_MS CLOCK_MINUTE_MS /* for so long AWS's load balancers keep a connection */
+#define IDLE_SHORT_MS CLOCK_MINUTE_MS /* AWS's load balancers keep a connection this long */
 
-/* The node of a member of a top-level group, the group itself where it is written briefly or lacks the member, or the
- * root: the nearest place to what was (not) written. */
+/* Returns the node of a member of a top-level group; the group where it is a scalar or lacks the member; else the
+ * root. */
 static const struct node *node_of(const struct node *root, const char *group, const char *member)
 {
 	const struct node *g = node_get(root, group), *m = node_get(g, member);
@@ -29,13 +30,13 @@ static const struct node *node_of(const struct node *root, const char *group, co
 	return m ? m : g ? g : root;
 }
 
-/* The place of a setting that is written in the file; NULL: it has its default. */
+/* Returns the node of a setting of `listen`; NULL: it has its default. */
 static const struct node *written(const struct loader *l, const char *member)
 {
 	return node_get(node_get(l->root, "listen"), member);
 }
 
-/* One webhook has to fit into what one address may take: its body, its headers, and what is read of it. */
+/* The share of one address must hold one webhook: its body, its headers and what is parsed from it. */
 #define BODY_OVERHEAD_BYTES (64 * 1024)
 
 static void check_sizes(struct loader *l)
@@ -76,7 +77,7 @@ static void check_connections(struct loader *l)
 			      PER_ADDRESS_FEW);
 }
 
-/* A webhook that is sent on a connection which is being closed is lost where the sender does not send it again. */
+/* A webhook sent on a connection that is being closed is lost, unless the sender sends it again. */
 static void check_times(struct loader *l)
 {
 	const struct config *c = l->reader.config;
@@ -100,9 +101,11 @@ static void check_times(struct loader *l)
 			      "says nothing: write an idle of more than the timeout");
 }
 
-/* Reads the proxies, and warns of a network that holds every address: a trusted proxy chooses the address that counts,
- * and then each client does. Goes by the nodes, which know an item's place: an item that is wrong is not among the
- * texts. It was told already, and the configuration is not taken. */
+/*
+ * Reads the proxies, and warns of a network that holds every address: a trusted proxy chooses the address that counts,
+ * so that each client could. Walks the nodes, which know an item's place; a wrong item is not among the texts. Such an
+ * item is reported already, and the configuration is refused.
+ */
 static void take_proxies(struct loader *l)
 {
 	struct proxies *to = &l->reader.config->listen.trusted_proxies;
@@ -129,7 +132,7 @@ static void take_proxies(struct loader *l)
 
 /* ---- the admin's address ----------------------------------------------------------------------------------------- */
 
-/* Port 0 is any free one, so that two of it do not meet. */
+/* True where both addresses are the same. Port 0 is any free one, so two of it do not overlap. */
 static bool addresses_overlap(const struct config *c, const struct http_address *admin)
 {
 	const char *colon = strrchr(c->admin.address, ':');

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conf_load: the configuration file read whole, in the order in which one part is checked against another.
+ * conf_load: reads the configuration file, in the order in which one part is checked against another.
  */
 #include <config.h>
 
@@ -15,8 +15,8 @@
 #include "conf/admin_token.h"
 #include "conf/yaml.h"
 
-/* The group of the daemon's user, as whom check reads too, is no other: the README gives it the file and the
- * credentials. */
+/* True where others than the owner and this process's group can read the file. The README gives the file and the
+ * credentials to the group of the daemon's user, and `check` reads as that user too. */
 static bool others_can_read(const char *file)
 {
 	struct stat st;
@@ -62,7 +62,7 @@ struct config *config_read(const char *file, struct problems *problems)
 	settings_read(&l.reader, "", root, c);
 	config_check_listen(&l);
 	config_resolve_store_path(c, folder);
-	/* Without a configured token the one that the daemon makes counts. */
+	/* Without a configured token the generated one is used. */
 	if (!c->admin.token && !node_get(node_get(root, "admin"), "token")) {
 		c->admin.token_file = admin_token_path(c->store.path);
 		c->admin.generated = secret_new_optional(c->admin.token_file, c->secrets_n);
@@ -79,7 +79,7 @@ struct config *config_load(const char *file, struct problems *problems)
 	size_t errors = problems->errors, from = problems->n;
 	struct config *c = config_read(file, problems);
 
-	problems_sort(problems, from, file); /* each once: shared rules are compiled for each source */
+	problems_sort(problems, from, file); /* removes repeats: shared rules are compiled for each source */
 	if (problems->errors > errors) {
 		config_free(c);
 		return NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conf_references: what rules and account choices look at in a webhook: the headers that its stored form must keep,
- * and names that no event will ever have.
+ * conf_references: the references of rules and account choices: headers that a stored webhook must keep, and names that
+ * no event has.
  */
 #include <config.h>
 
@@ -26,7 +26,7 @@ static void visit_choice(void *ctx, const struct reference *reference)
 	visitor->fn(visitor->ctx, "account", reference);
 }
 
-/* Every reference that stands in the source itself, not in its definition. */
+/* Calls fn for each reference of the source's rules and account choices, not of its definition. */
 static void source_references(const struct source *s, visit_fn *fn, void *ctx)
 {
 	struct visitor visitor = {.fn = fn, .ctx = ctx};
@@ -73,7 +73,7 @@ bool source_stores_header(const struct source *s, const char *name)
 
 /* ---- names ------------------------------------------------------------------------------------------------------- */
 
-/* The names that some source's events have: shared rules may ask for one that only another source knows. */
+/* The names in the events of any source: shared rules may use a name that only another source has. */
 struct names {
 	const char **items;
 	size_t n;
@@ -91,7 +91,7 @@ static void names_known(const struct config *c, struct names *to)
 {
 	names_add(to, "label");
 	names_add(to, "transition");
-	/* An attribute that a definition leaves out is no typing error where another one has it. */
+	/* An attribute of another definition is not a misspelt name. */
 	for (size_t i = 0; attributes_usual[i]; i++)
 		names_add(to, attributes_usual[i]);
 	names_add(to, PROPERTY_REASON);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conf_source: one helpdesk endpoint each; what its definition asks for is checked in conf_definition.c.
+ * conf_source: reads the sources. conf_definition.c checks the settings that a definition needs.
  */
 #include <config.h>
 
@@ -16,7 +16,7 @@
 
 /* ---- flag -------------------------------------------------------------------------------------------------------- */
 
-/* "In {label} Conversation" to "In Gladly Conversation". NULL where it cannot be. */
+/* Returns "In Gladly Conversation" for "In {label} Conversation"; NULL where the text is wrong. */
 static char *render_flag(const char *text, const char *label, struct err *err)
 {
 	struct pairs names = {0};
@@ -62,7 +62,7 @@ static void read_flags(struct loader *l, const struct node *n, struct source *s)
 
 /* ---- account ----------------------------------------------------------------------------------------------------- */
 
-/* An account by its name, or NULL with a problem. */
+/* Returns an account by its name, or NULL with a problem. */
 static const struct account_policy *find_account(struct loader *l, const struct node *n, const char *also)
 {
 	const struct config *c = l->reader.config;
@@ -80,7 +80,7 @@ static const struct account_policy *find_account(struct loader *l, const struct 
 	if (a)
 		return &a->policy;
 	if (c->accounts_n == 0)
-		return NULL; /* none could be read, which is told already */
+		return NULL; /* no account could be read, which is reported already */
 	for (size_t i = 0; i < c->accounts_n; i++)
 		names[count++] = c->accounts[i].name;
 	meant = text_suggestion("; ", " ", n->text, names, count);
@@ -90,7 +90,7 @@ static const struct account_policy *find_account(struct loader *l, const struct 
 	return NULL;
 }
 
-/* One {when, use} of the list. */
+/* Reads one {when, use} of the list. */
 static void read_choice(struct loader *l, const struct node *n, struct account_choice *to)
 {
 	const struct node *use = node_get(n, "use"), *when = node_get(n, "when");
@@ -176,7 +176,7 @@ static void read_label(struct loader *l, const struct node *n, struct source *s)
 			       "the definition's label: %s; or set the source's own `label`", err.text);
 }
 
-/* The file's text now takes the place of its name: a change of the file is taken with the next configuration. */
+/* Replaces the name of the file by its text: a change of the file is seen by the next reload. */
 static void read_authority(struct loader *l, const struct node *n, struct source *s)
 {
 	const struct node *at = node_get(node_get(n, "lookup"), "ca");
@@ -230,7 +230,7 @@ void config_read_sources(struct loader *l)
 	struct problems *p = l->reader.problems;
 
 	if (!sources)
-		return; /* told as missing already */
+		return; /* reported as missing already */
 	if (sources->type != NODE_MAP || sources->n == 0 || sources->n > SOURCES_MAX) {
 		problems_error(p, sources,
 			       "expected 1 to %d helpdesks by name, such as {gladly: {preset: gladly, …}}; found %s",

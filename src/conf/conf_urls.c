@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conf_urls: a URL that paths are put behind should not hold the beginning of these paths itself.
+ * conf_urls: checks base URLs that already hold the beginning of the paths appended to them.
  */
 #include <config.h>
 
@@ -11,15 +11,18 @@
 #include "base/url.h"
 #include "klaviyo/request.h"
 
-/* base, and one URL that is made of it. */
+/* A base URL, and one URL that is made from it. */
 struct joined_url {
 	const char *base, *whole;
-	const char *purpose; /* what is done with whole, behind "with this path" */
-	const char *api;     /* whose paths come behind base; NULL: any path of base is fine that does not come again */
+	const char *purpose; /* the use of whole, after "with this path" in a message */
+	const char *api; /* the API whose paths are appended; NULL: any path of base is fine unless it is repeated */
 };
 
-/* whole begins with base. The bytes at the end of base that whole repeats right behind it, in whole segments of the
- * path: "/api/v1" of https://acme.example/api/v1 in https://acme.example/api/v1/api/v1/users. 0: none. */
+/*
+ * Returns the number of bytes at the end of base that whole repeats right after base, in whole segments of the path:
+ * "/api/v1" of https://acme.example/api/v1 in https://acme.example/api/v1/api/v1/users. 0: none, also where whole does
+ * not begin with base.
+ */
 static size_t repeats_of(const char *base, const char *whole)
 {
 	const char *path = url_path(base), *behind;
@@ -36,7 +39,7 @@ static size_t repeats_of(const char *base, const char *whole)
 	return 0;
 }
 
-/* Warns of a path of the base URL; returns whether it did. */
+/* Warns of a path in the base URL. True where it did. */
 static bool check_joined_url(struct loader *l, const struct node *at, const struct joined_url *j)
 {
 	const char *path = url_path(j->base);
@@ -64,7 +67,7 @@ struct urls {
 	struct loader *loader;
 	const struct node *at;
 	const char *base;
-	bool warned; /* the first one is enough */
+	bool warned; /* one warning is enough */
 };
 
 static void check_one(void *ctx, enum definition_url kind, const char *outline, bool optional)

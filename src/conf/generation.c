@@ -2,8 +2,8 @@
 /*
  * generation: one configuration with one snapshot of its secrets.
  *
- * Generations that differ only in their secrets share the configuration, which goes with the last of them. Counters are
- * atomic; which generation is current is behind one lock, held for a pointer and a count.
+ * Generations that differ only in their secrets share the configuration, which is freed with the last of them. Counters
+ * are atomic. One lock guards the pointer to the current generation, for the time of a copy and a count.
  */
 #include <config.h>
 
@@ -21,7 +21,7 @@ struct shared_config {
 	struct config *config;
 };
 
-/* What a struct generation really is. */
+/* A struct generation with its private members. */
 struct generation_private {
 	struct generation public;
 	atomic_uint refs;
@@ -38,7 +38,7 @@ static struct generation_private *private_of(struct generation *g)
 	return (struct generation_private *)(void *)g;
 }
 
-/* Takes over the secrets and one reference of shared. */
+/* Takes ownership of the secrets and of one reference to shared. */
 static struct generation *generation_new(struct shared_config *shared, struct secrets *secrets)
 {
 	struct generation_private *w = mem_new(1, sizeof(*w));
@@ -52,7 +52,7 @@ static struct generation *generation_new(struct shared_config *shared, struct se
 	return &w->public;
 }
 
-/* A public key or a password in the key's place is refused by Klaviyo only hours later, at the first event. */
+/* Klaviyo would refuse a public key or a password only at the first event, hours later. */
 static void check_keys(const struct config *c, const struct secrets *secrets, struct problems *problems)
 {
 	for (size_t i = 0; i < c->accounts_n; i++) {
@@ -71,7 +71,7 @@ static const char *proof_fault(const void *ctx, const char *value)
 	return proof_secret_fault(ctx, value);
 }
 
-/* With a secret that its method cannot use, every webhook of the source would be refused. */
+/* Every webhook of the source would be refused with a secret that its method cannot use. */
 static void check_proofs(const struct config *c, struct secrets *secrets, const struct secrets *before,
 			 struct problems *problems)
 {

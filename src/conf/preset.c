@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * preset: finding definitions by name in the folders where they may be.
+ * preset: finds definitions by name in the folders of presets.
  */
 #include <config.h>
 
@@ -21,7 +21,7 @@
 #define PRESETS_MAX 1000
 #define PRESET_SUFFIX ".yaml"
 
-/* In the order of precedence. The caller frees each; an entry may be NULL. */
+/* Returns the folders in the order of precedence. The caller frees each; an entry may be NULL. */
 static void preset_folders(const char *config_file, char *out[PRESET_FOLDERS])
 {
 	const char *env = getenv("DESKBRIDGE_PRESETS");
@@ -33,7 +33,7 @@ static void preset_folders(const char *config_file, char *out[PRESET_FOLDERS])
 	out[2] = mem_str(DESKBRIDGE_PRESETDIR);
 }
 
-/* The preset's name where a file's name is one, else NULL. The caller owns it. */
+/* Returns the name of the preset in a file of that name; NULL: it is not a preset's. The caller owns it. */
 static char *preset_name(const char *file)
 {
 	size_t len = strlen(file), suffix = strlen(PRESET_SUFFIX);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * secret: the three places a secret can stand, and snapshots of what stands there.
+ * secret: secrets in the configuration itself, a file, a systemd credential or the environment, and snapshots of their
+ * values.
  *
- * Reading is done by the main thread, at load and when a watched file changed; snapshots are immutable afterwards.
- * Every buffer that held a value is wiped before it goes back to the allocator.
+ * The main thread reads the values, at load and when a watched file changed; snapshots are immutable afterwards. Each
+ * buffer that held a value is wiped before it is freed.
  */
 #include <config.h>
 
@@ -31,11 +32,12 @@ enum secret_part_kind {
 struct secret_part {
 	enum secret_part_kind kind;
 	char *text;     /* plain: the value; credential, environment: the name */
-	char *path;     /* file; credential: beside the configuration file */
-	char *provided; /* credential: systemd's own file; NULL: systemd provides none */
-	bool by_unit;   /* credential: `provided` is what the daemon's unit names (secret_set_passed) */
-	bool passed;    /* credential: systemd hands it to the daemon, and this process cannot read it */
-	/* The fault that was told when secrets were read anew, so that it is told once; NULL: none. Main thread. */
+	char *path;     /* file: its path; credential: the file next to the configuration file */
+	char *provided; /* credential: systemd's file; NULL: systemd provides none */
+	bool by_unit;   /* credential: `provided` is named by the daemon's unit (secret_set_passed) */
+	bool passed;    /* credential: systemd passes it to the daemon, and this process cannot read it */
+	/* The fault last reported when secrets were read again, so that it is reported once; NULL: none. Main
+	 * thread. */
 	char *unreadable, *unusable;
 };
 
@@ -43,20 +45,20 @@ struct secret {
 	size_t index;
 	struct secret_part parts[SECRET_VALUES_MAX];
 	size_t n;
-	bool optional; /* not being there is no problem */
+	bool optional; /* a missing file is no problem */
 	char *where, *fix_hint;
-	struct node *at; /* the place alone, for problems */
+	struct node *at; /* the place of the secret, for problems */
 };
 
 struct secret_slot {
-	char *value; /* NULL: not there */
-	char *path;  /* the file it was read from, or should have been; NULL: no file */
+	char *value; /* NULL: none */
+	char *path;  /* the file that it is read from; NULL: none */
 	bool fixed;
 };
 
 struct snapshot {
 	struct secret_slot slots[SECRET_VALUES_MAX];
-	const char *values[SECRET_VALUES_MAX]; /* of the slots that have one */
+	const char *values[SECRET_VALUES_MAX]; /* of the slots that have a value */
 	size_t slots_n, values_n;
 };
 
@@ -75,7 +77,7 @@ void secret_set_passed(const struct secret_passed *list, size_t n)
 	passed_n = n;
 }
 
-/* ---- where ------------------------------------------------------------------------------------------------------- */
+/* ---- places in the configuration --------------------------------------------------------------------------------- */
 
 static bool part_read_credential(struct secret_part *p, const struct node *n, const struct secret_context *context,
 				 struct problems *problems)
@@ -302,7 +304,7 @@ const struct node *secret_node(const struct secret *s)
 	return s->at;
 }
 
-/* ---- what -------------------------------------------------------------------------------------------------------- */
+/* ---- values ------------------------------------------------------------------------------------------------------ */
 
 static int slot_read(const struct secret_part *p, struct secret_slot *slot, struct err *reterr)
 {
@@ -327,7 +329,7 @@ static void snapshot_collect(struct snapshot *s)
 			s->values[s->values_n++] = s->slots[i].value;
 }
 
-/* Whether this is to be told now; NULL: nothing is wrong any more. */
+/* True where text differs from the last reported fault, which it replaces. text: NULL: there is no fault any more. */
 static bool is_news(char **reported, const char *text)
 {
 	bool news = !text_is(*reported, text);
@@ -349,7 +351,7 @@ static void snapshot_read(struct snapshot *to, struct secret *s, const struct sn
 		int r = slot_read(&s->parts[i], &to->slots[i], &err);
 
 		if (r < 0 && s->optional && !old)
-			continue; /* there is none */
+			continue; /* a missing optional secret */
 		if (r < 0) {
 			if (r == -ENOENT && s->optional)
 				err_set(&err, r, "%s was deleted: a restart makes another", to->slots[i].path);
@@ -383,7 +385,7 @@ struct secrets *secrets_read(struct secret *const *all, size_t n, const struct s
 		for (size_t k = 0; k < one->values_n; k++)
 			values[values_n++] = one->values[k];
 	}
-	/* Told at once, whether the configuration is taken or not: its values may stand in what is said of it. */
+	/* At once, also where the configuration is then refused: messages about it may hold the values. */
 	known_secrets_add(values, values_n);
 	return snapshot;
 }
@@ -460,7 +462,7 @@ const char *secret_value(const struct secrets *snapshot, const struct secret *s)
 	return n > 0 ? values[0] : NULL;
 }
 
-/* Whether a slot before the k-th of the i-th secret names the same file. */
+/* True where a slot before the k-th of the i-th secret has the same file. */
 static bool file_repeats(const struct secrets *snapshot, size_t i, size_t k)
 {
 	const char *path = snapshot->items[i].slots[k].path;

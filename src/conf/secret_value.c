@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * secret_value: one value, read from a file or the environment. Every buffer that held it is wiped before it goes back
- * to the allocator.
+ * secret_value: reads one value from a file or the environment. Each buffer that held it is wiped before it is freed.
  */
 #include <config.h>
 
@@ -17,7 +16,7 @@
 
 #define TOO_LONG "is longer than 64 KiB, which no secret is"
 #define FILL_ENV "set it for the daemon (in its unit: EnvironmentFile=)"
-#define VALUE_OVERHEAD_BYTES 5 /* a byte order mark before it, a line end behind it */
+#define VALUE_OVERHEAD_BYTES 5 /* a byte order mark before the value, a line end after it */
 
 static bool is_blank(char c)
 {
@@ -37,8 +36,8 @@ const char *secret_value_wrong(const char *value, size_t len)
 	return NULL;
 }
 
-/* Text without its trailing line ends, and without the byte order mark that some editors put before it. fill: what to
- * do where nothing is left. */
+/* Returns the text without a byte order mark, which some editors write, and without line ends at its end. fill: what
+ * to do where nothing is left. */
 static int value_make(const char *text, size_t len, const char *what, const char *fill, char **ret, struct err *reterr)
 {
 	size_t mark = text_bom(text, len);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * settings, whole mappings: which row a key belongs to, which keys nobody knows, defaults, changes. Defaults are texts
- * of the same language as the file's and go the same way, so that a default can be nothing that a file could not say.
+ * settings_map: reads whole mappings: rows of keys, unknown keys, defaults, changes. Defaults are texts of the file's
+ * language and are read like values of a file, so that a default can be nothing that a file cannot say.
  */
 #include <config.h>
 
@@ -16,7 +16,7 @@
 
 #define KNOWN_TEXT_MAX 1500
 
-/* The last part of a row's name where the row stands directly below prefix, else NULL. */
+/* Returns the last part of a row's name where the row is directly below prefix, else NULL. */
 static const char *member_name(const char *prefix, const struct setting *s)
 {
 	size_t len = strlen(prefix);
@@ -40,7 +40,8 @@ static const struct setting *member_find(const char *prefix, const char *key)
 	return NULL;
 }
 
-/* A row elsewhere that ends in that key, deeper in the same mapping first: the key was only put in the wrong place. */
+/* Returns a row with that key elsewhere, preferring one deeper in the same mapping: the key was put in the wrong
+ * place. */
 static const struct setting *elsewhere_find(const char *prefix, const char *key)
 {
 	const struct setting *s, *found = NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * settings, one value: node to member by the row's type.
+ * settings_read: reads one value into its member, by the row's type.
  */
 #include <config.h>
 
@@ -15,11 +15,11 @@
 
 #define LIST_MAX 1000         /* items of a list of texts */
 #define TEXT_SETTING_MAX 4096 /* bytes of one text */
-#define SHOWN_MAX 40          /* bytes of a wrong value that a message shows */
+#define SHOWN_MAX 40          /* bytes of a wrong value in a message */
 
 /* ---- one value --------------------------------------------------------------------------------------------------- */
 
-/* The text as a message may show it: short, and no address. */
+/* Returns the text as shown in a message: short, and no e-mail address. */
 static const char *value_in_message(const char *text, char out[64])
 {
 	if (strchr(text, '@') || strlen(text) > SHOWN_MAX)
@@ -80,8 +80,8 @@ static const char *quantity_expected(const struct setting *s)
 	return "a whole number";
 }
 
-/* Writes a quantity that has a common unit with the unit that is read: "2MiB" for "2MB", "5m" for "5 minutes". NULL:
- * the unit is not known. The caller owns it. */
+/* Returns a quantity with the unit of the settings instead of a common one: "2MiB" for "2MB", "5m" for "5 minutes".
+ * NULL: the unit is not known. The caller owns it. */
 static char *quantity_meant(const struct setting *s, const char *text)
 {
 	static const struct {
@@ -155,7 +155,7 @@ static int parse_number(const char *text, double *ret)
 	}
 	if (text[digits] != '\0')
 		return -EINVAL;
-	*ret = strtod(text, NULL); /* only digits and a point: cannot fail, and no locale is ever set */
+	*ret = strtod(text, NULL); /* only digits and a point: strtod cannot fail, and no locale is set */
 	return 0;
 }
 
@@ -205,7 +205,7 @@ static int take_boolean(const struct setting *s, const char *text, void *base, s
 	return 0;
 }
 
-/* A row whose other values no code obeys yet: taken and ignored, they would promise what is not done. */
+/* A row whose other values no code uses yet: accepting them would promise what is not done. */
 static int take_only(const struct setting *s, const struct node *n, struct problems *problems, struct err *err)
 {
 	const char *const names[] = {s->only_value, s->also_accepts ? s->also_accepts : s->only_value};
@@ -224,7 +224,7 @@ static int take_only(const struct setting *s, const struct node *n, struct probl
 		       value_in_message(n->text, out), meant, s->reason, s->only_value);
 }
 
-/* Length and letters of any text, then what the row asks. */
+/* Checks length and characters of a text, then calls the row's check. */
 static int text_check(const struct setting *s, const char *text, struct err *err)
 {
 	struct http_address address;
@@ -334,7 +334,7 @@ static bool read_secret(struct settings_reader *r, const struct setting *s, cons
 	return true;
 }
 
-/* What a scalar's row is told when something else stands there. */
+/* Reports a node of the wrong type where a scalar is expected. */
 static void wrong_kind(struct settings_reader *r, const struct setting *s, const struct node *n)
 {
 	bool braces = n->type == NODE_MAP;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * yaml: libyaml's events to nodes.
+ * yaml: turns libyaml's events into nodes.
  *
- * Recursion over the events, at most YAML_DEPTH_MAX deep. A node is added to its parent before it is filled, so that
- * its path is right in every message. What can be passed over is reported and passed over; what libyaml itself cannot
- * read ends the reading, with a hint where the usual cause is text that wanted quotes.
+ * The recursion over the events is at most YAML_DEPTH_MAX deep. A node is added to its parent before it is filled, so
+ * that its path is right in every message. An error that libyaml can continue after is reported, and the reading
+ * continues. An error of libyaml itself ends the reading, with a hint where the usual cause is text that needs quotes.
  */
 #include <config.h>
 
@@ -27,9 +27,10 @@ struct reader {
 	size_t nodes;
 };
 
-/* ---- what libyaml cannot read ------------------------------------------------------------------------------------ */
+/* ---- syntax errors ----------------------------------------------------------------------------------------------- */
 
-/* The line of a mark, its length without the end, and the byte in it at which the mark's character begins. */
+/* Returns the line of a mark. *ret_len: its length without the line end. *ret_at: the byte at which the mark's
+ * character begins. */
 static const char *line_of(const struct reader *r, const yaml_mark_t *mark, size_t *ret_len, size_t *ret_at)
 {
 	const char *line = r->text, *end = r->text + r->len, *stop;
@@ -51,7 +52,7 @@ static const char *line_of(const struct reader *r, const yaml_mark_t *mark, size
 	return line;
 }
 
-/* Where the value of a line's first entry begins: behind blanks, dashes and a key. */
+/* Returns the offset of the first value in a line: after blanks, dashes and a key. */
 static size_t line_value(const char *line, size_t len)
 {
 	size_t i = 0;
@@ -70,7 +71,7 @@ static size_t line_value(const char *line, size_t len)
 	return i;
 }
 
-/* What the person most likely did; NULL: no idea. */
+/* Returns a hint on the likely mistake; NULL: none. */
 static const char *reader_hint(const struct reader *r, const yaml_mark_t *mark)
 {
 	static const char quotes[] = "put it in quotes: text that begins with * & ! % @ ` or { must stand in quotes";
@@ -96,7 +97,7 @@ static void reader_syntax(struct reader *r)
 	const char *problem = p->problem ? p->problem : "unreadable", *hint;
 
 	if (p->error == YAML_READER_ERROR) {
-		/* libyaml gives these by byte. */
+		/* libyaml reports these errors by byte */
 		size_t at = p->problem_offset < r->len ? p->problem_offset : r->len, line = 1, begin = 0;
 
 		for (size_t i = 0; i < at; i++) {
@@ -152,7 +153,7 @@ static struct node *reader_node(struct reader *r, const yaml_event_t *e)
 	return node_new(type, r->file, (unsigned)e->start_mark.line + 1, (unsigned)e->start_mark.column + 1);
 }
 
-/* Anchors and tags say something that this project's files never mean. */
+/* Reports anchors and tags, which these files do not use. */
 static void reader_refuse(struct reader *r, const yaml_event_t *e, const struct node *n)
 {
 	const yaml_char_t *anchor = NULL, *tag = NULL;
@@ -188,7 +189,8 @@ static int by_key(const void *a, const void *b)
 	return x->key_column < y->key_column ? -1 : x->key_column > y->key_column;
 }
 
-/* Reports keys given twice and keeps the first. Sorted, so that a mapping of 100,000 keys costs no more than a file. */
+/* Reports keys that are given twice, and keeps the first. Sorts the keys, so that the time does not grow with the
+ * square of their number. */
 static void reader_unique(struct reader *r, struct node *map)
 {
 	CLEANUP(mem_freep) struct node **sorted = mem_new(map->n, sizeof(*sorted));
@@ -204,7 +206,7 @@ static void reader_unique(struct reader *r, struct node *map)
 			struct node at = node_at_key(sorted[i]);
 
 			problems_error(r->problems, &at, "given twice (first in line %u): keep one", first->key_line);
-			sorted[i]->key_line = 0; /* which no key has: marks what goes */
+			sorted[i]->key_line = 0; /* no key has it: marks the nodes to remove */
 		} else {
 			first = sorted[i];
 		}
@@ -220,7 +222,7 @@ static void reader_unique(struct reader *r, struct node *map)
 
 static bool reader_fill(struct reader *r, yaml_event_t *e, struct node *n, unsigned depth);
 
-/* Reads the value that comes next into a child of parent. False: cannot be read on. */
+/* Reads the next value into a child of parent. False: the reading cannot continue. */
 static bool reader_child(struct reader *r, yaml_event_t *e, struct node *parent, const char *key, const yaml_mark_t *at,
 			 unsigned depth)
 {
@@ -256,7 +258,7 @@ static bool reader_list(struct reader *r, struct node *list, unsigned depth)
 	return true;
 }
 
-/* Reads key and value to nowhere: the key is none. */
+/* Reads a wrong key and its value, and drops both. */
 static bool reader_bad_key(struct reader *r, yaml_event_t *key, unsigned depth)
 {
 	CLEANUP(node_freep) struct node *ignored = reader_node(r, key), *value = NULL;
@@ -308,7 +310,7 @@ static bool reader_map(struct reader *r, struct node *map, unsigned depth)
 	}
 }
 
-/* Makes n what the event, which it deletes, begins. False: cannot be read on. */
+/* Fills n from the event, which it deletes, and those that follow. False: the reading cannot continue. */
 static bool reader_fill(struct reader *r, yaml_event_t *e, struct node *n, unsigned depth)
 {
 	enum node_type type = n->type;
@@ -385,7 +387,7 @@ static int too_large(const char *file, struct problems *problems)
 
 int yaml_load(const char *file, const char *text, size_t len, struct node **ret, struct problems *problems)
 {
-	size_t mark = text_bom(text, len); /* libyaml would count it as a column */
+	size_t mark = text_bom(text, len); /* libyaml would count the mark as a column */
 	struct reader r = {.file = file, .text = text + mark, .len = len - mark, .problems = problems};
 	bool whole;
 
@@ -414,6 +416,6 @@ int yaml_load_file(const char *file, struct node **ret, struct problems *problem
 		return r;
 	}
 	r = yaml_load(file, text, len, ret, problems);
-	mem_wipe(text, len); /* passwords may stand in it */
+	mem_wipe(text, len); /* the text may hold passwords */
 	return r;
 }
