@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * deskbridge: finds the sub-command and runs it. --help is printed from the table of commands.
+ * deskbridge: finds the sub-command and runs it.
  */
 #include <config.h>
 
@@ -58,7 +58,7 @@ static void print_version(void)
 		  ""
 #endif
 	);
-	if (*DESKBRIDGE_SOURCE != '\0') /* the commit that it was built from; "" where that is not known */
+	if (*DESKBRIDGE_SOURCE != '\0') /* the commit of the build; "" where it is not known */
 		out_print("source %s\n", DESKBRIDGE_SOURCE);
 }
 
@@ -87,7 +87,7 @@ static const struct command *command_find(const char *name)
 	return NULL;
 }
 
-/* "deskbridge help", "deskbridge help COMMAND", which is "deskbridge COMMAND --help". */
+/* Runs "deskbridge help" and "deskbridge help COMMAND", which is "deskbridge COMMAND --help". */
 static int help(const struct command_context *ctx, int argc, char **argv)
 {
 	char ask[] = "--help", *asked[] = {argv[1], ask, NULL};
@@ -105,7 +105,8 @@ static int help(const struct command_context *ctx, int argc, char **argv)
 
 #define GO_ON (-1)
 
-/* getopt_long also takes the beginning of a name, and letters in one word. */
+/* True for an option that is written in full: getopt_long also accepts the beginning of a name, and letters joined
+ * in one word. */
 static bool is_whole(const char *word, int option)
 {
 	switch (option) {
@@ -120,7 +121,7 @@ static bool is_whole(const char *word, int option)
 	}
 }
 
-/* The options before the command. GO_ON with the command's place in *ret_at, or the exit status. */
+/* Reads the options before the command. Returns GO_ON with the command's index in *ret_at, or the exit status. */
 static int read_options(struct command_context *ctx, int argc, char **argv, int *ret_at)
 {
 	static const struct option known[] = {{"config", required_argument, NULL, 'c'},
@@ -170,7 +171,7 @@ int main(int argc, char **argv)
 		status = help(&ctx, argc - at, argv + at);
 	} else if (status == GO_ON) {
 		c = command_find(argv[at]);
-		/* serve is the daemon, whoever runs it; the sandbox's own program does this itself. */
+		/* Not for serve, which is the daemon, nor for the sandbox, whose program does this itself. */
 		if (c && c != &command_serve && c != &command_sandbox)
 			command_note_bystander(c->name);
 		status = c ? c->run(&ctx, argc - at, argv + at) : unknown_command(argv[at]);

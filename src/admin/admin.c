@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The admin listener. Owns its HTTP server; every request is answered on the thread that read it, from counters or from
- * a read-only store opened for it, but for a reload, which is suspended until the main thread has done it. Nothing here
- * can hold up intake or deliveries.
+ * The admin listener. It owns its HTTP server. A request is answered on the thread that read it, from counters or from
+ * a read-only store opened for it. Only a reload is suspended, until the main thread has done it. Nothing here can
+ * block intake or deliveries.
  */
 #include <config.h>
 
@@ -39,7 +39,7 @@ struct admin {
 struct route {
 	const char *path;
 	bool change; /* POST, else GET and HEAD */
-	/* One of them: answers by itself, or makes the tree that is answered. */
+	/* one of the two: serve answers the exchange, make returns the tree of the answer */
 	void (*serve)(struct admin *a, struct http_exchange *x);
 	unsigned (*make)(const struct api_request *, struct json_object **, struct err *);
 };
@@ -49,8 +49,7 @@ static void answer_text(struct http_exchange *x, unsigned status, const char *ty
 	http_answer(x, &(struct http_answer){.status = status, .type = type, .body = body, .body_len = strlen(body)});
 }
 
-/* A client that is turned away makes a new connection for its next request. name and value: one more header, or NULL.
- * body: JSON. */
+/* Refuses a request and closes the connection. name and value: another header, or NULL. body: JSON. */
 static void refuse(struct http_exchange *x, unsigned status, const char *body, const char *name, const char *value)
 {
 	CLEANUP(pairs_done) struct pairs headers = {0};
@@ -68,7 +67,7 @@ static void refuse(struct http_exchange *x, unsigned status, const char *body, c
 
 static void answer_json(struct http_exchange *x, unsigned status, struct json_object *owned)
 {
-	/* The store may hold what an earlier version let in. */
+	/* The store may hold a secret that an earlier version let in. */
 	CLEANUP(mem_freep) char *text = known_secrets_json(owned);
 
 	json_object_put(owned);
@@ -159,7 +158,8 @@ static const struct route *route_of(const char *path)
 	return NULL;
 }
 
-/* None could be made at the start, or none could be read. The next request may find that it was mended. */
+/* Answers a request where the daemon has no token: none could be made at the start, or none could be read. The next
+ * request may find that the cause is corrected. */
 static void refuse_without_token(struct http_exchange *x, const struct config *c)
 {
 	struct admin_token_found found;
@@ -230,7 +230,8 @@ static void on_complete(void *ctx, struct http_exchange *x)
 			     "/api/webhooks, and POST /api/reload");
 }
 
-/* A socket of our own is 0660; those that systemd made have the mode that their unit says. */
+/* True where only owner and group can connect to each unix socket. A socket made by this process has the mode 0660;
+ * systemd makes a socket with the mode in its unit. */
 static bool mode_is_proof(const char *address, const struct http_sockets *passed)
 {
 	bool proof = true;

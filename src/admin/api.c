@@ -14,10 +14,10 @@
 #include "klaviyo/request.h"
 #include "store/store.h"
 
-#define PAUSED_SHOWN 20     /* where it is not asked for more */
-#define DEAD_LOOKED_AT 100  /* for the latest reason of each source */
-#define WAITS_LOOKED_AT 100 /* of each kind of wait */
-#define WAITS_SHOWN 3       /* of each source */
+#define PAUSED_SHOWN 20     /* where the request names no number */
+#define DEAD_LOOKED_AT 100  /* dead webhooks read to find the latest reason of each source */
+#define WAITS_LOOKED_AT 100 /* webhooks read of each kind of wait */
+#define WAITS_SHOWN 3       /* webhooks returned for each source */
 
 static int open_reader(const struct api_request *r, struct store **ret, struct err *reterr)
 {
@@ -52,7 +52,7 @@ static void set_time(struct json_object *row, const char *key, int64_t ms)
 	json_set_str(row, key, text);
 }
 
-/* How many rows are asked for. */
+/* Parses the number of rows that a request asks for. */
 static int limit_read(const char *text, int64_t *ret)
 {
 	uint64_t n;
@@ -66,11 +66,11 @@ static int limit_read(const char *text, int64_t *ret)
 
 /* ---- status ------------------------------------------------------------------------------------------------------ */
 
-/* A row for each account and source that is configured, made first; then all is filled from counters. */
+/* Each configured account and source has a row, made first; then the rows are filled from counters and the store. */
 struct status {
 	struct json_object *accounts, *sources, *paused; /* owned */
 	struct store *store;
-	struct json_object *elsewhere; /* NULL: nothing; owned */
+	struct json_object *elsewhere; /* NULL: none; owned */
 	int64_t unknown_path;
 };
 
@@ -96,7 +96,7 @@ static struct json_object *row_find(struct json_object *rows, const char *name)
 	return NULL;
 }
 
-/* The row of that name in a list of rows; appended with zero counts where there is none: what is queued for an account
+/* Returns the row of that name; appends one with zero counts where there is none, so that the queue of an account
  * that is no longer configured is shown too. */
 static struct json_object *row_named(struct json_object *rows, const char *const *counts, const char *name)
 {
@@ -143,7 +143,7 @@ static void on_unaddressed_count(void *ctx, const char *source, int64_t open)
 	add_to(source_row(ctx, source), "without_address", open);
 }
 
-/* The object or list of that name in a row, made where it is not there. */
+/* Returns the object or list of that name in a row; makes it where there is none. */
 static struct json_object *member_of(struct json_object *row, const char *key, struct json_object *(*make)(void))
 {
 	struct json_object *member = json_member(row, key);
@@ -155,8 +155,9 @@ static struct json_object *member_of(struct json_object *row, const char *key, s
 	return member;
 }
 
-/* The requests since the daemon's start. Sources that are gone make no row, nor does a name that gathers the rest. No
- * source: the path of a refused request is none's, or could not be read. */
+/* Counts the requests since the daemon's start. A source that is not configured has no row, nor has the name that
+ * collects excess sources. Without a source: a refused request whose path belongs to no source, or could not be
+ * read. */
 static void on_received(void *ctx, const char *const labels[3], double n)
 {
 	struct status *s = ctx;
@@ -237,7 +238,7 @@ static void add_configured(struct status *s, const struct config *c, int64_t now
 	}
 }
 
-/* The oldest event that waits, and since when and why events are tried again. */
+/* Adds the time of the oldest waiting event, and since when and why events are retried. */
 static void add_ages(struct status *s)
 {
 	for (size_t i = 0; i < json_object_array_length(s->accounts); i++) {
@@ -255,7 +256,7 @@ static void add_ages(struct status *s)
 	}
 }
 
-/* Newest first: the first of a source is its latest. */
+/* Newest first: a source's first webhook is its latest. */
 static int on_dead_webhook(void *ctx, const struct store_webhook_row *w)
 {
 	struct json_object *row = source_row(ctx, w->source);
@@ -276,7 +277,7 @@ static void set_wait(struct json_object *row, const struct store_webhook_row *w)
 	set_or_null(row, "reason", w->reason);
 }
 
-/* The newest of those that wait for their lookup with a reason. */
+/* Adds the newest webhooks that wait for their lookup with a reason. */
 static int on_waiting(void *ctx, const struct store_webhook_row *w)
 {
 	struct json_object *waits = member_of(source_row(ctx, w->source), "waits", json_object_new_array), *one;
@@ -290,7 +291,7 @@ static int on_waiting(void *ctx, const struct store_webhook_row *w)
 	return 0;
 }
 
-/* The absolute path, as the daemon may have been started in any folder. */
+/* Sets the absolute path: the daemon may have been started in any folder. */
 static void set_file(struct json_object *o, const char *key, const char *path)
 {
 	CLEANUP(mem_freep) char *whole = realpath(path, NULL);
@@ -298,7 +299,7 @@ static void set_file(struct json_object *o, const char *key, const char *path)
 	json_set_str(o, key, whole ? whole : path);
 }
 
-/* All that stands in the store. */
+/* Adds everything that the store holds. */
 static int add_stored(struct status *s, size_t shown, int64_t *ret_total, struct err *reterr)
 {
 	static const enum store_wait waits[] = {STORE_WAIT_PARKED, STORE_WAIT_RETRY};
@@ -323,7 +324,7 @@ static int add_stored(struct status *s, size_t shown, int64_t *ret_total, struct
 	return code;
 }
 
-/* Not known is not zero. */
+/* Unknown counts are null, not zero. */
 static void clear_counts(struct json_object *rows, const char *const *counts)
 {
 	for (size_t i = 0; i < json_object_array_length(rows); i++)
@@ -345,7 +346,7 @@ unsigned api_status(const struct api_request *r, struct json_object **ret, struc
 	if (wanted && limit_read(wanted, &shown) < 0)
 		return status_of(err_set(reterr, -EINVAL, "paused: expected a number from 1 to %d", API_PAGE_MAX));
 	int code = open_reader(r, &s.store, reterr);
-	if (code < 0 && code != -ENOENT) /* a file that was deleted: the rest is told all the same */
+	if (code < 0 && code != -ENOENT) /* the file was deleted: the rest of the status is returned all the same */
 		return status_of(code);
 	add_configured(&s, r->generation->config, clock_now_ms());
 	pipeline_parked(r->pipeline, on_parked, &s);
@@ -414,7 +415,7 @@ static int on_event(void *ctx, const struct event *e)
 	return 0;
 }
 
-/* What a page is asked by; state: -1 for all. */
+/* The query of a page; state: -1: all. */
 struct page {
 	int state;
 	int64_t limit, before;

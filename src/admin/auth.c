@@ -23,7 +23,7 @@
 #define NO_PORT 0
 
 struct host_port {
-	char *host; /* without brackets and a dot at the end; NULL: the text is no host */
+	char *host; /* without brackets and a final dot; NULL: the text is not a host */
 	uint16_t port;
 };
 
@@ -32,7 +32,7 @@ static void host_port_done(struct host_port *p)
 	free(p->host);
 }
 
-/* NULL: the text is no host. In brackets stands an IPv6 address and nothing else. */
+/* Returns the host; NULL: the text is not a host. Brackets must hold an IPv6 address. */
 static char *host_read(const char *text, uint16_t *ret_port)
 {
 	CLEANUP(mem_freep) char *host = host_and_port(text, ret_port);
@@ -94,7 +94,7 @@ bool hosts_is_own_origin(const char *origin, const char *host)
 	return hosts_same(&page, &asked) && page.port == asked.port;
 }
 
-/* ---- the auth ---------------------------------------------------------------------------------------------------- */
+/* ---- checks ------------------------------------------------------------------------------------------------------ */
 
 struct auth {
 	bool mode_is_proof;

@@ -19,7 +19,7 @@
 #define ANSWER_MAX (4 * 1024 * 1024)
 #define ASK_TIMEOUT_MS 10000
 
-/* error: the daemon's own words; NULL: it does not speak as the admin address does. */
+/* error: the daemon's text; NULL: the answer is not that of an admin address. */
 static void print_no_answer(const struct http_response *reply, const char *address, const char *error)
 {
 	if (reply->failure != HTTP_OK)
@@ -35,7 +35,7 @@ static void print_no_answer(const struct http_response *reply, const char *addre
 			  address, reply->status);
 }
 
-/* Tells which part of the configuration could not be read, where it matters. */
+/* Notes that the configuration could not be read, or only in part. */
 static void note_guesses(const struct admin_client *client)
 {
 	const struct admin_settings *settings = &client->settings;
@@ -56,7 +56,7 @@ static void note_guesses(const struct admin_client *client)
 	}
 }
 
-/* Returns the form that --admin must have instead, or NULL. Names are allowed: a tunnel may lead to the daemon. */
+/* Returns what is wrong with --admin, or NULL. Names are allowed: a tunnel may lead to the daemon. */
 static const char *address_wrong(const char *address)
 {
 	const char *colon = strrchr(address, ':');
@@ -119,7 +119,7 @@ int admin_client_ask(const struct admin_client *client, const char *method, cons
 		CLEANUP(mem_freep) char *bearer = mem_fmt("Bearer %s", client->settings.token);
 		pairs_add(&headers, "Authorization", bearer);
 	}
-	/* The daemon takes loopback and admin.hosts for names of its own; an address is nobody's virtual host. */
+	/* The daemon accepts loopback and admin.hosts as its names; an address is not the name of a virtual host. */
 	if (host && ip_read(host, &ip))
 		pairs_add(&headers, "Host", "localhost");
 	ask.url = url;
@@ -132,8 +132,8 @@ int admin_client_ask(const struct admin_client *client, const char *method, cons
 	return COMMAND_FAILED;
 }
 
-/* Advice that names the group whose members may read it, with the command that makes this user one of them. The caller
- * owns it. */
+/* Returns advice that names the group whose members may read the file, and the command that adds this user to it.
+ * The caller owns it. */
 static char *readers_advice(const struct admin_client *client, const char *path)
 {
 	CLEANUP(mem_freep) char *group = access_group_of(path), *user = access_user();
@@ -143,7 +143,7 @@ static char *readers_advice(const struct admin_client *client, const char *path)
 		     : mem_fmt("sudo deskbridge %s", client->command);
 }
 
-/* A unix socket that this user may not use. */
+/* True where this user may not use the unix socket; says so. */
 static bool print_closed_socket(const struct admin_client *client)
 {
 	const char *path = strncmp(client->address, "unix:", 5) == 0 ? client->address + 5 : NULL;
@@ -157,7 +157,7 @@ static bool print_closed_socket(const struct admin_client *client)
 	return true;
 }
 
-/* 401: what the operator can do about it. */
+/* 401: prints what the operator can do. */
 static void print_token_fault(const struct admin_client *client)
 {
 	const struct admin_settings *s = &client->settings;
@@ -180,7 +180,7 @@ static void print_token_fault(const struct admin_client *client)
 	}
 }
 
-/* The running daemon keeps the address and the token that it was started with. */
+/* The running daemon keeps the address and the token of its start. */
 static void print_restart_hint(void)
 {
 	out_error("Where `admin` or `store` was changed in the configuration since the daemon's start: that needs a "
@@ -201,7 +201,7 @@ int admin_client_print_failure(const struct admin_client *client, const struct h
 		error = json_member_str(tree, "error");
 	if (error && reply->status == 401) {
 		print_token_fault(client);
-		/* It does not fit, or is not there; one that this user may not read says nothing about it. */
+		/* The token is wrong or missing. One that this user may not read may be right. */
 		if (!client->token_given && client->settings.token_code != -EACCES)
 			print_restart_hint();
 		return COMMAND_FAILED;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the daemon could read is judged by reading it as the daemon's user, in a process of its own. Only root can
- * become another user.
+ * check_as_user: to test what the daemon can read, a child process becomes the daemon's user and reads it. Only root
+ * can become another user.
  */
 #include <config.h>
 
@@ -37,7 +37,7 @@
 #define FOUND_LISTEN_CLOSED 16
 #define FOUND_ADMIN_CLOSED 32
 
-/* ---- who --------------------------------------------------------------------------------------------------------- */
+/* ---- the user ---------------------------------------------------------------------------------------------------- */
 
 struct daemon_user {
 	char *name;
@@ -65,8 +65,8 @@ static int find_group(const char *name, gid_t *ret, struct err *reterr)
 	return 0;
 }
 
-/* By name, with the groups that the user database gives it. unit: the unit that runs as this user, whose groups count
- * besides; NULL: none does. -ENOENT where there is no such user or group. user_done on success. */
+/* Finds a user by name, with its groups in the user database. unit: the unit that runs as this user, whose groups
+ * are added; NULL: none. -ENOENT: there is no such user or group. Call user_done on success. */
 static int user_find(const char *name, const struct daemon_unit *unit, struct daemon_user *ret, struct err *reterr)
 {
 	CLEANUP(mem_freep) char *text = mem_new(NAMES_MAX, 1);
@@ -79,7 +79,7 @@ static int user_find(const char *name, const struct daemon_unit *unit, struct da
 	if (unit && unit->group)
 		r = find_group(unit->group, &ret->gid, reterr);
 
-	/* systemd gives the groups of the user database, and SupplementaryGroups= besides. */
+	/* systemd gives a process the groups of the user database and those of SupplementaryGroups=. */
 	(void)getgrouplist(name, ret->gid, NULL, &n);
 	if (n < 0 || n > GROUPS_MAX)
 		n = 0;
@@ -96,15 +96,16 @@ static int user_find(const char *name, const struct daemon_unit *unit, struct da
 	return r;
 }
 
-/* ---- as that user ------------------------------------------------------------------------------------------------ */
+/* ---- reading as the user ----------------------------------------------------------------------------------------- */
 
-/* The folder of a unix socket to listen on; NULL: the address is of another kind. The caller owns it. */
+/* Returns the folder of a unix socket to listen on; NULL: the address is of another kind. The caller owns it. */
 static char *socket_folder(const char *address)
 {
 	return strncmp(address, "unix:", 5) == 0 ? path_folder(address + 5) : NULL;
 }
 
-/* True where this process cannot make the socket of that address: the folder is not there, or may not be written to. */
+/* True where this process cannot make the socket of that address: its folder does not exist, or may not be written
+ * to. */
 static bool socket_is_closed(const char *address)
 {
 	CLEANUP(mem_freep) char *folder = socket_folder(address);
@@ -142,7 +143,8 @@ static void try_in_child(const struct daemon_user *u, const char *config_file, i
 	_exit(fclose(out) == 0 ? findings : FOUND_NOT_THAT_USER);
 }
 
-/* Loads the configuration as that user. Blocks until it is done. An error where the process cannot become that user. */
+/* Loads the configuration as that user, in a child, and blocks until the child ends. An error where the process
+ * cannot become that user. */
 static int try_as(const struct daemon_user *u, const char *config_file, struct daemon_access *ret, struct err *reterr)
 {
 	int ends[2], status = 0;
@@ -160,7 +162,7 @@ static int try_as(const struct daemon_user *u, const char *config_file, struct d
 	}
 	(void)close(ends[1]);
 	if (child > 0 && file_read_fd(ends[0], PROBLEMS_TEXT_MAX, CLOCK_NEVER_MS, &problems, &len) < 0)
-		problems = NULL; /* it could not be said, or was more than a load can say */
+		problems = NULL; /* the pipe failed, or the problems are longer than a load can print */
 	(void)close(ends[0]);
 	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
@@ -179,9 +181,10 @@ static int try_as(const struct daemon_user *u, const char *config_file, struct d
 	return 0;
 }
 
-/* ---- for whom ---------------------------------------------------------------------------------------------------- */
+/* ---- choosing the user ------------------------------------------------------------------------------------------- */
 
-/* A file that is tried out by hand is not the daemon's to read. */
+/* True where the configuration is the daemon's. Other files are only tried by hand, and need not be readable for the
+ * daemon. */
 static bool is_daemon_config(const struct command_context *ctx, const struct check_as_user *as_user)
 {
 	const char *daemon_config = as_user->has_unit && as_user->unit.config ? as_user->unit.config : CONFIG_DEFAULT;
@@ -194,7 +197,7 @@ static bool is_daemon_config(const struct command_context *ctx, const struct che
 	return a && b && strcmp(a, b) == 0;
 }
 
-/* The user that judges where none is asked for; NULL: the process itself. */
+/* Returns the user to test without --user; NULL: this process's user. */
 static const char *user_of_unit(const struct command_context *ctx, struct check_as_user *as_user)
 {
 	const char *user = as_user->has_unit ? as_user->unit.user : DAEMON_USER_DEFAULT;
@@ -213,11 +216,11 @@ static const char *user_of_unit(const struct command_context *ctx, struct check_
 	return NULL;
 }
 
-/* 0, or the exit status after a message. */
+/* Tests that user. Returns 0, or the exit status after a message. */
 static int try_for(const struct command *c, const struct command_context *ctx, const char *user, bool wanted,
 		   struct check_as_user *as_user)
 {
-	/* systemd gives the unit's groups to the unit's user alone; any other user has those of the user database. */
+	/* systemd gives the unit's groups to the unit's user only; other users have those of the user database. */
 	const struct daemon_unit *unit = as_user->has_unit && text_is(as_user->unit.user, user) ? &as_user->unit : NULL;
 	struct daemon_user found;
 	struct err error = {0};
@@ -258,7 +261,7 @@ int check_as_user(const struct command *c, const struct command_context *ctx, co
 	ret->has_unit = daemon_unit_read(&ret->unit);
 	if (is_self) {
 		if (!ret->has_unit)
-			access_set_advice(NULL); /* nothing says that the daemon is not to run as this user */
+			access_set_advice(NULL); /* the daemon may run as this user */
 		return COMMAND_GOOD;
 	}
 	if (wanted && geteuid() != 0) {
@@ -268,7 +271,7 @@ int check_as_user(const struct command *c, const struct command_context *ctx, co
 	}
 	if (!wanted)
 		user = user_of_unit(ctx, ret);
-	/* The daemon has the credentials that systemd passes, whichever user reads here. */
+	/* The daemon has the credentials that systemd passes, whatever user reads here. */
 	ret->for_unit = ret->has_unit && is_daemon_config(ctx, ret);
 	if (ret->for_unit)
 		secret_set_passed(ret->unit.passed, ret->unit.passed_n);
@@ -300,7 +303,7 @@ void check_warn(struct check_as_user *as_user, const char *place, const char *fm
 
 /* ---- addresses --------------------------------------------------------------------------------------------------- */
 
-/* client: the reader of the address, as a warning calls it. */
+/* client: the kind of program that uses the address, for a warning. */
 static void warn_of_address(const char *key, const char *address, const char *client, bool closed,
 			    struct check_as_user *as_user)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * deskbridge check: reads all that the daemon would read, and says what is wrong with it; --key asks Klaviyo about the
- * key.
+ * deskbridge check: reads everything that the daemon would read, and prints what is wrong. --key also asks Klaviyo
+ * about the keys.
  */
 #include <config.h>
 
@@ -26,7 +26,7 @@
 #define EVENTS_SCOPE "events:write"
 #define REVISION_WARN_DAYS 90
 
-/* ctx: the source's definition. Without a matcher of its own, what is reopened is what opens after a closing. */
+/* ctx: the source's definition. Without a matcher `reopened`, an opening after a closing is a reopening. */
 static void print_metric(void *ctx, const char *metric, enum transition t)
 {
 	const struct definition *d = ctx;
@@ -53,7 +53,7 @@ static void print_lookups(const struct source *s)
 
 	if (definition_about(s->definition)->steps_n == 0)
 		return;
-	/* Without its secrets nobody is asked; those of an optional lookup may be missing. */
+	/* Without its secrets no lookup is sent; those of an optional lookup may be missing. */
 	if (text_is(definition_about(s->definition)->lookup_authenticate, "basic")
 		    ? !s->lookup_user || !s->lookup_password
 		    : !s->lookup_token)
@@ -98,8 +98,8 @@ static int ask(const struct account *a, const char *key, const char *method, con
 	return r;
 }
 
-/* Where the answer names no place in the event but a parameter, the request itself was refused: *out is Klaviyo's
- * reason. */
+/* True where Klaviyo refused the request itself: its answer names a parameter and no place in the event. *out is
+ * then Klaviyo's reason. */
 static bool refuses_request(const struct http_response *reply, char *out, size_t size)
 {
 	CLEANUP(json_putp) struct json_object *body = NULL;
@@ -110,12 +110,12 @@ static bool refuses_request(const struct http_response *reply, char *out, size_t
 	if (!json_object_is_type(errors, json_type_array) || json_object_array_length(errors) == 0)
 		return false;
 	struct json_object *source = json_member(json_object_array_get_idx(errors, 0), "source");
-	reason_of_refusal(out, size, NULL, reply->status, body); /* out_print() strikes the key */
+	reason_of_refusal(out, size, NULL, reply->status, body); /* out_print() redacts the key */
 	return !json_member_str(source, "pointer") && json_member_str(source, "parameter");
 }
 
-/* Tells by the answer to an invalid event whether the key may send. 400 is the good answer: the event was refused for
- * its shape alone. */
+/* Prints whether the key may send events, from the answer to an invalid event. 400 is the good answer: the event was
+ * refused only for its shape. */
 static bool print_send(const struct account *a, const struct http_response *reply)
 {
 	bool json = reply->type && strstr(reply->type, "json");
@@ -151,7 +151,7 @@ static bool print_send(const struct account *a, const struct http_response *repl
 	return false;
 }
 
-/* A key that reads more than it needs is a key that leaks more when it is lost. */
+/* Warns of a key that may read data: if it is lost, more is lost. */
 static void warn_of_excess_scopes(const struct account *a, const char *key, struct check_as_user *as_user)
 {
 	static const struct {
@@ -172,7 +172,7 @@ static void warn_of_excess_scopes(const struct account *a, const char *key, stru
 
 		if (ask(a, key, "GET", probes[i].path, NULL, &reply, NULL) < 0)
 			continue;
-		if (reply.status == 200) /* also of an answer too long to be kept */
+		if (reply.status == 200) /* also of an answer that is too long to be kept */
 			scopes[n++] = probes[i].scope;
 		http_response_done(&reply);
 	}
@@ -209,7 +209,7 @@ static void note_fixed(void *ctx, const char *path, bool fixed)
 	*(bool *)ctx |= fixed;
 }
 
-/* Those of systemd are copies, made when the unit starts. */
+/* systemd copies its credentials when the unit starts. */
 static void print_fixed_secrets(const struct generation *g)
 {
 	bool fixed = false;
@@ -233,8 +233,8 @@ static void warn_of_revisions(const struct config *c, struct check_as_user *as_u
 	}
 }
 
-/* The daemon makes the file, not the folder. systemd makes the folder that the unit names at each start, and gives it
- * with all that is in it to the unit's user where it is somebody else's. */
+/* The daemon makes the store's file, not its folder. systemd makes the folder that the unit names at each start;
+ * where it belongs to another user, systemd gives it with its content to the unit's user. */
 static void warn_of_store(const struct config *c, struct check_as_user *as_user)
 {
 	CLEANUP(mem_freep) char *folder = path_folder(c->store.path), *folder_word = shell_quote(folder);
@@ -274,11 +274,11 @@ static void warn_of_token_file(void *ctx, const char *path)
 			   path, word);
 }
 
-/* A made one that is not there yet, or that this user may not look for, is nothing to warn of. */
+/* A generated token that does not exist yet, or in a folder that this user may not enter, gets no warning. */
 static void print_token(const struct config *c, struct check_as_user *as_user)
 {
 	if (strncmp(c->admin.address, "unix:", 5) == 0)
-		; /* the socket's mode is the proof */
+		; /* the socket's mode replaces the token */
 	else if (c->admin.token_file)
 		out_print("admin token: %s, which the daemon makes where it is not there\n", c->admin.token_file);
 	else
@@ -286,7 +286,7 @@ static void print_token(const struct config *c, struct check_as_user *as_user)
 	secret_paths(c->admin.token ? c->admin.token : c->admin.generated, warn_of_token_file, as_user);
 }
 
-/* Klaviyo's refusal of such a key (400) speaks of the event. */
+/* Klaviyo's refusal of such a key (400) would only mention the event. */
 static bool keys_are_plain(const struct generation *g)
 {
 	bool good = true;
@@ -312,7 +312,7 @@ struct hidden_check {
 	bool good;
 };
 
-/* A file that may be read, but is not there in the daemon's view of the file system. */
+/* Prints a file that may be read, but is hidden in the daemon's view of the file system. */
 static void print_hidden(void *ctx, const char *path, bool fixed)
 {
 	struct hidden_check *s = ctx;
@@ -325,7 +325,7 @@ static void print_hidden(void *ctx, const char *path, bool fixed)
 	s->good = false;
 }
 
-/* The program's former place, as a drop-in may name it: a link that the next release does not have. */
+/* Warns where the unit or a drop-in names the program's former place, a link that the next release removes. */
 static void warn_of_former_place(struct check_as_user *as_user)
 {
 	const char *start = as_user->unit.former_start, *path = start ? start : as_user->unit.former_reload;
@@ -354,7 +354,7 @@ static int check(const struct command_context *ctx, struct check_as_user *as_use
 	check_as_user_sockets(as_user, g->config);
 	print_token(g->config, as_user);
 	warn_of_former_place(as_user);
-	if (as_user->for_unit) { /* only the unit says what the daemon's view of the file system lacks */
+	if (as_user->for_unit) { /* only the unit says which files the daemon does not see */
 		secrets_files(g->secrets, print_hidden, &hidden);
 		print_hidden(&hidden, g->config->file, false);
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * deskbridge explain: the whole way of one webhook, dry: nothing is asked, stored or sent. It runs the very functions
- * that the daemon runs, on a ledger that knows nothing yet. A request that carries several items is told item by item.
+ * deskbridge explain: shows what the daemon would do with a webhook, without a request, the store or an event. It calls
+ * the functions that the daemon calls, with an empty ledger. A request with several items is explained item by item.
  */
 #include <config.h>
 
@@ -29,7 +29,7 @@ static void explain_unreadable(const struct source *s, const struct webhook *w, 
 			  "'Content-Type: application/json'\n");
 }
 
-/* Tells how one item is read; of a signal also what comes of it. */
+/* Explains how an item is read, and what a signal leads to. */
 static void explain_item(const struct generation *g, const struct source *s, struct parsed_webhook *item,
 			 struct explain_answers *a)
 {
@@ -47,7 +47,8 @@ static void explain_item(const struct generation *g, const struct source *s, str
 	if (item->result.kind == PARSE_SIGNAL && item->result.signal.wants_lookup &&
 	    explain_lookup(s, &item->webhook, a, &customer)) {
 		parsed_webhook_add_lookup(item, &customer);
-		/* A part of the conversation's URL may come from the lookup; the first reading told of the others. */
+		/* A part of the conversation's URL may come from the lookup; the first reading printed the other
+		 * parts. */
 		buf_clear(&lines);
 		parsed_webhook_explain_url(item, &lines);
 		if (lines.len > 0)
@@ -72,7 +73,7 @@ static void explain_item(const struct generation *g, const struct source *s, str
 
 /* ---- one request ------------------------------------------------------------------------------------------------- */
 
-/* The request with the body of one of its items. */
+/* Returns the request with the body of one of its items, parsed. */
 static struct parsed_webhook *item_parsed(const struct source *s, const struct webhook *w, const struct batch *b,
 					  size_t i)
 {
@@ -112,7 +113,7 @@ static bool has_signal(const struct source *s, const struct webhook *w, const st
 	return found;
 }
 
-/* Whether the vendor only wants something echoed, or tries the URL. b: NULL: there are no items. */
+/* True where the vendor only wants a value echoed, or tests the URL; explains that. b: NULL: there are no items. */
 static bool explain_challenge(const struct source *s, const struct webhook *w, const struct batch *b,
 			      enum proof_verdict proof)
 {
@@ -136,7 +137,7 @@ static void print_missing_header(void *ctx, const char *name)
 		out_print("Not given: the header %s, which the definition looks at: --header '%s: …'\n\n", name, name);
 }
 
-/* query: as it came; that of w is without its secret, as the daemon keeps it. */
+/* query: as received. The query in w is without its secret, as the daemon stores it. */
 static void explain(const struct generation *g, const struct source *s, const struct webhook *w, const char *query,
 		    struct explain_answers *a)
 {
@@ -154,7 +155,7 @@ static void explain(const struct generation *g, const struct source *s, const st
 		r = batch_open(s->definition, pairs_get(&w->headers, "Content-Type"), w->body, w->body_len, &batch,
 			       &reason);
 	if (explain_challenge(s, w, batch, w->body_len > 0 ? proof : PROOF_MISSING))
-		; /* told */
+		; /* explained */
 	else if (w->body_len == 0)
 		out_print("Result: refused with 400: the body is empty\n");
 	else if (r < 0)
@@ -167,7 +168,7 @@ static void explain(const struct generation *g, const struct source *s, const st
 		batch_close(batch);
 }
 
-/* ---- its words --------------------------------------------------------------------------------------------------- */
+/* ---- arguments --------------------------------------------------------------------------------------------------- */
 
 static int read_answers(const struct option_list *files, struct explain_answers *ret)
 {
@@ -184,7 +185,7 @@ static int read_answers(const struct option_list *files, struct explain_answers 
 	return OPTIONS_GO;
 }
 
-/* OPTIONS_GO, or COMMAND_USAGE after a message. */
+/* Parses the options --header. Returns OPTIONS_GO, or COMMAND_USAGE after a message. */
 static int take_headers(const struct option_list *headers, struct pairs *to)
 {
 	for (size_t i = 0; i < headers->n; i++) {
@@ -194,12 +195,12 @@ static int take_headers(const struct option_list *headers, struct pairs *to)
 			return command_usage_error(&command_explain, "--header '%s': expected 'NAME: VALUE'", text);
 		CLEANUP(mem_freep) char *name = mem_strn(text, (size_t)(colon - text));
 		CLEANUP(mem_freep) char *value = mem_str(colon + 1);
-		pairs_add(to, name, text_trim(value)); /* HTTP takes blanks off, too */
+		pairs_add(to, name, text_trim(value)); /* as in HTTP */
 	}
 	return OPTIONS_GO;
 }
 
-/* The webhook as it would be received now; its headers are there. */
+/* Fills the webhook as if it were received now; its headers are set already. */
 static int read_webhook(const struct config *c, const struct source *s, const char *file, const char *query,
 			struct webhook *ret)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * deskbridge presets: the helpdesks that it knows; one's definition; a configuration ready to paste.
+ * deskbridge presets: lists the known helpdesks, or prints one's definition or a configuration to paste.
  */
 #include <config.h>
 
@@ -21,14 +21,14 @@
 
 #define ROW "%-16s %-22s %-18s %-14s %-19s %s\n"
 #define MARK "# ---- what this definition rests on ----"
-#define FACT_COLUMNS 100 /* of a fact's line, but for a word that is longer */
+#define FACT_COLUMNS 100 /* of a fact's line, unless a word is longer */
 #define KEY_PAGE_SCOPES "events:write"
 #define HOST "https://YOUR-HOST"
 #define UNCONFIRMED_MAX (2 * AMOUNT_MAX + 2)
 
-/* ---- what a definition rests on ---------------------------------------------------------------------------------- */
+/* ---- verification, unconfirmed facts ----------------------------------------------------------------------------- */
 
-/* The bytes of text that stand in one line: whole words, one at least. */
+/* Returns the bytes of text that fit into one line: whole words, at least one. */
 static size_t line_bytes(const char *text)
 {
 	size_t end = strcspn(text, " "), next;
@@ -89,7 +89,7 @@ struct preset_view {
 	const struct proof *proof;
 };
 
-/* Behind # lines, each indented. */
+/* Prints a text as indented comment lines. */
 static void print_comment(const char *text)
 {
 	for (const char *line = text; *line;) {
@@ -120,7 +120,7 @@ static const char *choice_name(const struct node *choice)
 	return choice->key ? choice->key : choice->text;
 }
 
-/* The default of each parameter, and what else can be chosen; in capitals what only the operator knows. */
+/* Prints the default of each parameter and the other choices; in capitals, values that only the operator knows. */
 static void print_with(const struct preset_view *p)
 {
 	const struct node *parameters = node_get(p->tree, "parameters");
@@ -136,7 +136,7 @@ static void print_with(const struct preset_view *p)
 		for (char *c = wanted; *c; c++)
 			*c = (char)toupper((unsigned char)*c);
 		buf_init(&quoted, SIZE_MAX);
-		/* \x1b and \u202e stand in YAML's double quotes, too. */
+		/* YAML's double quotes know \x1b and \u202e, too. */
 		escape_add(&quoted,
 			   one->n > 0  ? choice_name(one->items[0])
 			   : one->text ? one->text
@@ -171,7 +171,7 @@ static void print_lookup(const struct preset_view *p)
 		out_print("    %s  token: {credential: %s-api-token}\n", indent, p->name);
 }
 
-/* ---- a configuration: what belongs to it ------------------------------------------------------------------------- */
+/* ---- a configuration: secrets, URLs, bodies to paste ------------------------------------------------------------- */
 
 static void print_secrets(const struct preset_view *p)
 {
@@ -229,7 +229,7 @@ static void print_url(const struct preset_view *p, const char *transition)
 	out_print("\n");
 }
 
-/* Where the URL may say the transition, a rule of the desk for each of them has a URL of its own. */
+/* Prints the URLs. Where the URL can hold the transition, each rule of the helpdesk has its own. */
 static void print_urls(const struct preset_view *p)
 {
 	static const char *const transitions[] = {"opened", "reopened", "closed"};
@@ -265,7 +265,8 @@ static void print_pastes(const struct preset_view *p)
 	}
 }
 
-/* A configuration in which only the words in capitals are left to fill in. tree: what d was compiled from. */
+/* Prints a configuration in which only the words in capitals must be filled in. tree: the tree that d was compiled
+ * from. */
 static void print_config(const char *name, const struct node *tree, const struct definition *d)
 {
 	const struct preset_view p = {.name = name, .tree = tree, .d = d, .proof = definition_proof(d)};
@@ -308,8 +309,8 @@ static void count_sample(void *ctx, const char *name, const char *shows, enum sa
 	*n += shape == SHAPE_NOBODY || shape == SHAPE_UNSAID;
 }
 
-/* The column UNCONFIRMED, "5 facts, 9 samples": how many facts nobody confirms, and of how many samples nobody shows
- * the shape, or it is not said who does. "-" where there are none, "?" where the definition does not compile. */
+/* Returns the text of the column UNCONFIRMED, "5 facts, 9 samples": the number of facts that no document confirms,
+ * and of samples whose shape has no source. "-": none; "?": the definition does not compile. */
 static void unconfirmed_count(const struct node *tree, char out[UNCONFIRMED_MAX])
 {
 	struct problems problems = {0};
@@ -331,8 +332,8 @@ static void unconfirmed_count(const struct node *tree, char out[UNCONFIRMED_MAX]
 	problems_done(&problems);
 }
 
-/* One row of the list, the first below the titles; a preset that does not read is named too: its own check tells why.
- */
+/* Prints a row of the list, and the titles above the first. A preset that does not compile is listed too: `presets
+ * NAME` says why. */
 static void print_row(void *ctx, const char *name, const char *file)
 {
 	struct problems problems = {0};
@@ -358,7 +359,7 @@ static void print_row(void *ctx, const char *name, const char *file)
 	problems_done(&problems);
 }
 
-/* problems: printed on stderr where tell, else dropped. *ret_tree: also of a file that does not compile. */
+/* print_problems: on stderr. *ret_tree: also set where the file does not compile. */
 static struct definition *compile(const char *file, bool print_problems, struct node **ret_tree)
 {
 	struct problems problems = {0};
@@ -383,7 +384,8 @@ static void print_sample(void *ctx, const char *name, const char *shows, enum sa
 		  strncmp(name, "lookup", 6) == 0 ? "the answer of " : "", shows);
 }
 
-/* How many bytes of a definition's file are its own: a copy that was made of `presets NAME` ends with such comments. */
+/* Returns the bytes of a definition's file before the comments that `presets NAME` adds: a copy of its output ends
+ * with them. */
 static size_t own_text_length(const char *text)
 {
 	size_t whole = strlen(text), begin = whole;
@@ -393,7 +395,7 @@ static size_t own_text_length(const char *text)
 
 		if (len == strlen(MARK) && strncmp(line, MARK, len) == 0)
 			begin = (size_t)(line - text);
-		else if (!strchr("#\n", line[strspn(line, " \t\r")])) /* no comment, and not empty */
+		else if (!strchr("#\n", line[strspn(line, " \t\r")])) /* neither a comment nor empty */
 			begin = whole;
 		line += len + (line[len] == '\n');
 	}
@@ -402,8 +404,8 @@ static size_t own_text_length(const char *text)
 	return begin;
 }
 
-/* The file as it stands, for a copy. Below it, where it compiles, as YAML comments behind a line that marks where they
- * begin: the facts that nobody confirms, and who shows the shapes of the samples. */
+/* Prints the file unchanged, to be copied. If it compiles, YAML comments follow, after a line that marks their
+ * beginning: the facts that no document confirms, and the sources of the samples' shapes. */
 static void print_definition(const char *file, char *text)
 {
 	CLEANUP(node_freep) struct node *tree = NULL;
@@ -424,7 +426,7 @@ static void print_definition(const char *file, char *text)
 	definition_free(d);
 }
 
-/* The body to paste for that transition (NONE: the one for all) on standard output. */
+/* Prints the body to paste for a transition; TRANSITION_NONE: the one for all transitions. */
 static int print_paste(const char *name, const struct definition *d, enum transition wanted)
 {
 	const char *text = NULL;
@@ -450,7 +452,7 @@ static int print_paste(const char *name, const struct definition *d, enum transi
 	return COMMAND_GOOD;
 }
 
-/* What cannot be, told before anything is read. *ret: the second word. */
+/* Checks the arguments before any file is read. *ret: the transition in the second word. */
 static int check_words(const char *const *words, size_t n, bool config, bool paste, enum transition *ret)
 {
 	*ret = TRANSITION_NONE;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * deskbridge queue list: the events that wait, were delivered or are dead, newest first; and the dead
- * webhooks and those that wait.
+ * deskbridge queue list: waiting, delivered and dead events, and waiting and dead webhooks, newest first.
  */
 #include <config.h>
 
@@ -16,7 +15,7 @@
 #include "decision/event.h"
 
 #define LIMIT_DEFAULT 50
-#define PAGE_MAX 500 /* what one answer of the daemon holds */
+#define PAGE_MAX 500 /* rows of one answer of the daemon */
 
 static const char *cell(struct json_object *row, const char *key)
 {
@@ -26,8 +25,8 @@ static const char *cell(struct json_object *row, const char *key)
 }
 
 /*
- * When a waiting event is tried next, as far as its account lets it: "parked", "on hold", the end of the account's
- * pause, or its own time. accounts: rows of the daemon's status.
+ * Returns the next attempt of a waiting event, as its account allows it: "parked", "on hold", the end of the account's
+ * pause, or the event's own time. accounts: rows of the daemon's status.
  */
 static const char *next_attempt(struct json_object *row, struct json_object *accounts)
 {
@@ -39,7 +38,7 @@ static const char *next_attempt(struct json_object *row, struct json_object *acc
 	for (size_t i = 0; !account && i < json_object_array_length(accounts); i++)
 		if (text_is(json_member_str(json_object_array_get_idx(accounts, i), "name"), name))
 			account = json_object_array_get_idx(accounts, i);
-	if (json_member_bool(account, "hold", false)) /* `parked` says so, too */
+	if (json_member_bool(account, "hold", false)) /* `parked` is set as well */
 		return "on hold";
 	const char *parked = json_member_str(account, "parked");
 	if (!json_member_bool(account, "configured", true) || (parked && strncmp(parked, "paused ", 7) != 0))
@@ -65,14 +64,14 @@ static void print_table(struct json_object *rows, struct json_object *accounts, 
 		out_print("%-16s  %-9s  %-12s  %-20s  %8lld  %-20s  %-32s  %s\n", cell(row, "id"), cell(row, "state"),
 			  cell(row, "account"), cell(row, "created"), (long long)json_member_int(row, "attempts", 0),
 			  next_attempt(row, accounts), cell(row, "email"), cell(row, "metric"));
-		if (reason) /* in a line of its own: Klaviyo's words are long */
+		if (reason) /* in its own line: Klaviyo's texts are long */
 			out_print("%-16s  reason: %s\n", "", reason);
 	}
 	if (n == (size_t)limit)
 		out_print("the newest %zu; more of them: --limit N\n", n);
 }
 
-/* Page after page of events or webhooks until `limit` rows are there or the daemon has no more. */
+/* Collects pages of events or webhooks until there are `limit` rows or the daemon has no more. */
 static int collect(const struct admin_client *client, const char *what, const char *state, long limit,
 		   struct json_object *rows)
 {
@@ -102,7 +101,9 @@ static int collect(const struct admin_client *client, const char *what, const ch
 	return COMMAND_GOOD;
 }
 
-/* ---- dead webhooks: of which no event was made, so that nobody would see them where dead letters are looked for -- */
+/* ---- webhooks ---------------------------------------------------------------------------------------------------- */
+
+/* Dead and waiting webhooks have no event, so the list of events does not show them. */
 
 static void print_dead_webhooks(struct json_object *rows)
 {
@@ -124,7 +125,7 @@ static void copy(struct json_object *to, const char *key, struct json_object *fr
 	json_object_object_add(to, key, json_object_get(json_member(from, name)));
 }
 
-/* Webhooks that wait: why, until when, how often their lookup was asked. */
+/* Prints the waiting webhooks: why, until when, and the number of their lookups. */
 static void print_waiting_webhooks(struct json_object *rows)
 {
 	size_t n = json_object_array_length(rows);
@@ -145,7 +146,7 @@ static void print_waiting_webhooks(struct json_object *rows)
 	}
 }
 
-/* Webhooks with the members of events. Members that only events have are null; the attempts are those of its lookup,
+/* Returns webhooks as rows of events. Members that only events have are null. The attempts are those of the lookup,
  * as a webhook itself is never sent to Klaviyo. Owned. */
 static struct json_object *as_events(struct json_object *webhooks)
 {
@@ -174,7 +175,7 @@ static struct json_object *as_events(struct json_object *webhooks)
 	return rows;
 }
 
-/* Rows of both lists in one, the newest first, at most limit. Times of one form compare as text. Owned. */
+/* Merges both lists, newest first, to at most limit rows. Times in one form compare as text. Owned. */
 static struct json_object *merge(struct json_object *a, struct json_object *b, long limit)
 {
 	struct json_object *rows = json_object_new_array();

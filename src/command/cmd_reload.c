@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * deskbridge reload: asks the running daemon to read its configuration anew, and says what became of it. The daemon
- * reads with its own rights and its own environment, so its verdict is the one that counts.
+ * deskbridge reload: asks the running daemon to read its configuration again, and prints the result. The daemon reads
+ * with its own rights and environment, so only its result counts.
  */
 #include <config.h>
 
@@ -22,8 +22,8 @@ static const char *text_of(struct json_object *o, const char *key)
 	return text ? text : "";
 }
 
-/* As problems_print does. Where stderr is systemd's journal (ExecReload=), the daemon's own lines tell each problem
- * there already. */
+/* As problems_print(). Prints nothing where stderr is systemd's journal (ExecReload=): there the daemon has logged
+ * each problem. */
 static void print_problems(struct json_object *verdict)
 {
 	struct json_object *problems = json_member(verdict, "problems");
@@ -51,7 +51,7 @@ static void print_problems(struct json_object *verdict)
 		out_error("and %lld more\n", (long long)more);
 }
 
-/* The exit status that a verdict stands for; -1: this is none. */
+/* Returns the exit status of a verdict; -1: the answer is not a verdict. */
 static int status_of(unsigned answered, struct json_object *verdict)
 {
 	const char *reason = json_member_str(verdict, "reason");
@@ -64,7 +64,7 @@ static int status_of(unsigned answered, struct json_object *verdict)
 	return text_is(reason, "configuration") ? COMMAND_CONFIG : COMMAND_FAILED;
 }
 
-/* The daemon reads the file that it was started with. */
+/* Prints a note where the daemon's configuration, which is the one it was started with, is not the one of -c. */
 static void note_other_file(const struct command_context *ctx, struct json_object *verdict)
 {
 	const char *config = text_of(verdict, "config");

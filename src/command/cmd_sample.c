@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * deskbridge sample: a webhook as the helpdesk would send it, with a right proof: as a curl command, or posted.
+ * deskbridge sample: makes a webhook as the helpdesk would send it, with a valid proof. Prints it as a curl command, or
+ * posts it.
  */
 #include <config.h>
 
@@ -21,17 +22,17 @@
 #include "http/client.h"
 
 #define ESCAPED_MAX 4096 /* bytes of a conversation's id in a URL */
-#define REFUSED_MAX 1024 /* bytes of what is no address in a note */
+#define REFUSED_MAX 1024 /* bytes of the parts of --email in a note */
 
 /* The request that the helpdesk would make. */
 struct sample_request {
-	char *url; /* with the query that proves, where one does */
+	char *url; /* with the proof in the query, where it is there */
 	const char *unix_socket;
 	struct sample sample;
-	struct pairs headers; /* the sample's, and those that prove */
+	struct pairs headers; /* those of the sample and of the proof */
 };
 
-/* In single quotes for a POSIX shell. */
+/* Prints the text in single quotes for a POSIX shell. */
 static void print_quoted(const char *text)
 {
 	CLEANUP(buf_done) struct buf quoted;
@@ -45,7 +46,7 @@ static void print_quoted(const char *text)
 			buf_addc(&quoted, *c);
 	}
 	buf_addc(&quoted, '\'');
-	out_exact(stdout, quoted.data); /* for the shell, the proof in it */
+	out_exact(stdout, quoted.data); /* exact, with the proof in it */
 }
 
 static void print_curl(const struct sample_request *p)
@@ -93,7 +94,7 @@ static int post(const struct sample_request *p)
 	return good ? COMMAND_GOOD : COMMAND_FAILED;
 }
 
-/* Everything around the body. base: --url; NULL for the configuration's address. */
+/* Makes URL, headers and proof. base: --url; NULL: the configuration's address. */
 static void sample_request_make(const struct generation *g, const struct source *s, const char *base,
 				struct sample_request *p)
 {
@@ -122,7 +123,7 @@ static void sample_request_make(const struct generation *g, const struct source 
 					.body_len = strlen(p->sample.body),
 					.now_ms = clock_now_ms()};
 	proof_make(definition_proof(s->definition), &secrets, &request, &shown, &shown_query);
-	/* A sample may show the desk's own proof, too: this one takes its place. */
+	/* A sample may hold a proof of the helpdesk, which is replaced. */
 	for (size_t i = 0; i < shown.n; i++)
 		sample_set_header(&p->headers, shown.items[i].name, shown.items[i].value);
 	percent_read_query(shown_query, &parameters);
@@ -131,7 +132,7 @@ static void sample_request_make(const struct generation *g, const struct source 
 	p->url = mem_fmt("%s%s%s", address, p->sample.query[0] != '\0' ? "?" : "", p->sample.query);
 }
 
-/* Posting makes a real event, unless all that the source can reach is a sandbox on this machine. */
+/* True where posting makes no real event: each account that the source can use is a sandbox on this machine. */
 static bool is_harmless(const struct source_policy *s)
 {
 	for (size_t i = 0; i < s->accounts_n; i++)
@@ -142,7 +143,7 @@ static bool is_harmless(const struct source_policy *s)
 
 /* ---- notes ------------------------------------------------------------------------------------------------------- */
 
-/* The first item of the webhook, as it would be received. false: there is none. */
+/* Returns the first item of the webhook, as if it were received. False: there is none. */
 static bool first_webhook(const struct source *s, const struct sample_request *p, struct webhook *ret)
 {
 	const struct webhook w = {.source = s->name,
@@ -164,7 +165,7 @@ static bool first_webhook(const struct source *s, const struct sample_request *p
 	return any;
 }
 
-/* Whether the first question holds the conversation's id. */
+/* True where the first lookup request holds the conversation's id. */
 static bool asks_by_conversation(const struct source *s, const struct parsed_webhook *w)
 {
 	const struct lookup_plan_secrets secrets = {.user = "", .password = "", .token = ""};
@@ -185,8 +186,7 @@ static bool asks_by_conversation(const struct source *s, const struct parsed_web
 	return does;
 }
 
-/* Tells of the parts of --email that stand where the daemon looks for addresses and are none. Returns whether there are
- * any. */
+/* Notes the parts of --email that the daemon would read as addresses and that are not. True where there are any. */
 static bool note_refused(const struct signal *signal, const struct sample_values *wanted)
 {
 	char email[EMAIL_MAX + 1];
@@ -204,7 +204,8 @@ static bool note_refused(const struct signal *signal, const struct sample_values
 	return any;
 }
 
-/* The webhook has no address: tells where one comes from. refused: --email is in the webhook, and is no address. */
+/* Notes where the address comes from if the webhook has none. refused: --email is in the webhook, and is not an
+ * address. */
 static void note_lookup(const struct source *s, const struct parsed_webhook *w, const struct sample_values *wanted,
 			bool refused)
 {
@@ -230,14 +231,14 @@ static bool holds_email(const struct signal *signal, const char *wanted)
 	char email[EMAIL_MAX + 1];
 
 	if (email_normalise(wanted, email) < 0)
-		return true; /* not for want of a place */
+		return true; /* not for lack of a place in the webhook */
 	for (size_t i = 0; i < signal->addresses.n; i++)
 		if (strcmp(signal->addresses.items[i].email, email) == 0)
 			return true;
 	return false;
 }
 
-/* Notes the options that have no place in the webhook, and where the address comes from. */
+/* Notes the options that this webhook has no place for, and where the address comes from. */
 static void note_unused(const struct source *s, const struct sample_request *p, const struct sample_values *wanted)
 {
 	const struct signal *signal;
@@ -266,7 +267,7 @@ static void note_unused(const struct source *s, const struct sample_request *p, 
 	free(w.body);
 }
 
-/* ---- its words --------------------------------------------------------------------------------------------------- */
+/* ---- arguments --------------------------------------------------------------------------------------------------- */
 
 static int run(const struct command_context *ctx, int argc, char **argv)
 {

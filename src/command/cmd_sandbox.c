@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * deskbridge sandbox: starts the program deskbridge-sandbox in its own place (src/sandbox), so that the daemon holds
- * nothing of it.
+ * deskbridge sandbox: replaces this process by the program deskbridge-sandbox (src/sandbox), so that the daemon holds
+ * none of its code.
  */
 #include <config.h>
 
@@ -18,8 +18,8 @@
 
 #define PROGRAM "deskbridge-sandbox"
 
-/* Starts the sandbox's program out of this program's folder; links to this program are followed. The sandbox reads
- * its own words, and takes none behind "--" for an option of deskbridge. */
+/* Starts the sandbox's program from the folder of this program, whose links are followed. "--" makes the sandbox
+ * read all arguments as its own. */
 static int run(const struct command_context *ctx, int argc, char **argv)
 {
 	char self[PATH_MAX] = "";
@@ -41,7 +41,7 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 		words[n++] = ctx->config_file;
 	}
 	words[n++] = "--";
-	memcpy(words + n, argv + 1, (size_t)argc * sizeof(*words)); /* with the NULL at their end */
+	memcpy(words + n, argv + 1, (size_t)argc * sizeof(*words)); /* with the final NULL */
 	(void)execv(program, (char **)words);
 	out_error("deskbridge sandbox: cannot start %s: %s: it belongs beside the program deskbridge\n", program,
 		  strerror(errno));

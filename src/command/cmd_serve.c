@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * serve: the daemon. The main thread starts everything, then sleeps in one poll: signals (which a thread of their own
- * takes: serve_signals), changed secret files, a clock that is set, the watchdog, reloads that the admin address was
- * asked for. It owns the current generation; everything else is done by the threads it started.
+ * serve: the daemon. The main thread starts all other threads, then sleeps in one poll. It wakes for signals (received
+ * by serve_signals), changed secret files, a set clock, the watchdog, requested reloads and changes of the status. It
+ * owns the current generation; all other work is done by the threads that it started.
  *
- * Start: configuration, log, pipeline (store and courier with it), admin, intake. Stop: intake takes no more, the
- * pipeline commits and answers what is there and gives deliveries their time; admin answers to the end. All of it has
- * SERVE_STOP_MS from the signal on.
+ * Start: configuration, log, pipeline (with store and courier), admin, intake. Stop: intake accepts no more requests.
+ * The pipeline commits and answers the pending ones, and deliveries under way get some time. Admin answers until the
+ * end. The stop has SERVE_STOP_MS from the signal on.
  */
 #include <config.h>
 
@@ -34,27 +34,27 @@
 #include "command/serve_internal.h"
 #include "intake/intake.h"
 
-#define TRANSFERS_MS 5000 /* after SIGTERM, for deliveries under way */
-#define COALESCE_MS 100   /* changes of secret files that come together are taken together */
+#define TRANSFERS_MS 5000 /* from the signal on, for deliveries under way */
+#define COALESCE_MS 100   /* changes of secret files within this time are read together */
 
 struct serve {
 	const struct command_context *context;
-	struct generation *generation; /* a reference */
+	struct generation *generation; /* owns a reference */
 	struct pipeline *pipeline;
 	struct admin *admin;
 	struct intake *intake;
-	struct http_sockets listen_sockets, admin_sockets; /* from systemd, if any */
+	struct http_sockets listen_sockets, admin_sockets; /* passed by systemd, if any */
 	struct serve_signals *signals;
 	struct serve_reloads *reloads;
 	struct serve_watch *watch;
 	int coalesce;   /* timerfd: when the secrets are read again */
-	int watchdog;   /* timerfd; -1: systemd does not ask */
+	int watchdog;   /* timerfd; -1: the watchdog is off */
 	int clock;      /* timerfd: the system's clock was set */
 	int store;      /* inotify: the store's files; -1: not watched */
 	uint64_t token; /* of the last ping */
 };
 
-/* ---- small things ------------------------------------------------------------------------------------------------ */
+/* ---- timers, log ------------------------------------------------------------------------------------------------- */
 
 static void set_timer(int fd, int64_t first_us, int64_t interval_us)
 {
@@ -80,7 +80,7 @@ static int timer_new(clockid_t clock, struct err *reterr)
 	return fd < 0 ? err_set(reterr, -errno, "no timer: %s", strerror(errno)) : fd;
 }
 
-/* A timer that never comes, but is cancelled whenever the clock is set: that can be polled for. */
+/* Arms a timer that never expires, but is cancelled whenever the clock is set, which poll() reports. */
 static void clock_watch(int fd)
 {
 	const struct itimerspec never = {
@@ -114,8 +114,8 @@ static void log_problems(const struct problems *p)
 
 /* ---- start ------------------------------------------------------------------------------------------------------- */
 
-/* A socket unit passes sockets for webhooks, or such that are named "listen" and "admin". Several with one name, such
- * as one for IPv4 and one for IPv6, serve the same. */
+/* A socket unit passes sockets for webhooks, or sockets named "listen" and "admin". Several sockets of one name,
+ * such as one for IPv4 and one for IPv6, serve the same. */
 static int take_sockets(struct serve *s, struct err *reterr)
 {
 	char **names = NULL;
@@ -160,7 +160,7 @@ static int take_timers(struct serve *s, struct err *reterr)
 	s->watchdog = timer_new(CLOCK_MONOTONIC, reterr);
 	if (s->watchdog < 0)
 		return s->watchdog;
-	/* Four looks in the time that systemd gives: an answer that one look missed is fed by the next. */
+	/* Four checks within systemd's time limit: an answer that comes after one check counts at the next. */
 	set_timer(s->watchdog, (int64_t)usec / 4, (int64_t)usec / 4);
 	return 0;
 }
@@ -189,7 +189,7 @@ static void stop(struct serve *s)
 	generation_unref(s->generation);
 }
 
-/* A running timer is left alone: a file that is written again and again would put it off for ever. */
+/* A running timer is not set again: a file that is written again and again would delay it for ever. */
 static void read_secrets_soon(struct serve *s)
 {
 	struct itimerspec left;
@@ -199,8 +199,8 @@ static void read_secrets_soon(struct serve *s)
 		set_timer(s->coalesce, COALESCE_MS * 1000, 0);
 }
 
-/* Watches what the present generation was read from. What changed between the reading and the watching is found by
- * reading once more. */
+/* Watches the files of the current generation's secrets. Reads them once more, for changes between reading and
+ * watching. */
 static void watch_secrets(struct serve *s)
 {
 	serve_watch_free(s->watch);
@@ -234,7 +234,7 @@ static int start(struct serve *s, struct err *reterr)
 	return 0;
 }
 
-/* More lines for the service manager, or "", and the line that it shows. */
+/* more: further lines for the service manager, or "". */
 static void notify_status(struct serve *s, const char *more)
 {
 	CLEANUP(mem_freep)
@@ -244,9 +244,9 @@ static void notify_status(struct serve *s, const char *more)
 	serve_notify("%sSTATUS=%s", more, status);
 }
 
-/* ---- another generation ------------------------------------------------------------------------------------------ */
+/* ---- a new generation -------------------------------------------------------------------------------------------- */
 
-/* Takes over the caller's reference. */
+/* Takes ownership of the caller's reference. */
 static void use_generation(struct serve *s, struct generation *next)
 {
 	generation_make_current(generation_ref(next));
@@ -256,7 +256,7 @@ static void use_generation(struct serve *s, struct generation *next)
 	watch_secrets(s);
 }
 
-/* asked: the list of those who wait for the verdict, or NULL. They are answered last: then READY=1 is told already. */
+/* asked: the requests that wait for the verdict, or NULL. They are answered last, after READY=1. */
 static void reload(struct serve *s, struct admin_reload *asked)
 {
 	struct problems problems = {0};
@@ -313,7 +313,7 @@ static void refresh_secrets(struct serve *s)
 {
 	struct problems problems = {0};
 	struct generation *next = generation_refresh(s->generation, &problems);
-	const struct config *c = s->generation->config; /* the generations share it */
+	const struct config *c = s->generation->config; /* both generations share it */
 	struct generation *former;
 
 	log_problems(&problems);
@@ -323,7 +323,7 @@ static void refresh_secrets(struct serve *s)
 			watch_secrets(s);
 		return;
 	}
-	/* Told once it is true: whoever reads the line may use the new secret. */
+	/* Logged after the change: a reader of the line may use the new secret at once. */
 	former = generation_ref(s->generation);
 	use_generation(s, next);
 	for (size_t i = 0; i < c->secrets_n; i++)
@@ -334,7 +334,7 @@ static void refresh_secrets(struct serve *s)
 
 /* ---- the loop ---------------------------------------------------------------------------------------------------- */
 
-/* Whether to go on. */
+/* False: stop. */
 static bool take_signals(struct serve *s)
 {
 	bool hup;
@@ -348,7 +348,7 @@ static bool take_signals(struct serve *s)
 	return stop == 0;
 }
 
-/* Fed only by an answer of both loops: one that hangs ends in a restart. */
+/* Fed only after an answer of both loops: one that hangs leads to a restart. */
 static void feed_watchdog(struct serve *s)
 {
 	drain_timer(s->watchdog);
@@ -419,7 +419,8 @@ static void loop(struct serve *s)
 	}
 }
 
-/* As load_generation; what is wrong goes out as other lines of the log do, so that nobody waits for their reader. */
+/* As load_generation(), but the problems go through the log's writer, so that this thread does not wait for their
+ * reader. */
 static struct generation *load(const struct command_context *ctx, struct serve_token *token)
 {
 	CLEANUP(mem_freep) char *text = NULL, *masked = NULL;
@@ -451,7 +452,7 @@ static int serve(struct serve *s)
 	serve_files_allow(s->generation->config->listen.max_connections);
 	generation_make_current(generation_ref(s->generation));
 	r = start(s, &e);
-	if (r < 0) { /* the reason is what to mend: nothing is said of the token */
+	if (r < 0) { /* the reason is what matters: the token is not mentioned */
 		log_error(NULL, "deskbridge cannot start: %s", e.text);
 	} else {
 		serve_token_log(&token, s->generation->config);
@@ -484,7 +485,7 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 	r = serve(&s);
 	serve_notify_stop();
 	log_out_stop();
-	/* Last: it is what ends the process where anything before it takes too long. */
+	/* Last: the signal thread ends the process where the steps before take too long. */
 	serve_signals_stop(s.signals);
 	return r;
 }

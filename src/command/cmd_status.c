@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * deskbridge status: who is paused now, what waits, what is parked; for people first.
+ * deskbridge status: who is paused now, what waits, what is parked; written for people first.
  */
 #include <config.h>
 
@@ -13,10 +13,10 @@
 #include "command/admin_client.h"
 #include "command/options.h"
 
-#define PAUSED_SHOWN 20 /* to people */
-#define PAUSED_MAX 500  /* to programs: what one answer of the daemon holds */
+#define PAUSED_SHOWN 20 /* rows for people */
+#define PAUSED_MAX 500  /* rows for programs: one answer of the daemon */
 
-/* "4 h" since an ISO time of the daemon's, or until it; at least 0. "?" where the time does not read. */
+/* Returns the time since an ISO time, or until it, "4 h"; at least 0. "?" where the time cannot be read. */
 static const char *span_of(const char *iso, bool until, char out[CLOCK_ISO_MAX])
 {
 	int64_t ms, span_ms;
@@ -35,7 +35,7 @@ static const char *or_dash(const char *text)
 	return text ? text : "-";
 }
 
-/* "gladly 3, shop 1": how many conversations are open, where any is. */
+/* Prints the number of open conversations of each source that has any: "gladly 3, shop 1". */
 static void print_open(struct json_object *sources)
 {
 	const char *between = "";
@@ -50,7 +50,7 @@ static void print_open(struct json_object *sources)
 	}
 }
 
-/* What Klaviyo does not know yet of what stands above. */
+/* Prints the number of events that Klaviyo has not got yet. */
 static void print_events_waiting(struct json_object *accounts)
 {
 	int64_t n = 0;
@@ -64,7 +64,7 @@ static void print_events_waiting(struct json_object *accounts)
 	out_print("\n");
 }
 
-/* The columns of who is paused; each as wide as what stands in it. */
+/* The columns of the paused people, each as wide as its longest text. */
 static const struct {
 	const char *title, *key;
 } columns[] = {
@@ -95,7 +95,7 @@ static void measure_columns(struct json_object *paused, int widths[COLUMNS])
 				widths[c] = width;
 		}
 	}
-	widths[COLUMNS - 1] = 0; /* nothing stands behind the last */
+	widths[COLUMNS - 1] = 0; /* no column follows the last */
 }
 
 static void print_paused(struct json_object *status, struct json_object *paused, struct json_object *sources)
@@ -132,7 +132,7 @@ static void print_paused(struct json_object *status, struct json_object *paused,
 
 #define COUNT_MAX 24
 
-/* Null where the store cannot be read. */
+/* The counts are null where the store cannot be read. */
 static const char *count_of(struct json_object *row, const char *key, char out[COUNT_MAX])
 {
 	if (json_member(row, key))
@@ -170,7 +170,7 @@ static void print_accounts(struct json_object *accounts)
 	out_print("\n");
 }
 
-/* What webhooks wait for, as the daemon calls it, in words for people. */
+/* Returns the name of a wait in words for people. */
 static const char *waiting_text(const char *why)
 {
 	static const struct {
@@ -192,7 +192,7 @@ static const char *waiting_text(const char *why)
 	return why;
 }
 
-/* ready: the daemon takes webhooks; else each gets 503, whatever its source. */
+/* ready: the daemon takes webhooks; else each source answers 503. */
 static void print_source_state(struct json_object *s, bool ready)
 {
 	struct json_object *waiting = json_member(s, "waiting");
@@ -239,7 +239,7 @@ static void print_sources(struct json_object *sources, bool ready)
 			  count_of(s, "open_conversations", open), count_of(s, "pending", pending),
 			  count_of(s, "dead", dead));
 		print_source_state(s, ready);
-		/* Why some of its webhooks wait for their lookup: the newest of them. */
+		/* The newest webhooks that wait for their lookup, and why. */
 		for (size_t k = 0; k < n; k++) {
 			struct json_object *w = json_object_array_get_idx(waits, k);
 			const char *not_before = json_member_str(w, "not_before");
@@ -255,7 +255,7 @@ static void print_sources(struct json_object *sources, bool ready)
 	out_print("\n");
 }
 
-/* What came in, in this order and in these words; what is not here follows as the daemon calls it. */
+/* Results of requests, in this order and in these words; others follow under the daemon's name for them. */
 static const struct {
 	const char *result, *text;
 } results[] = {
@@ -284,7 +284,8 @@ static const char *print_count(const char *between, int64_t n, const char *text)
 	return ", ";
 }
 
-/* Continues a line that names where it came to, behind `between`. received: counts by result, or NULL. */
+/* Continues a line that names the source. between: the text before the first count. received: counts by result, or
+ * NULL. */
 static void print_received(struct json_object *received, const char *between)
 {
 	if (!received)
@@ -302,7 +303,8 @@ static void print_received(struct json_object *received, const char *between)
 	}
 }
 
-/* Also what leaves no trace in the store. Nothing where nothing came. */
+/* Prints the requests since the start, also those that the store does not hold. Prints nothing where there were
+ * none. */
 static void print_since_start(struct json_object *status, struct json_object *sources)
 {
 	int64_t unknown = json_member_int(status, "unknown_path", 0);

@@ -43,7 +43,7 @@ int command_usage_error(const struct command *c, const char *fmt, ...)
 
 void command_begin(void)
 {
-	/* Each is opened the wrong way round, so that using it fails as before. */
+	/* Each is opened for the wrong direction, so that its use fails as before. */
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
 			(void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);

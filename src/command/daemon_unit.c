@@ -17,7 +17,7 @@
 	"/etc/systemd/system:/run/systemd/system:/usr/local/lib/systemd/system:/usr/lib/systemd/system:/lib/systemd/" \
 	"system"
 
-/* The settings that name folders for systemd to make, and where it makes them. */
+/* The settings that name folders which systemd makes, and their parent folders. */
 static const struct {
 	const char *key, *root;
 } directory_settings[DAEMON_UNIT_DIRECTORIES] = {
@@ -27,7 +27,7 @@ static const struct {
 	{"LogsDirectory", "/var/log/"},
 };
 
-/* ---- one line ---------------------------------------------------------------------------------------------------- */
+/* ---- assignments ------------------------------------------------------------------------------------------------- */
 
 static void set(char **text, char *owned)
 {
@@ -35,7 +35,7 @@ static void set(char **text, char *owned)
 	*text = owned;
 }
 
-/* An assignment of nothing takes back what was said before. */
+/* An empty assignment resets the setting. */
 static void set_word(char **text, const char *value)
 {
 	set(text, *value != '\0' ? mem_str(value) : NULL);
@@ -62,8 +62,8 @@ static void passed_clear(struct daemon_unit *u)
 	u->passed_n = 0;
 }
 
-/* NAME:PATH, or NAME alone; a later assignment replaces one of the same name. Only a path that this process can open as
- * it stands is kept: no specifiers, no folder. */
+/* Adds NAME:PATH, or NAME alone; a later assignment replaces one of the same name. Keeps only a path that this
+ * process can open as written: no specifiers, no folder. */
 static void passed_add(struct daemon_unit *u, const char *value, bool plain)
 {
 	size_t len = strcspn(value, ":");
@@ -84,7 +84,7 @@ static void passed_add(struct daemon_unit *u, const char *value, bool plain)
 	set(&u->passed[i].path, plain && path[0] == '/' && !strchr(path, '%') ? mem_str(path) : NULL);
 }
 
-/* The word behind -c in the command line; NULL: it has none, or an empty line takes back the former. */
+/* Sets the word after -c in the command line; NULL: there is none, or an empty line resets it. */
 static void set_config(struct daemon_unit *u, const char *value)
 {
 	const char *option = strstr(value, " -c ");
@@ -93,8 +93,8 @@ static void set_config(struct daemon_unit *u, const char *value)
 	set(&u->config, from ? mem_strn(from, strcspn(from, " \t")) : NULL);
 }
 
-/* The word of the command line that ends with /sbin/deskbridge, without systemd's prefixes; NULL: there is none, or an
- * empty line takes back the former. */
+/* Sets the word of the command line that ends with /sbin/deskbridge, without systemd's prefixes; NULL: there is
+ * none, or an empty line resets it. */
 static void set_former(char **path, const char *value)
 {
 	static const char name[] = "/sbin/deskbridge";
@@ -107,7 +107,7 @@ static void set_former(char **path, const char *value)
 	set(path, at && (*end == '\0' || strchr(" \"", *end)) ? mem_strn(from, (size_t)(end - from)) : NULL);
 }
 
-/* As systemd reads a boolean. */
+/* True for a boolean that systemd reads as true. */
 static bool is_on(const char *value)
 {
 	return strcmp(value, "on") == 0 || (*value != '\0' && strchr("1yYtT", *value) && strcmp(value, "tmpfs") != 0);
@@ -148,7 +148,7 @@ void daemon_unit_parse(struct daemon_unit *u, const char *file)
 	const char *text = whole;
 	bool service = false;
 
-	/* A backslash at the end of a line joins it with the next one by a blank; tabs become blanks. */
+	/* A backslash at the end of a line joins it with the next line by a blank; tabs become blanks. */
 	for (char *at = whole; (at = strstr(at, "\\\n"));)
 		at[0] = at[1] = ' ';
 	for (char *at = whole; (at = strchr(at, '\t'));)
@@ -189,7 +189,7 @@ static int by_name(const void *a, const void *b)
 	return strcmp(((const struct pair *)a)->name, ((const struct pair *)b)->name);
 }
 
-/* NAME.conf of one folder; a folder that was looked at before hides the same name. */
+/* Adds the NAME.conf of one folder; a former folder's file of the same name hides this one. */
 static void drop_ins_of(struct pairs *all, const char *folder)
 {
 	CLEANUP(mem_freep) char *whole = path_join(folder, UNIT ".d");
@@ -267,7 +267,7 @@ bool daemon_unit_makes(const struct daemon_unit *u, const char *folder)
 		for (size_t k = 0; k < u->directories[i].n; k++) {
 			const char *name = u->directories[i].items[k];
 
-			/* "NAME:LINK" makes a link to it besides. */
+			/* "NAME:LINK" also makes a link to it */
 			if (strcspn(name, ":") == len && strncmp(name, path + root, len) == 0)
 				return true;
 		}

@@ -34,7 +34,7 @@ void explain_block(const char *title, const struct buf *lines)
 
 #define REFUSED "the daemon would answer 401"
 
-/* Tells the fault of a proof, as far as that can be said without the secret. */
+/* Prints the fault of a proof, as far as possible without showing the secret. */
 static void print_proof_fault(const struct proof *proof, const struct proof_secrets *secrets,
 			      const struct proof_request *request)
 {
@@ -112,7 +112,8 @@ void explain_answers_done(struct explain_answers *a)
 		free(a->texts[i]);
 }
 
-/* One given answer. A file tells no status: one that names the merged customer's new id was a 301, any other a 200. */
+/* Takes the next given answer. A file has no status: an answer with the new id of a merged customer counts as 301,
+ * any other as 200. */
 static bool take_answer(struct lookup_plan *q, struct explain_answers *a)
 {
 	size_t i = a->used++, step = lookup_plan_step(q);
@@ -134,7 +135,7 @@ static bool take_answer(struct lookup_plan *q, struct explain_answers *a)
 	return v == LOOKUP_PLAN_CONTINUE;
 }
 
-/* Whether to go on without the answer. */
+/* True where the lookup continues without the answer. */
 static bool skip_missing_answer(struct lookup_plan *q)
 {
 	if (lookup_plan_step_is_optional(q)) {
@@ -147,7 +148,7 @@ static bool skip_missing_answer(struct lookup_plan *q)
 	return false;
 }
 
-/* Walks the lookup's steps over the given answers. Whether it came to its end. */
+/* Runs the lookup's steps over the given answers. True where the lookup is complete. */
 static bool run_plan(struct lookup_plan *q, const struct source *s, struct explain_answers *a)
 {
 	const struct lookup_plan_secrets secrets = {
@@ -187,7 +188,7 @@ static void print_address_ref(void *ctx, const struct reference *r)
 
 bool explain_lookup(const struct source *s, const struct webhook *w, struct explain_answers *a, struct customer *ret)
 {
-	/* Of its own: what is asked about a merged customer changes the tree. */
+	/* A parsed copy of its own: a request about a merged customer changes the tree. */
 	CLEANUP(parsed_webhook_freep) struct parsed_webhook *asked = parsed_webhook_borrow(s->definition, w);
 	struct lookup_plan *q = NULL;
 	struct err error = {0};
@@ -264,7 +265,7 @@ static const struct account_policy *account(void *ctx, const char *name)
 	return a ? &a->policy : NULL;
 }
 
-/* The pipeline holds a webhook before the ledger sees it. */
+/* Explains `settle`: the pipeline holds a webhook before the ledger sees it. */
 static void explain_settle(const struct source_policy *s, const struct signal *signal)
 {
 	int64_t held_ms = settle_ms(s, signal->transition);

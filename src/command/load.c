@@ -17,7 +17,7 @@
 
 void load_note(const struct command_context *ctx, bool loaded, FILE *to)
 {
-	/* A file that was read needs mending, not another name. */
+	/* A file that was read needs a correction, not another name. */
 	if (!loaded && !ctx->config_given && access(ctx->config_file, R_OK) < 0)
 		out_to(to, "deskbridge: this is the installed default; name another file with -c FILE\n");
 }
@@ -32,7 +32,7 @@ struct generation *load_generation(const struct command_context *ctx, size_t *re
 	if (ret_warnings)
 		*ret_warnings = problems.warnings;
 	for (size_t i = 0; ret_warnings && i < problems.n; i++)
-		*ret_warnings -= problems.items[i].notice; /* counted among them */
+		*ret_warnings -= problems.items[i].notice; /* notices are counted as warnings */
 	load_note(ctx, g != NULL, stderr);
 	problems_done(&problems);
 	return g;
@@ -80,7 +80,7 @@ int load_file(const char *path, size_t max, char **ret, size_t *ret_len, struct 
 
 	if (fd < 0)
 		return err_set(reterr, -errno, "%s: %s", path, strerror(errno));
-	/* Somebody types it, or a pipe brings it: it takes as long as it takes. */
+	/* No time limit: a person types the text, or a pipe delivers it. */
 	r = file_read_fd(fd, max, CLOCK_NEVER_MS, ret, ret_len);
 	if (!is_stdin)
 		(void)close(fd);

@@ -10,8 +10,8 @@
 #include <string.h>
 
 #define NAMES_MAX 32   /* more than any command has */
-#define SHOWN_MAX 100  /* bytes of a wrong word that are shown */
-#define FIRST_SPEC 256 /* what getopt_long says of the first spec: no letter */
+#define SHOWN_MAX 100  /* bytes of a wrong word in a message */
+#define FIRST_SPEC 256 /* getopt_long's value for the first spec, beyond all letters */
 
 static int unknown(const struct command *c, const struct option_spec *specs, const char *word, size_t len)
 {
@@ -111,7 +111,7 @@ int options_parse(const struct command *c, const struct option_spec *specs, int 
 
 		if (got == 1)
 			end = take_word(c, word, words, words_max, &n);
-		/* getopt_long also takes the beginning of a name, and letters in one word. */
+		/* getopt_long also accepts the beginning of a name, and letters joined in one word. */
 		else if (s ? len != strlen(s->name) : strcmp(word, "--help") != 0 && strcmp(word, "-h") != 0)
 			end = unknown(c, specs, word, len);
 		else if (got == ':')
@@ -125,7 +125,7 @@ int options_parse(const struct command *c, const struct option_spec *specs, int 
 			return COMMAND_GOOD;
 		}
 	}
-	for (; end == OPTIONS_GO && optind < argc; optind++) /* behind "--" */
+	for (; end == OPTIONS_GO && optind < argc; optind++) /* after "--" */
 		end = take_word(c, argv[optind], words, words_max, &n);
 	if (end == OPTIONS_GO)
 		*ret_words = n;

@@ -63,7 +63,7 @@ void serve_notify_stop(void)
 
 /* ---- the line of the status -------------------------------------------------------------------------------------- */
 
-#define STATUS_MAX 4000 /* systemd takes one datagram; what does not fit is in `deskbridge status` */
+#define STATUS_MAX 4000 /* systemd reads one datagram; `deskbridge status` has the rest */
 
 static void add(struct buf *to, const char *what, const char *name, const char *reason)
 {

@@ -13,10 +13,10 @@
 
 struct serve_reloads {
 	struct mailbox *mailbox;
-	const char *config; /* the file's path, for answers; the caller's */
+	const char *config; /* the file's path, for answers; borrowed */
 	int wake;           /* eventfd */
 	struct lock lock;
-	bool closed; /* under the lock, so that nothing is posted behind the last taking */
+	bool closed; /* under the lock, so that nothing is posted after the last take */
 };
 
 static void reloads_wake(void *arg)

@@ -20,8 +20,8 @@
 
 struct serve_signals {
 	pthread_t thread;
-	int signals; /* signalfd: the thread's */
-	int news;    /* eventfd: the main thread reads it */
+	int signals; /* signalfd, read by the thread */
+	int news;    /* eventfd, read by the main thread */
 	int end;     /* eventfd: the thread ends */
 	atomic_bool hup;
 	atomic_int stop;              /* the signal; 0: none yet */
@@ -64,7 +64,7 @@ static void *signals_main(void *arg)
 
 	for (;;) {
 		struct pollfd fds[] = {{.fd = s->signals, .events = POLLIN}, {.fd = s->end, .events = POLLIN}};
-		int64_t left_ms = -1; /* for ever until the end is asked for */
+		int64_t left_ms = -1; /* no limit until a stop is requested */
 
 		if (atomic_load(&s->stop) != 0) {
 			left_ms = atomic_load(&s->stop_ms) + SERVE_STOP_MS - clock_mono_ms();
@@ -105,7 +105,8 @@ int serve_signals_start(struct serve_signals **ret, struct err *reterr)
 	sigaddset(&set, SIGTERM);
 	INSIST(pthread_sigmask(SIG_BLOCK, &set, NULL) == 0);
 	INSIST(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
-	/* A file that may not grow (LimitFSIZE=) is a full store: an error of the write, not the end. */
+	/* A file that may not grow (LimitFSIZE=) counts as a full store: the write fails instead of ending the
+	 * process. */
 	INSIST(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
 	s->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	s->news = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

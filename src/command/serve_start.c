@@ -13,7 +13,7 @@
 
 /* ---- open files -------------------------------------------------------------------------------------------------- */
 
-#define OTHERS 256 /* administration, deliveries, lookups, the store, what is watched */
+#define OTHERS 256 /* for admin, deliveries, lookups, the store and watched files */
 
 void serve_files_allow(unsigned max_connections)
 {
@@ -50,7 +50,7 @@ void serve_token_log(const struct serve_token *t, const struct config *c)
 {
 	const char *file = c->admin.token_file;
 
-	/* A file that was made before `admin.token` was configured is not used any more. */
+	/* A file that was made before `admin.token` was configured is no longer used. */
 	if (!t->former && !file) {
 		CLEANUP(mem_freep) char *unused = admin_token_path(c->store.path);
 

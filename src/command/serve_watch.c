@@ -15,10 +15,10 @@
 #include "base/path.h"
 #include "base/text.h"
 
-/* Changes of a name in a folder: a rename to or from it, something new there (a link too), an end of writing, other
- * rights, its end. */
+/* Changes of a name in a folder: a rename to or from it, a new file or link, the end of a write, new rights, a
+ * deletion. */
 #define OF_NAMES (IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE | IN_CLOSE_WRITE | IN_ATTRIB)
-/* Changes of the folder itself: another may come in its place. */
+/* Changes of the folder itself: another may take its place. */
 #define OF_FOLDER (IN_MOVE_SELF | IN_DELETE_SELF)
 
 /* A name whose change matters, in a folder that is watched. */
@@ -32,18 +32,18 @@ struct serve_watch {
 	int fd; /* inotify; -1: nothing to watch */
 	struct watch *watches;
 	size_t watches_n;
-	struct strings warned; /* folders that cannot be watched, each told once */
-	bool stale;            /* what is watched may not be what is at those paths now */
+	struct strings warned; /* folders that cannot be watched, each logged once */
+	bool stale;            /* the watched files may not be those at the paths now */
 };
 
-/* ---- secrets: what is watched ------------------------------------------------------------------------------------ */
+/* ---- secrets: watches -------------------------------------------------------------------------------------------- */
 
 static void watch_name(struct serve_watch *w, const char *folder, const char *name, bool file)
 {
 	int wd = inotify_add_watch(w->fd, folder, OF_NAMES | OF_FOLDER | IN_ONLYDIR | IN_MASK_ADD);
 
 	if (wd < 0 && errno == ENOENT) {
-		w->stale = true; /* gone since the walk came by */
+		w->stale = true; /* deleted since the walk */
 		return;
 	}
 	if (wd < 0 && !strings_have(&w->warned, folder)) {
@@ -62,8 +62,8 @@ static void watch_name(struct serve_watch *w, const char *folder, const char *na
 	w->watches[w->watches_n++] = (struct watch){.wd = wd, .name = mem_str(name), .file = file};
 }
 
-/* Each link on the way may be put elsewhere, each folder moved or deleted; a name that is missing may come. A folder
- * that may be passed and not read cannot be watched itself. */
+/* Each link on the way may change, each folder may be moved or deleted, and a missing name may appear. A folder that
+ * may be entered but not read cannot be watched itself. */
 static void watch_stop(void *ctx, const struct path_stop *stop)
 {
 	CLEANUP(mem_freep) char *whole = path_join(stop->folder, stop->name);
@@ -77,7 +77,7 @@ static void watch_stop(void *ctx, const struct path_stop *stop)
 
 static void watch_file(void *ctx, const char *path, bool fixed)
 {
-	if (!fixed) /* systemd's own: a restart brings the new ones */
+	if (!fixed) /* a credential of systemd changes only with a restart */
 		(void)path_walk(path, watch_stop, ctx);
 }
 
@@ -112,9 +112,9 @@ int serve_watch_fd(const struct serve_watch *w)
 	return w->fd;
 }
 
-/* ---- secrets: what was told -------------------------------------------------------------------------------------- */
+/* ---- secrets: events --------------------------------------------------------------------------------------------- */
 
-/* Whether it concerns a secret. */
+/* True where the event may concern a secret. */
 static bool take_event(struct serve_watch *w, const struct inotify_event *e)
 {
 	const struct watch *watch = NULL;
@@ -125,9 +125,9 @@ static bool take_event(struct serve_watch *w, const struct inotify_event *e)
 	if (e->mask & (IN_MOVE_SELF | IN_DELETE_SELF | IN_IGNORED | IN_Q_OVERFLOW))
 		w->stale = true;
 	else if (watch && (!watch->file || (e->mask & (IN_MOVED_TO | IN_CREATE))))
-		w->stale = true; /* a link may have come in the file's place, too */
+		w->stale = true; /* a link may have replaced the file */
 	else if (!watch && e->len > 0)
-		return false; /* a neighbour */
+		return false; /* another file in the folder */
 	return true;
 }
 
@@ -155,7 +155,7 @@ bool serve_watch_is_stale(const struct serve_watch *w)
 
 /* ---- the store --------------------------------------------------------------------------------------------------- */
 
-/* A file that is open loses its name: that changes its count of links, which is an attribute. */
+/* An open file loses its name: that changes its number of links, which is an attribute. */
 #define OF_FILE (IN_ATTRIB | IN_MOVE_SELF | IN_DELETE_SELF)
 
 int serve_store_watch(const char *path)
