@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What systemd's unit files say of the daemon's user and secrets. */
+/* The settings of systemd's unit files about the daemon's user and secrets. */
 #include <config.h>
 
 #include "command/daemon_unit.h"

@@ -81,7 +81,7 @@ static void a_file_without_an_end_is_given_up(void **state)
 	size_t len;
 
 	(void)state;
-	(void)alarm(20); /* else it would never come back */
+	(void)alarm(20); /* else the test would never end */
 	assert_true(load_file("/dev/zero", 100000, &text, &len, &e) < 0);
 	(void)alarm(0);
 	assert_null(text);

@@ -33,7 +33,7 @@ struct parsed {
 	char out[4096], err[4096];
 };
 
-/* words: the arguments behind the command's name, NULL at the end. */
+/* words: the arguments after the command's name, up to NULL. */
 static struct parsed parse(size_t words_max, const char *const *words)
 {
 	struct parsed p = {.count = -1};
@@ -57,7 +57,7 @@ static struct parsed parse(size_t words_max, const char *const *words)
 	return p;
 }
 
-/* Behind the words given stand enough NULLs. */
+/* Enough NULLs follow the given words. */
 #define PARSE(...) parse(2, (const char *const[16]){__VA_ARGS__})
 
 static void every_type_is_read_in_both_ways_of_writing(void **state)

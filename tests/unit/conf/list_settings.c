@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For tests/check-docs.sh. Without argument: every setting, a line of name, TAB, type, TAB, default (empty where it is
- * made of others or there is none), TAB, help. With a YAML file: every setting that it names, a line of name, TAB,
- * value. For tests/check-settings.sh, with --members: every setting, a line of name, TAB, and the struct and member
- * that it fills, as in account.single.share; or `only` where the row takes one value and fills nothing; or nothing.
+ * For tests/check-docs.sh and tests/check-settings.sh: prints settings, one a line, with tabs between the columns.
+ *   without argument: name, type, default (empty where it is derived or there is none), help of each setting
+ *   FILE, a configuration: name and value of each setting in it
+ *   --members: name of each setting, and the struct and member that it fills, as in account.single.share; `only` where
+ * the row accepts one value and fills none; else nothing
  */
 #include <config.h>
 
@@ -60,7 +61,7 @@ static void print_members(void)
 	}
 }
 
-/* prefix: the row's name of the mapping, "" for the whole; NAME stands for accounts and sources. */
+/* prefix: the name of the mapping's row, "" for the whole file; NAME replaces the names of accounts and sources. */
 static void print_used(const char *prefix, const struct node *map)
 {
 	for (size_t i = 0; i < map->n; i++) {

@@ -39,7 +39,7 @@ static int clean(void **state)
 	return 0;
 }
 
-/* Of the file in a folder of its own. The caller owns it. */
+/* Returns the path of the token's file in a new folder. The caller owns it. */
 static char *path_in(const char *name)
 {
 	CLEANUP(mem_freep) char *store = mem_fmt("%s/%s/deskbridge.db", folder.path, name);
@@ -56,7 +56,7 @@ static unsigned mode_of(const char *path)
 	return st.st_mode & 07777;
 }
 
-/* How many names are in the file's folder. */
+/* Returns the number of names in the file's folder. */
 static unsigned neighbours(const char *path)
 {
 	CLEANUP(mem_freep) char *place = mem_strn(path, (size_t)(strrchr(path, '/') - path));
@@ -190,7 +190,7 @@ static void where_nothing_can_be_made_the_reason_is_told(void **state)
 	assert_int_equal(neighbours(dangling), 1);
 }
 
-/* The file behind a link may be anybody's, and may have to be readable. */
+/* The target of a link may belong to another user, or need to be readable. */
 static void the_mode_behind_a_link_is_told_and_kept(void **state)
 {
 	CLEANUP(mem_freep) char *behind = path_in("behind"), *path = path_in("link");
@@ -209,7 +209,7 @@ static void the_mode_behind_a_link_is_told_and_kept(void **state)
 	assert_false(found.was_open);
 }
 
-/* Each process says what it read; all read the same, and one made it. */
+/* Each process reports the token that it read: all read the same, and one made it. */
 static void of_many_at_once_one_makes_it(void **state)
 {
 	CLEANUP(mem_freep) char *path = path_in("race");

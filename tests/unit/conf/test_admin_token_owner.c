@@ -35,7 +35,7 @@ static void a_file_of_a_stranger_is_told(void **state)
 	assert_int_equal(chown(path, STRANGER, (gid_t)-1), 0);
 	assert_int_equal(admin_token_ensure(path, &found, &e), -EPERM);
 	assert_non_null(strstr(e.text, "delete it"));
-	/* The folder's owner could put any file there. */
+	/* The folder's owner could replace the file anyway. */
 	assert_int_equal(chown(folder.path, STRANGER, (gid_t)-1), 0);
 	assert_int_equal(admin_token_ensure(path, &found, &e), 0);
 	config_folder_remove(&folder);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The file of `lookup.ca`: certificates, or why it is of no use. */
+/* The file of `lookup.ca`: certificates, or the reason why it is refused. */
 #include <config.h>
 
 #include <errno.h>

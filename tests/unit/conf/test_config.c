@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The configuration file: definitions, lookups, rules and headers of sources; place and advice of each thing that can be wrong. */
+/* The configuration file: definitions, lookups, rules and headers of sources, and the place and text of each
+ * problem. */
 #include <config.h>
 
 #include "conf/conf.h"
@@ -56,7 +57,7 @@ static struct config *load_good(const char *text)
 #define V "version: 1\n"
 #define K "klaviyo: {api_key: pk_1}\n"
 #define S "sources:\n  bear: {preset: bearer, authenticate: {secret: s}}\n"
-/* Line 5 begins behind it. */
+/* The line after it is line 5. */
 #define GOOD V K S
 
 /* ---- good ones --------------------------------------------------------------------------------------------------- */
@@ -147,7 +148,7 @@ struct wrong {
 	unsigned line, column;
 	const char *path;
 	const char *says;
-	unsigned errors; /* of the file altogether; 0: this one alone */
+	unsigned errors; /* errors of the file; 0: one */
 };
 
 #define SRC(members) V K "sources:\n  bear:\n    preset: bearer\n    authenticate: {secret: s}\n" members "\n"
@@ -160,7 +161,7 @@ struct wrong {
 	  "sources:\n  b:\n    preset: bearer\n    authenticate: {secret: s}\n"
 
 static const struct wrong wrongs[] = {
-	/* the whole */
+	/* the whole file */
 	{"", 1, 1, "", "expected a mapping that begins with `version: 1`"},
 	{"- a\n", 1, 1, "", "found a list"},
 	{"version: 1\nversion: 1\n" K S, 2, 1, "version", "given twice"},
@@ -248,7 +249,7 @@ static const struct wrong wrongs[] = {
 	{KLA("  url: http://a.klaviyo.com"), 4, 8, "klaviyo.url", "plain http is for loopback only"},
 	{KLA("  url: http://127.0.0.1.evil.com"), 4, 8, "klaviyo.url", "plain http is for loopback only"},
 	{KLA("  url: http://127.evil.com"), 4, 8, "klaviyo.url", "plain http is for loopback only"},
-	/* Short forms are names here, wherever a resolver may lead them. */
+	/* Short forms of addresses count as names, whatever a resolver makes of them. */
 	{KLA("  url: http://127.1"), 4, 8, "klaviyo.url", "plain http is for loopback only"},
 	{KLA("  url: http://0x7f.1"), 4, 8, "klaviyo.url", "plain http is for loopback only"},
 	{KLA("  url: http://2130706433"), 4, 8, "klaviyo.url", "plain http is for loopback only"},
@@ -552,7 +553,7 @@ static void what_may_be_meant_is_warned_of(void **state)
 	}
 }
 
-/* Items that are wrong are not taken, so that an item's number among those taken is not its number in the file. */
+/* A wrong item is left out, so that a later item's number among the texts differs from its number in the file. */
 static void a_warning_about_an_item_names_it_behind_one_that_is_wrong_too(void **state)
 {
 	struct problems problems = {0};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Generations: whole or not at all, shared by threads, followed by the next. */
+/* Generations: loaded as a whole or not at all, shared by threads, replaced by the next. */
 #include <config.h>
 
 #include "conf/generation.h"
@@ -138,7 +138,7 @@ static void a_refresh_is_nothing_until_a_secret_changes(void **state)
 	assert_string_equal(key_of(g), "pk_one");
 	assert_string_equal(key_of(next), "pk_two");
 
-	/* The configuration outlives the generation that it came with. */
+	/* The configuration outlives its first generation. */
 	generation_unref(g);
 	assert_string_equal(next->config->accounts[0].name, "default");
 
@@ -210,7 +210,7 @@ static void the_former_secret_stays_until_the_new_one_can_be_used(void **state)
 	assert_non_null(strstr(problems.items[0].text, "the former secret stays"));
 	assert_null(strstr(problems.items[0].text, "half a s"));
 
-	/* The other one is taken all the same. */
+	/* The other secret is used all the same. */
 	folder_write(folder.path, "credentials/new", "0304\n");
 	next = generation_refresh(g, &problems);
 	assert_non_null(next);
@@ -226,7 +226,7 @@ static void the_former_secret_stays_until_the_new_one_can_be_used(void **state)
 	assert_string_equal(secrets_of(g, &n)[0], "aa");
 	generation_unref(g);
 	generation_unref(next);
-	assert_int_equal(problems.warnings, 1); /* the fault that lasts is told once */
+	assert_int_equal(problems.warnings, 1); /* a lasting fault is reported once */
 	problems_done(&problems);
 }
 
@@ -325,7 +325,7 @@ static void threads_see_one_generation_or_the_next(void **state)
 	problems_done(&problems);
 }
 
-/* ---- what ships -------------------------------------------------------------------------------------------------- */
+/* ---- the installed sample ---------------------------------------------------------------------------------------- */
 
 static char *read_text(const char *path)
 {
@@ -341,7 +341,7 @@ static char *read_text(const char *path)
 	return text;
 }
 
-/* Settings that are commented out stand as "#key: value", without a blank behind the #. */
+/* Settings that are commented out are written "#key: value", without a blank after the #. */
 static void uncomment(char *text)
 {
 	char *to = text;

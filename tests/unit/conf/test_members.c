@@ -61,7 +61,7 @@ static struct config *load(const char *text)
 
 /* ---- members as text --------------------------------------------------------------------------------------------- */
 
-/* A setting, and the value of its member as an exact text (member_text). */
+/* A setting, and its member's value as member_text() writes it. */
 struct member {
 	const char *setting, *value;
 };
@@ -71,7 +71,8 @@ struct unit {
 	int64_t size;
 };
 
-/* "7d", "1MiB": the number in the largest unit that divides it. Written apart from the reader of settings. */
+/* Returns "7d" or "1MiB": the number in the largest unit that divides it. Shares no code with the reader of
+ * settings. */
 static char *in_units(int64_t n, const struct unit *units)
 {
 	if (n == 0)
@@ -101,8 +102,8 @@ static int64_t member_integer(const struct setting *s, const char *at)
 	}
 }
 
-/* The member of the configuration, its first account or its first source. Secrets are "set" or "none", texts that are
- * not there "none", choices their names. The caller owns the text. */
+/* Returns the member of the configuration, its first account or its first source as text: "set" or "none" for a
+ * secret, "none" for a missing text, the name for a choice. The caller owns it. */
 static char *member_text(const struct config *c, const struct setting *s)
 {
 	static const struct unit times[] = {
@@ -363,7 +364,7 @@ static void every_setting_reaches_its_member(void **state)
 
 	(void)state;
 	members_are(c, ROWS(rows));
-	table_is_whole(ROWS(rows), false, "sources.NAME.lookup.ca"); /* test_authority has files for it */
+	table_is_whole(ROWS(rows), false, "sources.NAME.lookup.ca"); /* test_authority tests it */
 	assert_int_equal(c->listen.trusted_proxies.n, 2);
 	assert_int_equal(c->listen.trusted_proxies.networks[0].prefix, 8);
 	assert_int_equal(c->listen.trusted_proxies.networks[1].prefix, 128);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Where secrets may stand, what they may be, and that nobody sees them. */
+/* Secrets: their places, their values, and that no output shows them. */
 #include <config.h>
 
 #include "conf/secret.h"
@@ -57,7 +57,7 @@ static struct secret *good_secret(const char *text)
 	return s;
 }
 
-/* The values of the one secret, joined by "|"; or the problem's text. */
+/* Returns the values of the only secret, joined by "|", or the text of the problem. */
 static char *values_of(struct secret *s)
 {
 	struct problems problems = {0};
@@ -142,7 +142,7 @@ static void systemds_credential_comes_before_the_file(void **state)
 	assert_non_null(strstr(secret_where(s), "/systemd/both)"));
 	assert_string_equal(secret_fix_hint(s), "the credential both, which systemd passes, then restart");
 	(void)unsetenv("CREDENTIALS_DIRECTORY");
-	found = values_of(s); /* where it is, is settled when the configuration is read */
+	found = values_of(s); /* the place is decided when the configuration is read */
 	assert_string_equal(found, "from-systemd");
 	free(found);
 	secret_free(s);
@@ -318,11 +318,11 @@ static void a_refresh_takes_what_changed_and_keeps_what_is_gone(void **state)
 	problems_done(&problems);
 	secrets_free(first);
 
-	/* Half-written: as if it were gone. */
+	/* A half-written file counts as missing. */
 	folder_write(folder.path, "b", "");
 	first = secrets_read(&s, 1, second, &problems);
 	assert_true(secrets_same(first, second));
-	assert_int_equal(problems.warnings, 1); /* a is gone as before, which was told */
+	assert_int_equal(problems.warnings, 1); /* a is missing as before, which was reported */
 	assert_non_null(strstr(problems.items[0].text, "/b is empty"));
 	problems_done(&problems);
 	secrets_free(first);
@@ -370,7 +370,7 @@ static void every_file_is_told_once_gone_or_not(void **state)
 	problems_done(&problems);
 }
 
-/* Beside the value that is asked for, and of one that is refused. */
+/* Neither next to a value that is read, nor after a value that is refused. */
 static void no_copy_of_a_value_stays(void **state)
 {
 	static const char *const ends[] = {"\n", "\nand a second line\n"};
@@ -389,7 +389,7 @@ static void no_copy_of_a_value_stays(void **state)
 
 		memcpy(value, hidden, sizeof(value));
 		memory_turn(value, sizeof(value) - 1);
-		for (int k = 0; k < 700; k++) /* so long that the first memory for it does not do */
+		for (int k = 0; k < 700; k++) /* longer than the first buffer */
 			assert_int_equal(write(fd, value, sizeof(value) - 1), sizeof(value) - 1);
 		assert_int_equal(write(fd, ends[i], strlen(ends[i])), strlen(ends[i]));
 		assert_int_equal(close(fd), 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of settings: consistent in itself, and the questions asked of it. */
+/* The table of settings: its consistency, and its queries. */
 #include <config.h>
 
 #include "conf/settings.h"
@@ -55,7 +55,7 @@ static void every_row_stands_below_a_row(void **state)
 	}
 }
 
-/* No two rows write the same member, but for the two names of a proof's secret. */
+/* No two rows write the same member, except the two names of a proof's secret. */
 static void every_member_has_one_row(void **state)
 {
 	const struct setting *a, *b;
@@ -219,7 +219,7 @@ static void a_changed_member_is_named(void **state)
 	(void)state;
 	a.listen.address = mem_str("127.0.0.1:1");
 	b.listen.address = mem_str("127.0.0.1:1");
-	a.log.level = 3; /* may change */
+	a.log.level = 3; /* a change needs no restart */
 	assert_null(settings_restart(&a, &b));
 	b.store.max_size = 7;
 	assert_restart(&a, &b, "store.max_size");

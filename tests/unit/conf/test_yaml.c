@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a file may say, and the exact place and advice for what it may not. */
+/* The YAML that a file may use, and the place and text of each error. */
 #include <config.h>
 
 #include "conf/yaml.h"
@@ -101,7 +101,7 @@ static void one_document_may_have_its_marks(void **state)
 	assert_string_equal(node_text(n, "a"), "1");
 }
 
-/* ---- what may not be --------------------------------------------------------------------------------------------- */
+/* ---- what is refused --------------------------------------------------------------------------------------------- */
 
 struct wrong {
 	const char *text;
@@ -319,7 +319,7 @@ static void files_that_are_not_there_are_named(void **state)
 	problems_done(&problems);
 }
 
-/* Every beginning of a file, and every file with one byte spoilt: read or refused, never worse. */
+/* Each beginning of a file, and each file with one changed byte, is read or refused, without a crash. */
 static void spoilt_files_are_survived(void **state)
 {
 	static const char text[] =
