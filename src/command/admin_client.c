@@ -24,7 +24,7 @@ static void print_no_answer(const struct http_response *reply, const char *addre
 {
 	if (reply->failure != HTTP_OK)
 		out_error("deskbridge: the daemon does not answer at %s: %s\n"
-			  "Does it run? \"systemctl status deskbridge\" tells. If its admin address is another one: "
+			  "Does it run? See \"systemctl status deskbridge\". If its admin address is another one: "
 			  "--admin ADDRESS:PORT\n",
 			  address, reply->error);
 	else if (error)
@@ -50,7 +50,7 @@ static void note_guesses(const struct admin_client *client)
 			  "make one: deskbridge presets NAME --config); %s is asked%s\n",
 			  file, client->command, client->address, without);
 	} else if (!settings->file_is_yaml) {
-		out_error("deskbridge: note: the configuration %s does not load (\"deskbridge check\" tells why); %s "
+		out_error("deskbridge: note: the configuration %s does not load (see \"deskbridge check\"); %s "
 			  "is asked%s\n",
 			  file, client->address, without);
 	}
@@ -71,7 +71,7 @@ static const char *address_wrong(const char *address)
 		return "expected ADDRESS:PORT, such as 127.0.0.1:8086, or unix:PATH";
 	host = mem_strn(address, colon ? (size_t)(colon - address) : 0);
 	if (colon && host[0] != '[' && strchr(host, ':'))
-		return "an IPv6 address stands in brackets: write [ADDRESS]:PORT, such as [::1]:8086";
+		return "an IPv6 address needs brackets: write [ADDRESS]:PORT, such as [::1]:8086";
 	if (!colon || (host[0] == '[' && host[strlen(host) - 1] != ']'))
 		return "the port is missing: write ADDRESS:PORT, such as 127.0.0.1:8086, or unix:PATH";
 	return port_read(colon + 1, &port) == 0 ? NULL : "the port is no number from 1 to 65535: write ADDRESS:PORT";
@@ -138,7 +138,7 @@ static char *readers_advice(const struct admin_client *client, const char *path)
 {
 	CLEANUP(mem_freep) char *group = access_group_of(path), *user = access_user();
 
-	return group ? mem_fmt("sudo deskbridge %s, or be in the group %s: sudo usermod -aG %s %s, then log in anew",
+	return group ? mem_fmt("sudo deskbridge %s, or be in the group %s: sudo usermod -aG %s %s, then log in again",
 			       client->command, group, group, user)
 		     : mem_fmt("sudo deskbridge %s", client->command);
 }
@@ -183,8 +183,8 @@ static void print_token_fault(const struct admin_client *client)
 /* The running daemon keeps the address and the token of its start. */
 static void print_restart_hint(void)
 {
-	out_error("Where `admin` or `store` was changed in the configuration since the daemon's start: that needs a "
-		  "restart (systemctl restart deskbridge).\n");
+	out_error("If `admin` or `store` was changed in the configuration since the daemon's start, restart the daemon "
+		  "(systemctl restart deskbridge).\n");
 }
 
 int admin_client_print_failure(const struct admin_client *client, const struct http_response *reply)

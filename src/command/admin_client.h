@@ -27,7 +27,7 @@ struct admin_client_options {
 #define ADMIN_CLIENT_HELP                                                                        \
 	"  --admin ADDRESS:PORT, --admin unix:PATH\n"                                            \
 	"                     the daemon's admin address, where it is not the configuration's\n" \
-	"  --token-file FILE  the admin token stands there, and not where the configuration says\n"
+	"  --token-file FILE  the file of the admin token, where it is not the configuration's\n"
 
 /* The address and token for requests to the running daemon. */
 struct admin_client {

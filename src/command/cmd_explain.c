@@ -23,7 +23,7 @@ static void explain_unreadable(const struct source *s, const struct webhook *w, 
 	if (proof_about(definition_proof(s->definition))->needs_secret)
 		out_print("Result: accepted with 200, and a dead letter: %s\n", reason);
 	else
-		out_print("Result: refused with 400, as anybody may have sent it: %s\n", reason);
+		out_print("Result: refused with 400, because the source has no proof: %s\n", reason);
 	if (definition_body(s->definition) == BODY_EITHER && !pairs_get(&w->headers, "Content-Type"))
 		out_print("Not given: the header Content-Type, by which JSON is told from a form: --header "
 			  "'Content-Type: application/json'\n");
@@ -264,7 +264,7 @@ const struct command command_explain = {
 	.help = "Reads the webhook's body from FILE, or from standard input. Nothing is asked, stored or sent.\n"
 		"\n"
 		"  --header 'NAME: VALUE'  a header that came with it; repeat for more\n"
-		"  --query QUERY           what stood behind the ? of its URL\n"
+		"  --query QUERY           the part of its URL after the ?\n"
 		"  --customer FILE         the helpdesk's answer about the customer; repeat for further questions, in "
 		"the\n"
 		"                          order in which they are asked\n"

@@ -71,7 +71,7 @@ static void print_verified(const struct definition *d)
 	} all[] = {
 		{"live", "tried against the helpdesk"},
 		{"documentation", "its facts rest on the vendor's own"},
-		{"no", "nobody has tried it against the helpdesk; begin with test conversations"},
+		{"no", "not tested with the helpdesk yet; begin with test conversations"},
 	};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
@@ -108,7 +108,7 @@ static void print_authenticate(const struct preset_view *p)
 	else if (proof_about(p->proof)->needs_secret)
 		out_print("    authenticate: {secret: {credential: %s-webhook}}\n", p->name);
 	else
-		out_print("    authenticate: {method: none}   # whoever knows the URL is believed\n");
+		out_print("    authenticate: {method: none}   # every request to the URL is accepted\n");
 	if (proof_about(p->proof)->signs_url)
 		out_print("    public_url: " HOST
 			  "/webhooks/%s   # the helpdesk signs it: exactly as it is set there\n",
@@ -190,7 +190,7 @@ static void print_secrets(const struct preset_view *p)
 		out_print("#   credentials/%s-webhook\n#     %s\n", p->name,
 			  proof_about(p->proof)->needs_user
 				  ? "a long password that you choose, and give to the helpdesk's webhook"
-			  : signs ? "the secret with which the helpdesk signs, as it stands in its settings"
+			  : signs ? "the signing secret, copied from the helpdesk's settings"
 				  : "a long secret that the helpdesk sends along: yours to choose, or the one that it "
 				    "shows");
 	if (!definition_about(p->d)->needs_lookup)

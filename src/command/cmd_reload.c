@@ -105,9 +105,10 @@ static int print_verdict(const struct command_context *ctx, const struct admin_c
 		return status;
 	}
 	if (reply->failure == HTTP_TIMEOUT)
-		out_error("deskbridge: the daemon at %s has not said within %d s whether it takes the configuration; "
-			  "it may still take it: \"journalctl -u deskbridge\" tells\n",
-			  client->address, WAIT_MS / 1000);
+		out_error(
+			"deskbridge: the daemon at %s did not answer within %d s; it may still take the configuration: "
+			"see \"journalctl -u deskbridge\"\n",
+			client->address, WAIT_MS / 1000);
 	else
 		(void)admin_client_print_failure(client, reply);
 	return COMMAND_FAILED;

@@ -86,7 +86,7 @@ static int post(const struct sample_request *p)
 	bool good = reply.failure == HTTP_OK && reply.status / 100 == 2;
 	if (reply.failure != HTTP_OK)
 		out_error("deskbridge sample: the daemon does not answer: %s\n"
-			  "Does it run? \"systemctl status deskbridge\" tells. If it listens elsewhere: --url URL\n",
+			  "Does it run? See \"systemctl status deskbridge\". If it listens elsewhere: --url URL\n",
 			  reply.error);
 	else
 		out_print("%u %s\n", reply.status, reply.body.data);
@@ -332,8 +332,8 @@ const struct command command_sample = {
 	.arguments = "SOURCE TRANSITION [--email E] [--conversation ID] [--customer ID]\n"
 		     "       [--url URL] [--post [--yes]]",
 	.summary = "print a ready curl command that posts a webhook with a right proof, or post it",
-	.help = "TRANSITION is opened, reopened or closed. The command that is printed holds the webhook's secret: it "
-		"proves.\n"
+	.help = "TRANSITION is opened, reopened or closed. The printed command holds a valid proof: keep it "
+		"secret.\n"
 		"\n"
 		"  --email E          the customer's address, where the helpdesk's webhooks hold it\n"
 		"  --conversation ID  the conversation's id; the same for opened and closed\n"

@@ -496,11 +496,10 @@ const struct command command_serve = {
 	.summary = "run the daemon in the foreground",
 	.help = "Takes webhooks, keeps them, sends their events to Klaviyo; logs to stderr or the journal.\n"
 		"\n"
-		"SIGHUP, like `deskbridge reload`, reads the configuration anew: whole, or the former one stays and "
-		"the\n"
-		"log says why. SIGTERM and SIGINT stop: what was taken is committed and answered, deliveries under "
-		"way\n"
-		"get 5 seconds.\n"
+		"SIGHUP, like `deskbridge reload`, takes a changed configuration. Where that fails, the former one "
+		"stays\n"
+		"and the log says why. SIGTERM and SIGINT stop: accepted webhooks are committed and answered,\n"
+		"deliveries under way get 5 seconds.\n"
 		"Changed secret files are taken at once.\n"
 		"\n"
 		"Exit status: 0 stopped by a signal, 1 cannot start (address or store), 78 configuration error.\n",

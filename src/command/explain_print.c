@@ -89,7 +89,7 @@ enum proof_verdict explain_proof(const struct generation *g, const struct source
 
 	out_print("Proof: %s\n", proof_about(proof)->method);
 	if (!proof_about(proof)->needs_secret) {
-		out_print("  none is asked for: whoever reaches the address is believed\n\n");
+		out_print("  none is needed: every request to the URL is accepted\n\n");
 		return PROOF_GOOD;
 	}
 	if (!proof_is_present(proof, &w->headers, query)) {
@@ -197,7 +197,7 @@ bool explain_lookup(const struct source *s, const struct webhook *w, struct expl
 
 	out_print("Lookup\n");
 	if (lookup_plan_new(s->definition, &asked->context, &q, &error) < 0) {
-		out_print("  nobody to ask about: %s\n\n", error.text);
+		out_print("  no customer to look up: %s\n\n", error.text);
 		return false;
 	}
 	found = run_plan(q, s, a);

@@ -20,7 +20,7 @@ static int unknown(const struct command *c, const struct option_spec *specs, con
 	size_t n = 1;
 
 	if (strncmp(name, "-c", 2) == 0 || strcmp(name, "--config") == 0)
-		return command_usage_error(c, "%s stands before the command: deskbridge -c FILE %s",
+		return command_usage_error(c, "%s goes before the command: deskbridge -c FILE %s",
 					   name[1] == 'c' ? "-c" : name, c->name);
 	for (const struct option_spec *s = specs; s->name && n < NAMES_MAX; s++)
 		names[n++] = s->name;

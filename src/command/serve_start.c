@@ -65,8 +65,9 @@ void serve_token_log(const struct serve_token *t, const struct config *c)
 		log_error(NULL, "commands may be refused, as something is wrong with the admin token: %s",
 			  t->fault.text);
 	else if (t->found.was_open)
-		log_warning(NULL,
-			    "every account of this machine could read the admin token %s; its mode is mended. To be "
-			    "sure that nobody has it, delete the file and restart deskbridge",
-			    file);
+		log_warning(
+			NULL,
+			"every account of this machine could read the admin token %s; its mode was corrected. To be "
+			"sure that nobody has it, delete the file and restart deskbridge",
+			file);
 }

@@ -490,7 +490,7 @@ def test_a_made_token_that_is_wrong_is_told_at_no_place_of_the_configuration(dae
         daemon.wait_log(f"(?m)warning {daemon.token_file} {said}")
 
 
-RESTART = "that needs a restart (systemctl restart deskbridge)"
+RESTART = "restart the daemon (systemctl restart deskbridge)"
 
 
 @pytest.mark.parametrize("words", [["status"], ["queue", "list"], ["reload"]], ids=" ".join)
@@ -539,7 +539,7 @@ def test_an_account_without_rights_is_told_which_file_and_what_to_do(daemon, wor
         shutil.chown(path, group="daemon")
     daemon.dir.chmod(0o755)
     daemon.file.chmod(0o644)
-    said = f"deskbridge: the user nobody may not read the admin token {daemon.token_file}: sudo deskbridge {words[0]}, or be in the group daemon: sudo usermod -aG daemon nobody, then log in anew\n"
+    said = f"deskbridge: the user nobody may not read the admin token {daemon.token_file}: sudo deskbridge {words[0]}, or be in the group daemon: sudo usermod -aG daemon nobody, then log in again\n"
     ended = as_nobody("-c", daemon.file, *words)
     assert ended.returncode == 1 and ended.stdout == "" and said == ended.stderr, ended
     # The command says the same where the folder cannot be read.
@@ -549,7 +549,7 @@ def test_an_account_without_rights_is_told_which_file_and_what_to_do(daemon, wor
     (daemon.dir / "closed").mkdir(mode=0o750)
     shutil.chown(daemon.dir / "closed", group="daemon")
     ended = as_nobody("-c", copy, *words)
-    closed = f"{daemon.dir}/closed/admin-token: sudo deskbridge {words[0]}, or be in the group daemon: sudo usermod -aG daemon nobody, then log in anew\n"
+    closed = f"{daemon.dir}/closed/admin-token: sudo deskbridge {words[0]}, or be in the group daemon: sudo usermod -aG daemon nobody, then log in again\n"
     assert ended.returncode == 1 and ended.stderr.endswith(closed), ended
 
 
@@ -572,7 +572,7 @@ def test_a_socket_that_this_user_may_not_use_is_told(local):
     shutil.chown(local.socket, group="daemon")
     for path in (local.dir, local.file):
         path.chmod(0o755)
-    said = f"deskbridge: the user nobody may not use the admin socket {local.socket}: sudo deskbridge status, or be in the group daemon: sudo usermod -aG daemon nobody, then log in anew\n"
+    said = f"deskbridge: the user nobody may not use the admin socket {local.socket}: sudo deskbridge status, or be in the group daemon: sudo usermod -aG daemon nobody, then log in again\n"
     ended = as_nobody("-c", local.file, "status")
     assert ended.returncode == 1 and ended.stderr == said, ended
     ended = as_nobody("-c", local.file, "status", groups=["daemon"])

@@ -349,7 +349,7 @@ def test_the_reading_shows_what_was_read_and_what_was_not(explain, mini):
 def test_what_asks_for_no_proof_says_so(explain, mini):
     mini({"method": "none"})
     shown = explain(MINI, source="mini")
-    assert "none is asked for" in shown.section("Proof: none") and len(shown.events) == 1
+    assert "none is needed" in shown.section("Proof: none") and len(shown.events) == 1
 
 
 # ---- webhooks without an event

@@ -151,7 +151,7 @@ def test_a_token_that_only_stands_in_a_broken_file_is_found(stage, sandbox, word
 def test_no_daemon_is_1(stage):
     daemon = stage.daemon(config={"admin": "127.0.0.1:9"}, start=False)
     ended = daemon.command("reload")
-    assert ended.returncode == 1 and "does not answer at 127.0.0.1:9" in ended.stderr and "needs a restart" in ended.stderr
+    assert ended.returncode == 1 and "does not answer at 127.0.0.1:9" in ended.stderr and "restart the daemon" in ended.stderr
 
 
 def test_another_file_than_the_daemons_is_told(stage, daemon):

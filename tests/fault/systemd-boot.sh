@@ -207,7 +207,7 @@ runs() {
 	check 'another account may not' is "$(setpriv --reuid nobody --regid nogroup --clear-groups deskbridge status \
 		>/root/asked 2>/root/refused || echo $?; cat /root/asked)" 1
 	check 'and is told what to do' \
-		grep -q 'sudo deskbridge status, or be in the group deskbridge: sudo usermod -aG deskbridge nobody, then log in anew$' /root/refused
+		grep -q 'sudo deskbridge status, or be in the group deskbridge: sudo usermod -aG deskbridge nobody, then log in again$' /root/refused
 	check 'nor by hand' is "$(curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:8086/api/status)" 401
 	check 'the metrics are open' curl -fs -o /dev/null http://127.0.0.1:8086/metrics
 	token=$(cat /var/lib/deskbridge/admin-token)
