@@ -197,8 +197,7 @@ int check_signed_url(const char *url, struct err *reterr)
 	if (!fits_a_url(url))
 		return err_set(reterr, -EINVAL, "a URL holds no blanks, quotes, braces or letters beyond ASCII");
 	if (memchr(u.authority, '@', u.authority_len))
-		return err_set(reterr, -EINVAL,
-			       "user and password do not stand in a URL here: they have keys of their own");
+		return err_set(reterr, -EINVAL, "a URL here holds no user and password: they have their own keys");
 	host = url_host(url);
 	if (!host || !host_is_good(host))
 		return err_set(reterr, -EINVAL,
@@ -213,7 +212,7 @@ int check_base_url(const char *url, struct err *reterr)
 	int r = check_signed_url(url, reterr);
 
 	if (r == 0 && strchr(url, '?'))
-		return err_set(reterr, -EINVAL, "expected the URL without a ?query: paths are put behind it");
+		return err_set(reterr, -EINVAL, "expected the URL without a ?query: paths are appended to it");
 	return r;
 }
 

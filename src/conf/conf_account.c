@@ -33,8 +33,7 @@ static void read_several(struct loader *l, const struct node *klaviyo, const str
 		struct node at = node_at_key(klaviyo->items[i]);
 
 		if (klaviyo->items[i] != accounts)
-			problems_error(p, &at,
-				       "stands beside accounts: move it into each account that it is meant for");
+			problems_error(p, &at, "cannot be next to `accounts`: move it into each account that needs it");
 	}
 	if (accounts->type != NODE_MAP || accounts->n == 0 || accounts->n > ACCOUNTS_MAX) {
 		problems_error(
@@ -52,11 +51,11 @@ static void read_several(struct loader *l, const struct node *klaviyo, const str
 		if (strcmp(n->key, "none") == 0) {
 			struct node at = node_at_key(n);
 
-			problems_error(p, &at, "none stands for no account: take another name");
+			problems_error(p, &at, "none means no account: choose another name");
 			continue;
 		}
 		if (nested)
-			problems_error(p, nested, "accounts do not stand inside an account");
+			problems_error(p, nested, "an account cannot hold accounts");
 		if (n->type == NODE_MAP)
 			read_account(l, n->key, n, &c->accounts[c->accounts_n++]);
 		else

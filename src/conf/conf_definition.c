@@ -192,7 +192,7 @@ static void check_lookup_has(struct loader *l, const struct node *n, bool needed
 			       "asked for (%s)",
 			       key, example);
 	else
-		problems_warn(l->reader.problems, lookup, "without lookup.%s nobody is asked (%s)", key, example);
+		problems_warn(l->reader.problems, lookup, "without lookup.%s no lookup is sent (%s)", key, example);
 }
 
 static void check_lookup(struct loader *l, const struct node *n, const struct source *s)

@@ -45,8 +45,7 @@ static void read_flags(struct loader *l, const struct node *n, struct source *s)
 		char *flag = render_flag(s->policy.flags.items[i], s->policy.label, &err);
 
 		if (!flag) {
-			problems_error(l->reader.problems, at ? at : n, "%s; only {label} stands for something here",
-				       err.text);
+			problems_error(l->reader.problems, at ? at : n, "%s; only {label} can be used here", err.text);
 			continue;
 		}
 		free(s->policy.flags.items[i]);

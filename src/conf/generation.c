@@ -61,7 +61,7 @@ static void check_keys(const struct config *c, const struct secrets *secrets, st
 
 		if (key && strncmp(key, "pk_", 3) != 0)
 			problems_warn(problems, secret_node(s),
-				      "what stands there does not begin with pk_, as Klaviyo's private keys do (%s)",
+				      "the value does not begin with pk_, as Klaviyo's private keys do (%s)",
 				      secret_where(s));
 	}
 }

@@ -41,7 +41,7 @@ static const struct setting table[] = {
 	{"listen.max_body", SETTING_SIZE, "1MiB", .min = "1KiB", .max = "64MiB", .restart = true,
 	 CONFIG(listen.max_body), .help = "longer webhooks are refused with 413"},
 	{"listen.max_memory", SETTING_SIZE, "64MiB", .min = "1MiB", .max = "64GiB", .restart = true,
-	 CONFIG(listen.max_memory), .help = "of all webhooks under way; what is beyond it is refused with 503"},
+	 CONFIG(listen.max_memory), .help = "memory of all webhooks under way; further ones are refused with 503"},
 	{"listen.max_connections", SETTING_INTEGER, "1024", .min = "4", .max = "65536", .restart = true,
 	 CONFIG(listen.max_connections),
 	 .help = "connections served at a time; each holds one webhook until it is committed"},
@@ -50,10 +50,10 @@ static const struct setting table[] = {
 	 .help = "connections of one address (IPv6: a /64); loopback, unix and trusted_proxies are not counted"},
 	{"listen.timeout", SETTING_DURATION, "10s", .min = "1s", .max = "1h", .restart = true,
 	 CONFIG(listen.timeout_ms),
-	 .help = "a client that is silent for so long, or takes three times as long for a request, is cut off; whole "
+	 .help = "a client that is silent for this long, or takes three times as long for a request, is cut off; whole "
 		 "seconds"},
 	{"listen.idle", SETTING_DURATION, "150s", .min = "1s", .max = "1h", .restart = true, CONFIG(listen.idle_ms),
-	 .help = "a connection is kept for so long after the answer to a proven webhook; whole seconds"},
+	 .help = "a connection is kept this long after the answer to a proven webhook; whole seconds"},
 	{"listen.trusted_proxies", SETTING_LIST, "[]", .check = check_proxy, .restart = true,
 	 CONFIG(listen.trusted_proxies),
 	 .help = "proxies whose X-Forwarded-For is believed: addresses, networks, or unix"},
@@ -65,17 +65,17 @@ static const struct setting table[] = {
 	{"admin.token", SETTING_SECRET, .derived = "made by the daemon", .many = true, .restart = true,
 	 CONFIG(admin.token), .help = "bearer token for /api; the daemon makes one where there is none"},
 	{"admin.hosts", SETTING_LIST, "[]", .check = check_host, .restart = true, CONFIG(admin.hosts),
-	 .help = "names by which /api may be asked, beside loopback"},
+	 .help = "names of /api, in addition to loopback"},
 
 	{"store", SETTING_GROUP, .scalar_member = "url", .help = "where webhooks, conversations and events are kept"},
 	{"store.url", SETTING_TEXT, "sqlite:/var/lib/deskbridge/deskbridge.db", .check = check_store, .restart = true,
 	 CONFIG(store.url), .help = "sqlite:PATH"},
 	{"store.retention", SETTING_DURATION, "7d", .min = "1s", .max = "3650d", .restart = true,
-	 CONFIG(store.retention_ms), .help = "done webhooks and delivered events stay for so long"},
+	 CONFIG(store.retention_ms), .help = "done webhooks and delivered events are kept this long"},
 	{"store.remember", SETTING_DURATION, "400d", .min = "1s", .max = "3650d", .restart = true,
-	 CONFIG(store.remember_ms), .help = "closed conversations are remembered for so long"},
+	 CONFIG(store.remember_ms), .help = "closed conversations are remembered this long"},
 	{"store.max_size", SETTING_SIZE, "4GiB", .min = "1MiB", .max = "1024TiB", .restart = true,
-	 CONFIG(store.max_size), .help = "webhooks are refused with 503 when undone work fills so much"},
+	 CONFIG(store.max_size), .help = "webhooks are refused with 503 when undone work fills this much"},
 
 	{"log", SETTING_GROUP, .help = "what is logged, and how"},
 	{"log.level", SETTING_CHOICE, "info", .choices = log_levels, CONFIG(log.level),
@@ -178,10 +178,9 @@ static const struct setting table[] = {
 	{"sources.NAME.keep", SETTING_CHOICE, "matched", .choices = matched_or_all, SOURCE(keep_all),
 	 .help = "all: webhooks that say nothing of interest are kept too"},
 	{"sources.NAME.rules", SETTING_NODE, .derived = "[default]",
-	 .help = "its rules; default stands for the top-level list"},
+	 .help = "its rules; default is the top-level list"},
 
-	{"rules", SETTING_NODE, .derived = "[default]",
-	 .help = "rules of all sources; default stands for the shipped rules"},
+	{"rules", SETTING_NODE, .derived = "[default]", .help = "rules of all sources; default is the shipped rules"},
 };
 
 #define TABLE_N (sizeof(table) / sizeof(table[0]))

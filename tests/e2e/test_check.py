@@ -49,10 +49,10 @@ def test_a_lookup_that_can_never_be_asked_is_told(checked):
     for missing in whole:
         lookup = {key: value for key, value in whole.items() if key != missing}
         ended = checked(config={"sources": {"gladly": None, "liveagent": {**source, "lookup": lookup}}})
-        assert ended.returncode == 0 and f"without lookup.{missing} nobody is asked" in ended.stderr
+        assert ended.returncode == 0 and f"without lookup.{missing} no lookup is sent" in ended.stderr
     for good in ({"lookup": whole}, {}):
         ended = checked(config={"sources": {"gladly": None, "liveagent": {**source, **good}}})
-        assert ended.returncode == 0 and "nobody is asked" not in ended.stderr
+        assert ended.returncode == 0 and "no lookup is sent" not in ended.stderr
 
 
 def test_a_state_folder_that_the_unit_will_make_is_no_warning(stage, tmp_path):

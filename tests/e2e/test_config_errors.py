@@ -212,7 +212,7 @@ WRONG = {
     ),
     "klaviyo: key and accounts": (
         klaviyo("accounts: {a: {api_key: {env: HOME}}}").replace("  api_key", "  «api_key", 1),
-        [("klaviyo.api_key", "stands beside accounts")],
+        [("klaviyo.api_key", "cannot be next to `accounts`")],
     ),
     "account: names": (
         swap(f"  api_key: {KEY}\n", "  accounts: {«a b: {}, c: «1}\n"),

@@ -275,7 +275,7 @@ static const struct wrong wrongs[] = {
 	{KLA("  url: https://müller.example"), 4, 8, "klaviyo.url", "letters beyond ASCII"},
 	{KLA("  url: ftp://x"), 4, 8, "klaviyo.url", "expected a URL such as https://"},
 	{KLA("  url: \"https://a b\""), 4, 8, "klaviyo.url", "a URL holds no blanks"},
-	{KLA("  url: https://u:p@x"), 4, 8, "klaviyo.url", "do not stand in a URL"},
+	{KLA("  url: https://u:p@x"), 4, 8, "klaviyo.url", "holds no user and password"},
 	{KLA("  url: \"https://:80\""), 4, 8, "klaviyo.url", "host or port is none"},
 	{KLA("  url: https://x?y=1"), 4, 8, "klaviyo.url", "without a ?query"},
 	{KLA("  revision: newest"), 4, 13, "klaviyo.revision", "expected a revision of Klaviyo's API: a date"},
@@ -301,7 +301,7 @@ static const struct wrong wrongs[] = {
 	{KLA("  accounts: {a: {api_key: x}}"), 3, 3, "klaviyo.api_key", "move it into each account"},
 	{V "klaviyo: {accounts: {}}\n" S, 2, 21, "klaviyo.accounts", "expected 1 to 64 accounts by name"},
 	{V "klaviyo: {accounts: {Main: {api_key: x}}}\n" S, 2, 22, "klaviyo.accounts.Main", "a name is 1 to 63 of a-z"},
-	{V "klaviyo: {accounts: {none: {api_key: x}}}\n" S, 2, 22, "klaviyo.accounts.none", "take another name"},
+	{V "klaviyo: {accounts: {none: {api_key: x}}}\n" S, 2, 22, "klaviyo.accounts.none", "choose another name"},
 	{V "klaviyo: {accounts: {a: pk_x}}\n" S, 2, 25, "klaviyo.accounts.a", "expected a mapping such as"},
 	{V "klaviyo: {accounts: {a: {hold: true}}}\n" S, 2, 25, "klaviyo.accounts.a", "api_key is missing"},
 
@@ -336,7 +336,7 @@ static const struct wrong wrongs[] = {
 	{SRC("    flag: [In Bear Conversation, \"In {label} Conversation\"]"), 7, 11, "sources.bear.flag",
 	 "is meant twice"},
 	{SRC("    flag: [a, a]"), 7, 15, "sources.bear.flag[1]", "stands twice in this list"},
-	{SRC("    flag: \"In {lable}\""), 7, 11, "sources.bear.flag", "only {label} stands for something here"},
+	{SRC("    flag: \"In {lable}\""), 7, 11, "sources.bear.flag", "only {label} can be used here"},
 	{SRC("    label: $x\n    flag: \"{label}\""), 8, 11, "sources.bear.flag",
 	 "with this label: names that begin with $ are Klaviyo's own"},
 	{V K "sources:\n  a: {definition: {label: " LONG
