@@ -238,7 +238,7 @@ void report_failed(struct report *r, enum report_trouble trouble, const char *wh
 			    "the helpdesk answers no lookup, webhooks that need one wait and are asked again by "
 			    "themselves: %s",
 			    trouble == REPORT_REMEDY
-				    ? "the reason tells what mends it"
+				    ? "the reason says what to do"
 				    : "see that base_url is right and the helpdesk can be reached from here");
 }
 

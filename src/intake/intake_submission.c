@@ -262,7 +262,7 @@ static void take_too_much(struct intake_submission *p, const struct http_exchang
 	char most[AMOUNT_MAX];
 
 	(void)err_set(&reason, -EMSGSIZE,
-		      "its items, each with all that stands beside them, take more than the %s that listen.max_memory "
+		      "its items, each with the rest of the body, take more than the %s that listen.max_memory "
 		      "allows one request",
 		      amount_size(most, (int64_t)reservation_max(p->reservation)));
 	items_drop(p);

@@ -127,10 +127,11 @@ void unknown_states_note(struct unknown_states *u, const struct source *s, const
 		buf_done(&line);
 		break;
 	case STATE_NOTE_MANY:
-		log_warning(&about,
-			    "more than %d states are none that the definition knows; no further one is named: is the "
-			    "reference in `states` right?",
-			    UNKNOWN_STATES_MAX);
+		log_warning(
+			&about,
+			"more than %d states are unknown to the definition; no further one is logged: is the reference "
+			"in `states` right?",
+			UNKNOWN_STATES_MAX);
 		break;
 	}
 }

@@ -37,7 +37,7 @@ static void tell_loss(void *ctx, const struct store_loss *l)
 	case STORE_LOSS_OTHER:
 		break;
 	}
-	log_error(&about, "the store's file was damaged or changed by hand, and is mended at one row");
+	log_error(&about, "the store's file was damaged or changed by hand, and one row was repaired");
 }
 
 void commit_log_losses(struct store *s)

@@ -42,7 +42,7 @@ static int take_customer(struct pass *p, int64_t not_older_than_ms, struct err *
 	lookup_table_slot_wanted(p->tc->lookups, p->webhook->source);
 	parsed_webhook_add_lookup(p->parsed, &customer);
 	if (p->parsed->result.kind != PARSE_SIGNAL)
-		return err_set(reterr, -EBADMSG, "with what the lookup told it does not read: %s",
+		return err_set(reterr, -EBADMSG, "it cannot be read with the result of the lookup: %s",
 			       p->parsed->result.reason);
 	return 0;
 }

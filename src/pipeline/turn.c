@@ -525,8 +525,9 @@ void turn_last(struct turn *t)
 		if (r == 0)
 			return_deliveries(t);
 		else
-			log_error(&((struct log_about){.reason = e.text}),
-				  "what came of the last deliveries cannot be kept: they will be sent again");
+			log_error(
+				&((struct log_about){.reason = e.text}),
+				"the results of the last deliveries cannot be stored: these events will be sent again");
 	}
 	/* Writing the WAL back waits for the disk more than once, and a stop has its time. */
 	if (t->commit_us > SLOW_COMMIT_US)

@@ -33,7 +33,7 @@ static int failed_io(struct store *s, int extended, int cause, struct err *reter
 		return err_set(reterr, -EROFS, "the store %s is on a file system that is read-only: mount it writable",
 			       s->path);
 	return err_set(reterr, -EIO, "the store %s: the disk fails (%s, SQLite code %d): see the kernel's log", s->path,
-		       cause > 0 ? strerror(cause) : "no cause told", extended);
+		       cause > 0 ? strerror(cause) : "no cause given", extended);
 }
 
 static int failed_cannot_open(struct store *s, int cause, struct err *reterr)
@@ -51,7 +51,7 @@ static int failed_cannot_open(struct store *s, int cause, struct err *reterr)
 		reterr, cause == ENOENT ? -ENOENT : -EACCES,
 		"the store %s cannot be opened (%s): the file, those beside it (-wal, -shm) and their directory must "
 		"be this user's",
-		s->path, cause > 0 ? strerror(cause) : "no cause told");
+		s->path, cause > 0 ? strerror(cause) : "no cause given");
 }
 
 int store_failed(struct store *s, int rc, struct err *reterr)

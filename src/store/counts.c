@@ -66,8 +66,7 @@ static int counts_write(struct store *s, struct err *reterr)
 				c, c->n, reterr);
 		/* A counter that cannot be added to, as its number is beyond all reason, begins anew. */
 		if (r == -EBADMSG) {
-			loss_note(s, STORE_LOSS_OTHER, 0, c->name,
-				  "a counter of rows was beyond all numbers and begins anew");
+			loss_note(s, STORE_LOSS_OTHER, 0, c->name, "a counter of rows was out of range and was reset");
 			r = count_write(s,
 					"INSERT OR REPLACE INTO counts (kind, name, state, wait, n)"
 					" VALUES (?1, ?2, ?3, ?4, ?5)",

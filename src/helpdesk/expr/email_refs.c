@@ -47,7 +47,7 @@ void email_refs_compile(struct email_refs *p, const struct node *emails, const s
 	if (problems->errors > errors)
 		return;
 	if (p->n > 1)
-		problems_error(problems, primary, "`primary` stands beside a single `emails`, not beside a list");
+		problems_error(problems, primary, "`primary` needs a single `emails`, not a list");
 	else if (p->n == 0 || !reference_is_sibling(p->primary, p->emails[0]))
 		problems_error(problems, primary, "expected a pointer beside `emails`, with as many *");
 }

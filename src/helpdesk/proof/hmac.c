@@ -187,7 +187,7 @@ static const char *key_read(const struct hmac *h, const char *secret, struct key
 	case HMAC_KEY_WHSEC:
 		text += strncmp(text, "whsec_", 6) == 0 ? 6 : 0;
 		if (unbase64(text, strlen(text), &ret->bytes, &ret->len) < 0)
-			fault = "is no key of standard-webhooks: expected whsec_ and base64 behind it";
+			fault = "is no key of standard-webhooks: expected whsec_ followed by base64";
 		break;
 	case HMAC_KEY_BASE64:
 		if (unbase64(text, strlen(text), &ret->bytes, &ret->len) < 0)

@@ -186,7 +186,7 @@ static void what_is_too_much_is_one_webhook_that_cannot_be_read(void **state)
 		{10, BATCH_ITEMS_MAX, NULL},
 		{10, BATCH_ITEMS_MAX + 1, "more than 1000 items at /e"},
 		{60 * 1024, BATCH_ITEMS_MAX, NULL},
-		{1024 * 1024, BATCH_ITEMS_MAX, "would take 1000 MiB; 64 are the most"},
+		{1024 * 1024, BATCH_ITEMS_MAX, "would take 1000 MiB; the limit is 64"},
 		{1024 * 1024, 60, NULL},
 	};
 	struct definition *d = desk("/e");
