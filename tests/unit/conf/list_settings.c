@@ -4,7 +4,7 @@
  *   without argument: name, type, default (empty where it is derived or there is none), help of each setting
  *   FILE, a configuration: name and value of each setting in it
  *   --members: name of each setting, and the struct and member that it fills, as in account.single.share; `only` where
- * the row accepts one value and fills none; else nothing
+ *   the row accepts one value and fills none; else nothing
  */
 #include <config.h>
 
