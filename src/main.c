@@ -90,7 +90,8 @@ static const struct command *command_find(const char *name)
 /* Runs "deskbridge help" and "deskbridge help COMMAND", which is "deskbridge COMMAND --help". */
 static int help(const struct command_context *ctx, int argc, char **argv)
 {
-	char ask[] = "--help", *asked[] = {argv[1], ask, NULL};
+	char ask[] = "--help";
+	char *asked[] = {argv[1], ask, NULL};
 	const struct command *c;
 
 	if (argc < 2) {
@@ -162,8 +163,9 @@ static int read_options(struct command_context *ctx, int argc, char **argv, int 
 int main(int argc, char **argv)
 {
 	struct command_context ctx = {.config_file = CONFIG_DEFAULT};
+	int at = 0;
 	const struct command *c;
-	int at = 0, status;
+	int status;
 
 	command_begin();
 	status = read_options(&ctx, argc, argv, &at);

@@ -162,9 +162,9 @@ static const struct route *route_of(const char *path)
  * request may find that the cause is corrected. */
 static void refuse_without_token(struct http_exchange *x, const struct config *c)
 {
-	struct admin_token_found found;
 	struct err why = {0};
 	CLEANUP(mem_freep) char *error = NULL;
+	struct admin_token_found found;
 
 	if (!c->admin.token_file) {
 		answer_error(x, 503, "the daemon has no admin token: admin.token has no value");
@@ -182,7 +182,8 @@ static int on_begin(void *ctx, struct http_exchange *x)
 	struct admin *a = ctx;
 	const struct route *route = route_of(x->path);
 	const bool is_api = strncmp(x->path, "/api", 4) == 0 && (x->path[4] == '/' || x->path[4] == '\0');
-	const bool is_change = route && route->change, is_get = text_is(x->method, "GET") || text_is(x->method, "HEAD");
+	const bool is_change = route && route->change;
+	const bool is_get = text_is(x->method, "GET") || text_is(x->method, "HEAD");
 	CLEANUP(generation_unrefp) struct generation *g = generation_current();
 	enum auth_verdict verdict;
 

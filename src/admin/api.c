@@ -280,7 +280,8 @@ static void set_wait(struct json_object *row, const struct store_webhook_row *w)
 /* Adds the newest webhooks that wait for their lookup with a reason. */
 static int on_waiting(void *ctx, const struct store_webhook_row *w)
 {
-	struct json_object *waits = member_of(source_row(ctx, w->source), "waits", json_object_new_array), *one;
+	struct json_object *waits = member_of(source_row(ctx, w->source), "waits", json_object_new_array);
+	struct json_object *one;
 
 	if (json_object_array_length(waits) >= WAITS_SHOWN)
 		return 0;
@@ -341,7 +342,8 @@ unsigned api_status(const struct api_request *r, struct json_object **ret, struc
 		.paused = json_object_new_array(),
 	};
 	const char *wanted = pairs_get(r->query, "paused");
-	int64_t shown = PAUSED_SHOWN, total = -1;
+	int64_t shown = PAUSED_SHOWN;
+	int64_t total = -1;
 
 	if (wanted && limit_read(wanted, &shown) < 0)
 		return status_of(err_set(reterr, -EINVAL, "paused: expected a number from 1 to %d", API_PAGE_MAX));
@@ -424,8 +426,9 @@ struct page {
 static int page_read(const struct api_request *r, const char *const states[3], const char *of_what, struct page *ret,
 		     struct err *reterr)
 {
-	const char *state = pairs_get(r->query, "state"), *limit = pairs_get(r->query, "limit"),
-		   *before = pairs_get(r->query, "before");
+	const char *state = pairs_get(r->query, "state");
+	const char *limit = pairs_get(r->query, "limit");
+	const char *before = pairs_get(r->query, "before");
 	uint64_t n;
 
 	*ret = (struct page){.state = -1, .limit = 50};

@@ -146,7 +146,8 @@ static enum auth_verdict refuse(struct auth *auth, enum auth_verdict kind, struc
 
 enum auth_verdict auth_check_origin(struct auth *auth, struct http_exchange *x, const struct config *c)
 {
-	const char *host = http_header(x, "Host"), *origin = http_header(x, "Origin");
+	const char *host = http_header(x, "Host");
+	const char *origin = http_header(x, "Origin");
 
 	if (http_header_count(x, "Host") != 1 || !host || !hosts_allow(host, &c->admin.hosts))
 		return refuse(auth, AUTH_HOST, x);
@@ -160,8 +161,8 @@ enum auth_verdict auth_check_token(struct auth *auth, struct http_exchange *x, c
 	static const char scheme[] = "Bearer ";
 	const struct config *c = g->config;
 	const char *shown = http_header(x, "Authorization");
-	const char *const *values;
 	bool good = false;
+	const char *const *values;
 	size_t n;
 
 	if (auth->mode_is_proof && text_is(http_peer(x), "unix"))

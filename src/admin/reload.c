@@ -26,7 +26,8 @@ static const struct {
 
 static struct json_object *verdict_body(const struct admin_verdict *v)
 {
-	struct json_object *body = json_object_new_object(), *rows = json_object_new_array();
+	struct json_object *body = json_object_new_object();
+	struct json_object *rows = json_object_new_array();
 	size_t n = v->problems ? v->problems->n : 0;
 
 	json_set_bool(body, "taken", v->kind == ADMIN_RELOAD_TAKEN);

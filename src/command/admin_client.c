@@ -39,7 +39,8 @@ static void print_no_answer(const struct http_response *reply, const char *addre
 static void note_guesses(const struct admin_client *client)
 {
 	const struct admin_settings *settings = &client->settings;
-	const char *file = client->context->config_file, *without = settings->token ? "" : " without a token";
+	const char *file = client->context->config_file;
+	const char *without = settings->token ? "" : " without a token";
 
 	if (settings->file_is_closed) {
 		CLEANUP(mem_freep) char *user = access_user();
@@ -136,7 +137,8 @@ int admin_client_ask(const struct admin_client *client, const char *method, cons
  * The caller owns it. */
 static char *readers_advice(const struct admin_client *client, const char *path)
 {
-	CLEANUP(mem_freep) char *group = access_group_of(path), *user = access_user();
+	CLEANUP(mem_freep) char *group = access_group_of(path);
+	CLEANUP(mem_freep) char *user = access_user();
 
 	return group ? mem_fmt("sudo deskbridge %s, or be in the group %s: sudo usermod -aG %s %s, then log in again",
 			       client->command, group, group, user)
@@ -147,7 +149,8 @@ static char *readers_advice(const struct admin_client *client, const char *path)
 static bool print_closed_socket(const struct admin_client *client)
 {
 	const char *path = strncmp(client->address, "unix:", 5) == 0 ? client->address + 5 : NULL;
-	CLEANUP(mem_freep) char *user = NULL, *advice = NULL;
+	CLEANUP(mem_freep) char *user = NULL;
+	CLEANUP(mem_freep) char *advice = NULL;
 
 	if (!path || access(path, R_OK | W_OK) == 0 || errno != EACCES)
 		return false;
@@ -161,7 +164,8 @@ static bool print_closed_socket(const struct admin_client *client)
 static void print_token_fault(const struct admin_client *client)
 {
 	const struct admin_settings *s = &client->settings;
-	CLEANUP(mem_freep) char *user = access_user(), *advice = NULL;
+	CLEANUP(mem_freep) char *user = access_user();
+	CLEANUP(mem_freep) char *advice = NULL;
 
 	if (s->token) {
 		out_error("deskbridge: the admin token is not the one that the daemon at %s takes; another one: "
@@ -218,8 +222,8 @@ int admin_client_get(const struct admin_client *client, const char *path, enum j
 		     struct json_object **ret)
 {
 	CLEANUP(json_putp) struct json_object *tree = NULL;
-	struct http_response reply;
 	int status = COMMAND_GOOD;
+	struct http_response reply;
 
 	if (admin_client_ask(client, "GET", path, ASK_TIMEOUT_MS, &reply) != COMMAND_GOOD)
 		return COMMAND_FAILED;

@@ -57,7 +57,8 @@ static void user_done(struct daemon_user *u)
 static int find_group(const char *name, gid_t *ret, struct err *reterr)
 {
 	CLEANUP(mem_freep) char *text = mem_new(NAMES_MAX, 1);
-	struct group entry, *found = NULL;
+	struct group *found = NULL;
+	struct group entry;
 
 	if (getgrnam_r(name, &entry, text, NAMES_MAX, &found) != 0 || !found)
 		return err_set(reterr, -ENOENT, "there is no group %.64s", name);
@@ -70,8 +71,10 @@ static int find_group(const char *name, gid_t *ret, struct err *reterr)
 static int user_find(const char *name, const struct daemon_unit *unit, struct daemon_user *ret, struct err *reterr)
 {
 	CLEANUP(mem_freep) char *text = mem_new(NAMES_MAX, 1);
-	struct passwd entry, *found = NULL;
-	int r = 0, n = 0;
+	struct passwd *found = NULL;
+	int r = 0;
+	int n = 0;
+	struct passwd entry;
 
 	if (getpwnam_r(name, &entry, text, NAMES_MAX, &found) != 0 || !found)
 		return err_set(reterr, -ENOENT, "there is no user %.64s", name);
@@ -117,9 +120,9 @@ static bool socket_is_closed(const char *address)
 static void try_in_child(const struct daemon_user *u, const char *config_file, int to)
 {
 	struct problems problems = {0};
-	struct generation *g;
 	FILE *out = fdopen(to, "w");
 	int findings = 0;
+	struct generation *g;
 
 	if (!out || setgroups(u->groups_n, u->groups) < 0 || setgid(u->gid) < 0 || setuid(u->uid) < 0)
 		_exit(FOUND_NOT_THAT_USER);
@@ -147,9 +150,10 @@ static void try_in_child(const struct daemon_user *u, const char *config_file, i
  * cannot become that user. */
 static int try_as(const struct daemon_user *u, const char *config_file, struct daemon_access *ret, struct err *reterr)
 {
-	int ends[2], status = 0;
-	pid_t child;
+	int status = 0;
 	char *problems = NULL;
+	int ends[2];
+	pid_t child;
 	size_t len;
 
 	if (pipe(ends) < 0)
@@ -188,7 +192,8 @@ static int try_as(const struct daemon_user *u, const char *config_file, struct d
 static bool is_daemon_config(const struct command_context *ctx, const struct check_as_user *as_user)
 {
 	const char *daemon_config = as_user->has_unit && as_user->unit.config ? as_user->unit.config : CONFIG_DEFAULT;
-	CLEANUP(mem_freep) char *a = NULL, *b = NULL;
+	CLEANUP(mem_freep) char *a = NULL;
+	CLEANUP(mem_freep) char *b = NULL;
 
 	if (strcmp(ctx->config_file, daemon_config) == 0)
 		return true;
@@ -307,7 +312,8 @@ void check_warn(struct check_as_user *as_user, const char *place, const char *fm
 static void warn_of_address(const char *key, const char *address, const char *client, bool closed,
 			    struct check_as_user *as_user)
 {
-	CLEANUP(mem_freep) char *folder = socket_folder(address), *word = folder ? shell_quote(folder) : NULL;
+	CLEANUP(mem_freep) char *folder = socket_folder(address);
+	CLEANUP(mem_freep) char *word = folder ? shell_quote(folder) : NULL;
 
 	if (strncmp(address, "unix:", 5) != 0 && text_is(strrchr(address, ':'), ":0"))
 		check_warn(as_user, key,

@@ -188,8 +188,8 @@ static bool check_key(const struct generation *g, const struct account *a, struc
 {
 	const char *key = secret_value(g->secrets, a->api_key);
 	CLEANUP(mem_freep) char *page = request_key_page(EVENTS_SCOPE);
-	struct http_response reply;
 	struct err error = {0};
+	struct http_response reply;
 
 	if (!key || ask(a, key, "POST", KLAVIYO_PATH_EVENTS, REQUEST_PROBE, &reply, &error) < 0) {
 		out_print("account %s: %s\n", a->name, key ? error.text : "no key");
@@ -237,7 +237,8 @@ static void warn_of_revisions(const struct config *c, struct check_as_user *as_u
  * where it belongs to another user, systemd gives it with its content to the unit's user. */
 static void warn_of_store(const struct config *c, struct check_as_user *as_user)
 {
-	CLEANUP(mem_freep) char *folder = path_folder(c->store.path), *folder_word = shell_quote(folder);
+	CLEANUP(mem_freep) char *folder = path_folder(c->store.path);
+	CLEANUP(mem_freep) char *folder_word = shell_quote(folder);
 	CLEANUP(mem_freep) char *file_word = shell_quote(c->store.path);
 	const char *user = as_user->user;
 	bool made_by_unit = as_user->for_unit && daemon_unit_makes(&as_user->unit, folder);
@@ -328,7 +329,8 @@ static void print_hidden(void *ctx, const char *path, bool fixed)
 /* Warns where the unit or a drop-in names the program's former place, a link that the next release removes. */
 static void warn_of_former_place(struct check_as_user *as_user)
 {
-	const char *start = as_user->unit.former_start, *path = start ? start : as_user->unit.former_reload;
+	const char *start = as_user->unit.former_start;
+	const char *path = start ? start : as_user->unit.former_reload;
 
 	if (as_user->for_unit && path)
 		check_warn(as_user, "unit",
@@ -375,11 +377,11 @@ static int check(const struct command_context *ctx, struct check_as_user *as_use
 static int run(const struct command_context *ctx, int argc, char **argv)
 {
 	const char *user = NULL;
-	struct check_as_user as_user;
 	bool key = false;
-	size_t n;
 	const struct option_spec specs[] = {
 		{"--key", OPTION_FLAG, &key}, {"--user", OPTION_TEXT, &user}, {NULL, OPTION_FLAG, NULL}};
+	struct check_as_user as_user;
+	size_t n;
 
 	int end = options_parse(&command_check, specs, argc, argv, NULL, 0, &n);
 	if (end != OPTIONS_GO)

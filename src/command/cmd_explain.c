@@ -141,11 +141,11 @@ static void print_missing_header(void *ctx, const char *name)
 static void explain(const struct generation *g, const struct source *s, const struct webhook *w, const char *query,
 		    struct explain_answers *a)
 {
-	enum proof_verdict proof;
 	struct batch *batch = NULL;
 	struct err reason = {0};
-	char bytes[AMOUNT_MAX];
 	int r = -EINVAL;
+	enum proof_verdict proof;
+	char bytes[AMOUNT_MAX];
 
 	out_print("Webhook: POST %s%s%s, %s\n\n", w->path, *w->query ? "?" : "", w->query,
 		  amount_of(bytes, (long long)w->body_len, "byte"));
@@ -189,7 +189,8 @@ static int read_answers(const struct option_list *files, struct explain_answers 
 static int take_headers(const struct option_list *headers, struct pairs *to)
 {
 	for (size_t i = 0; i < headers->n; i++) {
-		const char *text = headers->items[i], *colon = strchr(text, ':');
+		const char *text = headers->items[i];
+		const char *colon = strchr(text, ':');
 
 		if (!colon || colon == text)
 			return command_usage_error(&command_explain, "--header '%s': expected 'NAME: VALUE'", text);
@@ -219,17 +220,19 @@ static int read_webhook(const struct config *c, const struct source *s, const ch
 
 static int run(const struct command_context *ctx, int argc, char **argv)
 {
-	struct option_list headers = {0}, customers = {0};
+	struct option_list headers = {0};
+	struct option_list customers = {0};
 	CLEANUP(explain_answers_done) struct explain_answers answers = {0};
 	CLEANUP(webhook_done) struct webhook w = {0};
-	const char *query = "", *words[2];
-	size_t n;
+	const char *query = "";
 	const struct option_spec specs[] = {
 		{"--header", OPTION_LIST, &headers},
 		{"--query", OPTION_TEXT, &query},
 		{"--customer", OPTION_FILES, &customers},
 		{NULL, OPTION_FLAG, NULL},
 	};
+	const char *words[2];
+	size_t n;
 
 	int end = options_parse(&command_explain, specs, argc, argv, words, 2, &n);
 	if (end != OPTIONS_GO)

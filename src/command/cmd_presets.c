@@ -31,7 +31,8 @@
 /* Returns the bytes of text that fit into one line: whole words, at least one. */
 static size_t line_bytes(const char *text)
 {
-	size_t end = strcspn(text, " "), next;
+	size_t end = strcspn(text, " ");
+	size_t next;
 
 	for (next = end; text[next] == ' '; next = end) {
 		next += 1 + strcspn(text + next + 1, " ");
@@ -315,8 +316,10 @@ static void unconfirmed_count(const struct node *tree, char out[UNCONFIRMED_MAX]
 {
 	struct problems problems = {0};
 	struct definition *d = definition_read(tree, NULL, &problems);
-	size_t facts = d ? definition_about(d)->unconfirmed.n : 0, samples = 0;
-	char of_facts[AMOUNT_MAX] = "", of_samples[AMOUNT_MAX] = "";
+	size_t facts = d ? definition_about(d)->unconfirmed.n : 0;
+	size_t samples = 0;
+	char of_facts[AMOUNT_MAX] = "";
+	char of_samples[AMOUNT_MAX] = "";
 
 	if (d)
 		definition_samples(d, count_sample, &samples);
@@ -388,7 +391,8 @@ static void print_sample(void *ctx, const char *name, const char *shows, enum sa
  * with them. */
 static size_t own_text_length(const char *text)
 {
-	size_t whole = strlen(text), begin = whole;
+	size_t whole = strlen(text);
+	size_t begin = whole;
 
 	for (const char *line = text; *line != '\0';) {
 		size_t len = strcspn(line, "\n");
@@ -474,12 +478,14 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 	CLEANUP(mem_freep) char *text = NULL;
 	CLEANUP(node_freep) struct node *tree = NULL;
 	struct err error = {0};
-	const char *words[2];
-	bool config = false, paste = false, headed = false;
-	enum transition transition;
-	size_t n;
+	bool config = false;
+	bool paste = false;
+	bool headed = false;
 	const struct option_spec specs[] = {
 		{"--config", OPTION_FLAG, &config}, {"--paste", OPTION_FLAG, &paste}, {NULL, OPTION_FLAG, NULL}};
+	const char *words[2];
+	enum transition transition;
+	size_t n;
 
 	int end = options_parse(&command_presets, specs, argc, argv, words, 2, &n);
 	if (end == OPTIONS_GO)

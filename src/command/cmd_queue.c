@@ -30,7 +30,9 @@ static const char *cell(struct json_object *row, const char *key)
  */
 static const char *next_attempt(struct json_object *row, struct json_object *accounts)
 {
-	const char *own = cell(row, "next_attempt"), *name = json_member_str(row, "account"), *until = NULL;
+	const char *own = cell(row, "next_attempt");
+	const char *name = json_member_str(row, "account");
+	const char *until = NULL;
 	struct json_object *account = NULL;
 
 	if (!text_is(json_member_str(row, "state"), event_state_name(EVENT_READY)))
@@ -153,7 +155,8 @@ static struct json_object *as_events(struct json_object *webhooks)
 	struct json_object *rows = json_object_new_array();
 
 	for (size_t i = 0; i < json_object_array_length(webhooks); i++) {
-		struct json_object *webhook = json_object_array_get_idx(webhooks, i), *row = json_object_new_object();
+		struct json_object *webhook = json_object_array_get_idx(webhooks, i);
+		struct json_object *row = json_object_new_object();
 
 		copy(row, "id", webhook, "id");
 		copy(row, "state", webhook, "state");
@@ -179,10 +182,12 @@ static struct json_object *as_events(struct json_object *webhooks)
 static struct json_object *merge(struct json_object *a, struct json_object *b, long limit)
 {
 	struct json_object *rows = json_object_new_array();
-	size_t i = 0, j = 0;
+	size_t i = 0;
+	size_t j = 0;
 
 	while ((long)(i + j) < limit) {
-		struct json_object *of_a = json_object_array_get_idx(a, i), *of_b = json_object_array_get_idx(b, j);
+		struct json_object *of_a = json_object_array_get_idx(a, i);
+		struct json_object *of_b = json_object_array_get_idx(b, j);
 		bool takes_a = of_a && (!of_b || strcmp(cell(of_a, "created"), cell(of_b, "created")) >= 0);
 
 		if (!of_a && !of_b)
@@ -198,7 +203,8 @@ static struct json_object *merge(struct json_object *a, struct json_object *b, l
 
 static void print_json(struct json_object *events, struct json_object *waiting, struct json_object *dead, long limit)
 {
-	CLEANUP(json_putp) struct json_object *waiting_rows = as_events(waiting), *dead_rows = as_events(dead);
+	CLEANUP(json_putp) struct json_object *waiting_rows = as_events(waiting);
+	CLEANUP(json_putp) struct json_object *dead_rows = as_events(dead);
 	CLEANUP(json_putp) struct json_object *webhooks = merge(waiting_rows, dead_rows, limit);
 	CLEANUP(json_putp) struct json_object *rows = merge(events, webhooks, limit);
 	CLEANUP(mem_freep) char *text = json_printable(rows, true);
@@ -237,16 +243,17 @@ static int list(const struct admin_client *client, const char *state, long limit
 static int run(const struct command_context *ctx, int argc, char **argv)
 {
 	static const char *const states[] = {"ready", "delivered", "dead", NULL};
-	const char *state = NULL, *words[1];
+	const char *state = NULL;
 	struct admin_client_options options = {0};
 	long limit = LIMIT_DEFAULT;
 	bool json = false;
-	enum event_state parsed;
-	size_t n;
 	const struct option_spec specs[] = {
 		{"--state", OPTION_TEXT, &state}, {"--limit", OPTION_COUNT, &limit}, {"--json", OPTION_FLAG, &json},
 		ADMIN_CLIENT_SPECS(&options),     {NULL, OPTION_FLAG, NULL},
 	};
+	const char *words[1];
+	enum event_state parsed;
+	size_t n;
 
 	int end = options_parse(&command_queue, specs, argc, argv, words, 1, &n);
 	if (end != OPTIONS_GO)

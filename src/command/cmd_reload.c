@@ -34,7 +34,8 @@ static void print_problems(struct json_object *verdict)
 		return;
 	for (size_t i = 0; i < n; i++) {
 		struct json_object *p = json_object_array_get_idx(problems, i);
-		const char *file = text_of(p, "file"), *path = text_of(p, "path");
+		const char *file = text_of(p, "file");
+		const char *path = text_of(p, "path");
 		long long line = (long long)json_member_int(p, "line", 0);
 
 		if (line > 0)
@@ -68,7 +69,8 @@ static int status_of(unsigned answered, struct json_object *verdict)
 static void note_other_file(const struct command_context *ctx, struct json_object *verdict)
 {
 	const char *config = text_of(verdict, "config");
-	CLEANUP(mem_freep) char *ours = NULL, *its = NULL;
+	CLEANUP(mem_freep) char *ours = NULL;
+	CLEANUP(mem_freep) char *its = NULL;
 
 	if (!ctx->config_given || strcmp(config, ctx->config_file) == 0)
 		return;
@@ -118,9 +120,9 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 {
 	struct admin_client_options options = {0};
 	bool json = false;
-	size_t n;
 	const struct option_spec specs[] = {
 		{"--json", OPTION_FLAG, &json}, ADMIN_CLIENT_SPECS(&options), {NULL, OPTION_FLAG, NULL}};
+	size_t n;
 	struct admin_client client;
 	struct http_response reply;
 

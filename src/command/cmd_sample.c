@@ -76,8 +76,8 @@ static int post(const struct sample_request *p)
 				   .body = mem_str(p->sample.body),
 				   .body_len = strlen(p->sample.body),
 				   .unix_socket = p->unix_socket};
-	struct http_response reply;
 	struct err error = {0};
+	struct http_response reply;
 
 	if (http_fetch(&ask, "deskbridge/" PACKAGE_VERSION, &reply, &error) < 0) {
 		out_error("deskbridge sample: %s\n", error.text);
@@ -102,7 +102,8 @@ static void sample_request_make(const struct generation *g, const struct source 
 	CLEANUP(mem_freep) char *address = NULL;
 	const struct pairs *headers = &p->sample.headers;
 	struct proof_secrets secrets = {.user = s->auth_user};
-	CLEANUP(pairs_done) struct pairs shown = {0}, parameters = {0};
+	CLEANUP(pairs_done) struct pairs shown = {0};
+	CLEANUP(pairs_done) struct pairs parameters = {0};
 	CLEANUP(mem_freep) char *shown_query = NULL;
 
 	while (len > 0 && base[len - 1] == '/')
@@ -172,8 +173,8 @@ static bool asks_by_conversation(const struct source *s, const struct parsed_web
 	CLEANUP(pairs_done) struct pairs headers = {0};
 	CLEANUP(mem_freep) char *url = NULL;
 	struct lookup_plan *q = NULL;
-	struct buf escaped;
 	bool does = false;
+	struct buf escaped;
 
 	if (lookup_plan_new(s->definition, &w->context, &q, NULL) < 0)
 		return false;
@@ -241,9 +242,9 @@ static bool holds_email(const struct signal *signal, const char *wanted)
 /* Notes the options that this webhook has no place for, and where the address comes from. */
 static void note_unused(const struct source *s, const struct sample_request *p, const struct sample_values *wanted)
 {
+	struct webhook w = {0};
 	const struct signal *signal;
 	struct parsed_webhook *parsed;
-	struct webhook w = {0};
 	bool asks, refused;
 
 	if (!first_webhook(s, p, &w))
@@ -272,12 +273,10 @@ static void note_unused(const struct source *s, const struct sample_request *p, 
 static int run(const struct command_context *ctx, int argc, char **argv)
 {
 	struct sample_values wanted = {0};
-	const char *url = NULL, *words[2];
-	bool do_post = false, yes = false;
-	enum transition transition;
+	const char *url = NULL;
+	bool do_post = false;
+	bool yes = false;
 	struct sample_request request = {0};
-	struct err wrong;
-	size_t n;
 	const struct option_spec specs[] = {
 		{"--email", OPTION_TEXT, &wanted.email},
 		{"--conversation", OPTION_TEXT, &wanted.conversation},
@@ -287,6 +286,10 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 		{"--yes", OPTION_FLAG, &yes},
 		{NULL, OPTION_FLAG, NULL},
 	};
+	const char *words[2];
+	enum transition transition;
+	struct err wrong;
+	size_t n;
 
 	int end = options_parse(&command_sample, specs, argc, argv, words, 2, &n);
 	if (end != OPTIONS_GO)

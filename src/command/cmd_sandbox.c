@@ -23,7 +23,8 @@
 static int run(const struct command_context *ctx, int argc, char **argv)
 {
 	char self[PATH_MAX] = "";
-	CLEANUP(mem_freep) char *folder = NULL, *program = NULL;
+	CLEANUP(mem_freep) char *folder = NULL;
+	CLEANUP(mem_freep) char *program = NULL;
 	CLEANUP(mem_freep) const char **words = mem_new((size_t)argc + 4, sizeof(*words));
 	size_t n = 0;
 

@@ -260,12 +260,12 @@ static void use_generation(struct serve *s, struct generation *next)
 static void reload(struct serve *s, struct admin_reload *asked)
 {
 	struct problems problems = {0};
-	struct generation *next;
-	struct admin_reload *behind;
 	struct serve_token token = {.former = s->generation->config};
 	struct err e = {0};
-	char errors[AMOUNT_MAX];
 	struct admin_verdict verdict = {.config = s->context->config_file, .problems = &problems, .error = e.text};
+	struct generation *next;
+	struct admin_reload *behind;
+	char errors[AMOUNT_MAX];
 
 	serve_notify("RELOADING=1\nMONOTONIC_USEC=%" PRId64 "\nSTATUS=reading the configuration", clock_mono_us());
 	next = generation_load_prepared(s->context->config_file, serve_token_prepare, &token, &problems);
@@ -299,7 +299,8 @@ static void reload(struct serve *s, struct admin_reload *asked)
 static bool secret_differs(const struct secret *secret, const struct secrets *a, const struct secrets *b)
 {
 	size_t a_n, b_n;
-	const char *const *a_values = secret_values(a, secret, &a_n), *const *b_values = secret_values(b, secret, &b_n);
+	const char *const *a_values = secret_values(a, secret, &a_n);
+	const char *const *b_values = secret_values(b, secret, &b_n);
 
 	if (a_n != b_n)
 		return true;
@@ -423,7 +424,8 @@ static void loop(struct serve *s)
  * reader. */
 static struct generation *load(const struct command_context *ctx, struct serve_token *token)
 {
-	CLEANUP(mem_freep) char *text = NULL, *masked = NULL;
+	CLEANUP(mem_freep) char *text = NULL;
+	CLEANUP(mem_freep) char *masked = NULL;
 	struct problems problems = {0};
 	struct generation *g = generation_load_prepared(ctx->config_file, serve_token_prepare, token, &problems);
 	size_t len = 0;

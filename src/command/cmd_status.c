@@ -100,7 +100,8 @@ static void measure_columns(struct json_object *paused, int widths[COLUMNS])
 
 static void print_paused(struct json_object *status, struct json_object *paused, struct json_object *sources)
 {
-	int64_t n = (int64_t)json_object_array_length(paused), total = json_member_int(status, "paused_total", -1);
+	int64_t n = (int64_t)json_object_array_length(paused);
+	int64_t total = json_member_int(status, "paused_total", -1);
 	char age[CLOCK_ISO_MAX];
 	int widths[COLUMNS];
 
@@ -196,10 +197,12 @@ static const char *waiting_text(const char *why)
 static void print_source_state(struct json_object *s, bool ready)
 {
 	struct json_object *waiting = json_member(s, "waiting");
-	const char *parked = json_member_str(s, "parked"), *reason = json_member_str(s, "dead_reason");
+	const char *parked = json_member_str(s, "parked");
+	const char *reason = json_member_str(s, "dead_reason");
 	const char *between = "; waiting ";
 	int64_t unaddressed = json_member_int(s, "without_address", 0);
-	int64_t unknown = json_member_int(s, "unknown_states", 0), dead = json_member_int(s, "dead", 0);
+	int64_t unknown = json_member_int(s, "unknown_states", 0);
+	int64_t dead = json_member_int(s, "dead", 0);
 	char conversations[AMOUNT_MAX], webhooks[AMOUNT_MAX];
 
 	if (!json_member_bool(s, "configured", true))
@@ -232,7 +235,8 @@ static void print_sources(struct json_object *sources, bool ready)
 
 	out_print("Sources\n  %-20s %10s %10s %10s  %s\n", "SOURCE", "OPEN", "PENDING", "DEAD", "STATE");
 	for (size_t i = 0; i < json_object_array_length(sources); i++) {
-		struct json_object *s = json_object_array_get_idx(sources, i), *waits = json_member(s, "waits");
+		struct json_object *s = json_object_array_get_idx(sources, i);
+		struct json_object *waits = json_member(s, "waits");
 		size_t n = json_object_is_type(waits, json_type_array) ? json_object_array_length(waits) : 0;
 
 		out_print("  %-20s %10s %10s %10s  ", or_dash(json_member_str(s, "name")),
@@ -337,8 +341,9 @@ static void print_since_start(struct json_object *status, struct json_object *so
 
 static int print_status(struct json_object *status, const char *address)
 {
-	struct json_object *paused = json_member(status, "paused"), *accounts = json_member(status, "accounts"),
-			   *sources = json_member(status, "sources");
+	struct json_object *paused = json_member(status, "paused");
+	struct json_object *accounts = json_member(status, "accounts");
+	struct json_object *sources = json_member(status, "sources");
 	bool ready = json_member_bool(status, "ready", false);
 	char age[CLOCK_ISO_MAX], size[AMOUNT_MAX];
 
@@ -386,9 +391,9 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 {
 	struct admin_client_options options = {0};
 	bool json = false;
-	size_t n;
 	const struct option_spec specs[] = {
 		{"--json", OPTION_FLAG, &json}, ADMIN_CLIENT_SPECS(&options), {NULL, OPTION_FLAG, NULL}};
+	size_t n;
 
 	int end = options_parse(&command_status, specs, argc, argv, NULL, 0, &n);
 	if (end != OPTIONS_GO)

@@ -98,7 +98,9 @@ static void set_config(struct daemon_unit *u, const char *value)
 static void set_former(char **path, const char *value)
 {
 	static const char name[] = "/sbin/deskbridge";
-	const char *at = strstr(value, name), *from = at, *end = at ? at + strlen(name) : NULL;
+	const char *at = strstr(value, name);
+	const char *from = at;
+	const char *end = at ? at + strlen(name) : NULL;
 
 	while (from && from > value && !strchr(" \"", from[-1]))
 		from--;
@@ -155,7 +157,9 @@ void daemon_unit_parse(struct daemon_unit *u, const char *file)
 		*at = ' ';
 	while (*text != '\0') {
 		CLEANUP(mem_freep) char *line = mem_strn(text, strcspn(text, "\n"));
-		char *key = line + strspn(line, " \t"), *equals = strchr(key, '='), *end = key + strlen(key);
+		char *key = line + strspn(line, " \t");
+		char *equals = strchr(key, '=');
+		char *end = key + strlen(key);
 
 		text += strlen(line) + (text[strlen(line)] == '\n');
 		while (end > key && strchr(" \t\r", end[-1]))
@@ -219,7 +223,8 @@ bool daemon_unit_read(struct daemon_unit *ret)
 	path = path && *path != '\0' ? path : FOLDERS_DEFAULT;
 	while (*path != '\0') {
 		size_t len = strcspn(path, ":");
-		CLEANUP(mem_freep) char *folder = mem_strn(path, len), *file = path_join(folder, UNIT);
+		CLEANUP(mem_freep) char *folder = mem_strn(path, len);
+		CLEANUP(mem_freep) char *file = path_join(folder, UNIT);
 
 		path += len + (path[len] == ':');
 		found = found || parse_file(ret, file);
@@ -257,7 +262,8 @@ bool daemon_unit_makes(const struct daemon_unit *u, const char *folder)
 	const char *path = folder + (strncmp(folder, "/var/run/", 9) == 0 ? 4 : 0);
 
 	for (size_t i = 0; i < DAEMON_UNIT_DIRECTORIES; i++) {
-		size_t root = strlen(directory_settings[i].root), len;
+		size_t root = strlen(directory_settings[i].root);
+		size_t len;
 
 		if (strncmp(path, directory_settings[i].root, root) != 0)
 			continue;

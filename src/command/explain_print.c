@@ -49,7 +49,8 @@ static void print_proof_fault(const struct proof *proof, const struct proof_secr
 static void print_verdict(const struct proof *proof, const struct proof_secrets *secrets,
 			  const struct proof_request *request, enum proof_verdict v)
 {
-	char signed_at[CLOCK_ISO_MAX] = "another time", now[CLOCK_ISO_MAX], tolerance[CLOCK_ISO_MAX];
+	char signed_at[CLOCK_ISO_MAX] = "another time";
+	char now[CLOCK_ISO_MAX], tolerance[CLOCK_ISO_MAX];
 	int64_t ms;
 
 	switch (v) {
@@ -116,7 +117,8 @@ void explain_answers_done(struct explain_answers *a)
  * any other as 200. */
 static bool take_answer(struct lookup_plan *q, struct explain_answers *a)
 {
-	size_t i = a->used++, step = lookup_plan_step(q);
+	size_t i = a->used++;
+	size_t step = lookup_plan_step(q);
 	bool optional = lookup_plan_step_is_declared_optional(q);
 	enum lookup_plan_verdict v = LOOKUP_PLAN_ODD;
 	struct err error = {0};

@@ -60,7 +60,8 @@ const struct source *load_source(const struct generation *g, const char *name)
 char *load_url(const char *address, const char *path, const char **ret_unix_socket)
 {
 	static const char *const all[] = {"", "0.0.0.0", "[::]"};
-	const char *port = strrchr(address, ':'), *host = NULL;
+	const char *port = strrchr(address, ':');
+	const char *host = NULL;
 
 	*ret_unix_socket = NULL;
 	if (strncmp(address, "unix:", 5) == 0) {
@@ -76,7 +77,8 @@ char *load_url(const char *address, const char *path, const char **ret_unix_sock
 int load_file(const char *path, size_t max, char **ret, size_t *ret_len, struct err *reterr)
 {
 	bool is_stdin = strcmp(path, "-") == 0;
-	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC), r;
+	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+	int r;
 
 	if (fd < 0)
 		return err_set(reterr, -errno, "%s: %s", path, strerror(errno));

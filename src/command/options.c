@@ -60,7 +60,8 @@ static int set_value(const struct command *c, const struct option_spec *s, const
 
 int options_expected(const struct command *c, const char *what, const char *word, const char *const *names)
 {
-	CLEANUP(mem_freep) char *all = NULL, *meant = NULL;
+	CLEANUP(mem_freep) char *all = NULL;
+	CLEANUP(mem_freep) char *meant = NULL;
 	size_t n = 0;
 
 	while (names[n])
@@ -92,8 +93,9 @@ int options_parse(const struct command *c, const struct option_spec *specs, int 
 		  size_t words_max, size_t *ret_words)
 {
 	struct option known[NAMES_MAX] = {{"help", no_argument, NULL, 'h'}};
-	int got, end = OPTIONS_GO;
+	int end = OPTIONS_GO;
 	size_t n = 0;
+	int got;
 
 	for (int i = 0; specs[i].name; i++) {
 		INSIST(i + 2 < NAMES_MAX);

@@ -133,8 +133,8 @@ static bool take_event(struct serve_watch *w, const struct inotify_event *e)
 
 bool serve_watch_read(struct serve_watch *w)
 {
-	char buffer[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
 	bool any = false;
+	char buffer[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
 	ssize_t n;
 
 	while ((n = read(w->fd, buffer, sizeof(buffer))) > 0) {
@@ -161,7 +161,8 @@ bool serve_watch_is_stale(const struct serve_watch *w)
 int serve_store_watch(const char *path)
 {
 	static const char *const ends[] = {"", "-wal", "-shm"};
-	int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK), watched = 0;
+	int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	int watched = 0;
 
 	for (size_t i = 0; fd >= 0 && i < sizeof(ends) / sizeof(*ends); i++) {
 		CLEANUP(mem_freep) char *file = mem_fmt("%s%s", path, ends[i]);

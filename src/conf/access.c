@@ -28,8 +28,9 @@ void access_set_advice(const char *advice)
 
 char *access_user(void)
 {
+	struct passwd *found = NULL;
 	char text[NAMES_MAX];
-	struct passwd entry, *found = NULL;
+	struct passwd entry;
 
 	if (getpwuid_r(geteuid(), &entry, text, sizeof(text), &found) == 0 && found)
 		return mem_str(found->pw_name);
@@ -38,8 +39,9 @@ char *access_user(void)
 
 static char *group_name(void)
 {
+	struct group *found = NULL;
 	char text[NAMES_MAX];
-	struct group entry, *found = NULL;
+	struct group entry;
 
 	if (getgrgid_r(getegid(), &entry, text, sizeof(text), &found) == 0 && found)
 		return mem_str(found->gr_name);
@@ -67,8 +69,9 @@ char *shell_quote(const char *path)
 /* True for the home folder of its owner, which should not be opened to a daemon. */
 static bool is_home(const char *folder)
 {
+	struct passwd *found = NULL;
 	char text[NAMES_MAX];
-	struct passwd entry, *found = NULL;
+	struct passwd entry;
 	struct stat st, home;
 
 	return stat(folder, &st) == 0 && getpwuid_r(st.st_uid, &entry, text, sizeof(text), &found) == 0 && found &&
@@ -86,7 +89,10 @@ static void note_closed(void *ctx, const struct path_stop *stop)
 
 char *access_advice(const char *path, int error)
 {
-	CLEANUP(mem_freep) char *closed = NULL, *user = NULL, *group = NULL, *word = NULL;
+	CLEANUP(mem_freep) char *closed = NULL;
+	CLEANUP(mem_freep) char *user = NULL;
+	CLEANUP(mem_freep) char *group = NULL;
+	CLEANUP(mem_freep) char *word = NULL;
 
 	if (error != -EACCES)
 		return mem_str("");
@@ -120,8 +126,9 @@ int access_refused(const char *path, int error, struct err *reterr)
 char *access_group_of(const char *path)
 {
 	CLEANUP(mem_freep) char *closed = NULL;
+	struct group *found = NULL;
 	char text[NAMES_MAX];
-	struct group entry, *found = NULL;
+	struct group entry;
 	struct stat st;
 
 	(void)path_walk(path, note_closed, &closed);

@@ -19,7 +19,8 @@
 static char *lines_of(const char *text, const char *key)
 {
 	size_t len = strlen(key);
-	const char *from = text, *end;
+	const char *from = text;
+	const char *end;
 
 	while (from && (strncmp(from, key, len) != 0 || from[len] != ':')) {
 		from = strchr(from, '\n');
@@ -86,7 +87,8 @@ void admin_settings_read(const char *file, struct admin_settings *ret)
 {
 	CLEANUP(mem_freep) char *folder = path_folder(file);
 	struct config *c = mem_new(1, sizeof(*c));
-	struct problems problems = {0}, faults = {0};
+	struct problems problems = {0};
+	struct problems faults = {0};
 	struct settings_reader reader = {.config = c, .secret_context = {.folder = folder}, .problems = &problems};
 
 	*ret = (struct admin_settings){0};

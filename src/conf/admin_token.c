@@ -53,9 +53,9 @@ static int write_whole(int fd, const char *text, size_t len)
 /* Writes a new token into the open file, with owner, group and mode, and syncs it to the disk. */
 static int write_token(int fd)
 {
+	mode_t mode = TOKEN_MODE;
 	unsigned char random[TOKEN_BYTES];
 	char text[2 * TOKEN_BYTES + 2];
-	mode_t mode = TOKEN_MODE;
 	struct stat st;
 	int r;
 
@@ -95,7 +95,8 @@ static int create(const char *path)
 	CLEANUP(mem_freep) char *folder = path_folder(path);
 	CLEANUP(mem_freep)
 	char *draft = mem_fmt("%s/.admin-token.%016llx", folder, (unsigned long long)digest_random_below(UINT64_MAX));
-	int fd = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600), r;
+	int fd = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int r;
 
 	if (fd < 0)
 		return -errno;
@@ -145,7 +146,8 @@ static int close_to_others(const char *path, int fd, const struct stat *st, bool
 static int check_existing(const char *path, struct admin_token_found *ret, struct err *reterr)
 {
 	char *value = NULL;
-	int r = secret_file_read(path, &value, reterr), fd;
+	int r = secret_file_read(path, &value, reterr);
+	int fd;
 	struct stat st;
 
 	if (r == -EINVAL) {

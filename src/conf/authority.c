@@ -16,10 +16,10 @@ int authority_read(const char *path, char **ret, struct err *reterr)
 {
 	CLEANUP(mem_freep) char *text = NULL;
 	gnutls_x509_crt_t *all = NULL;
-	gnutls_datum_t pem;
 	unsigned n = 0;
 	size_t len;
 	int r = file_read(path, FILE_REGULAR, AUTHORITY_SIZE_MAX, &text, &len);
+	gnutls_datum_t pem;
 
 	if (r == -EFBIG)
 		return err_set(reterr, r, "%s is longer than a file of certificates may be (1 MiB)", path);

@@ -150,7 +150,8 @@ static bool host_is_good(const char *host)
  * into the wrong place is not one. */
 static bool host_is_complete(const char *host)
 {
-	const char *dot = strrchr(host, '.'), *last = dot ? dot + 1 : "";
+	const char *dot = strrchr(host, '.');
+	const char *last = dot ? dot + 1 : "";
 	size_t len = strlen(last);
 	struct ip ip;
 
@@ -171,9 +172,11 @@ static bool host_is_complete(const char *host)
  * the sandbox listens. The part after the host may be a secret and is not shown. */
 static int scheme_missing(const char *url, struct err *reterr)
 {
-	const char *end = strstr(url, "://"), *rest = end ? end + 3 : url;
+	const char *end = strstr(url, "://");
+	const char *rest = end ? end + 3 : url;
 	CLEANUP(mem_freep) char *scheme = mem_strn(url, end ? (size_t)(end - url) : 0);
-	bool http = text_same(scheme, "http"), known = !end || http || text_same(scheme, "https");
+	bool http = text_same(scheme, "http");
+	bool known = !end || http || text_same(scheme, "https");
 	size_t len = strcspn(rest, "/?#");
 	CLEANUP(mem_freep) char *plain = mem_fmt("http://%.*s", (int)(len > URL_MAX ? 0 : len), rest);
 	CLEANUP(mem_freep) char *host = url_host(plain);

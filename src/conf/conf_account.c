@@ -44,7 +44,8 @@ static void read_several(struct loader *l, const struct node *klaviyo, const str
 	}
 	c->accounts = mem_new(accounts->n, sizeof(*c->accounts));
 	for (size_t i = 0; i < accounts->n; i++) {
-		const struct node *n = accounts->items[i], *nested = node_get(n, "accounts");
+		const struct node *n = accounts->items[i];
+		const struct node *nested = node_get(n, "accounts");
 
 		if (!settings_check_name(&l->reader, n))
 			continue;
@@ -66,7 +67,8 @@ static void read_several(struct loader *l, const struct node *klaviyo, const str
 
 void config_read_accounts(struct loader *l)
 {
-	const struct node *klaviyo = node_get(l->root, "klaviyo"), *accounts = node_get(klaviyo, "accounts");
+	const struct node *klaviyo = node_get(l->root, "klaviyo");
+	const struct node *accounts = node_get(klaviyo, "accounts");
 	struct config *c = l->reader.config;
 
 	if (!klaviyo)

@@ -18,7 +18,8 @@
 
 static struct node *read_preset(struct loader *l, const struct node *n, const struct source *s)
 {
-	CLEANUP(mem_freep) char *file = NULL, *text = NULL;
+	CLEANUP(mem_freep) char *file = NULL;
+	CLEANUP(mem_freep) char *text = NULL;
 	struct node *tree = NULL;
 	struct err err = {0};
 
@@ -142,7 +143,8 @@ static void check_none(struct loader *l, const struct node *n, const struct node
 
 static void check_secrets(struct loader *l, const struct node *n, const struct source *s)
 {
-	const struct node *auth = node_get(n, "authenticate"), *at = auth ? auth : n;
+	const struct node *auth = node_get(n, "authenticate");
+	const struct node *at = auth ? auth : n;
 	const struct proof *proof = definition_proof(s->definition);
 	const char *method = proof_about(proof)->method;
 	CLEANUP(mem_freep) char *example = NULL;
@@ -200,7 +202,8 @@ static void check_lookup(struct loader *l, const struct node *n, const struct so
 	const struct node *url = node_get(node_get(n, "lookup"), "base_url");
 	const char *method = definition_about(s->definition)->lookup_authenticate;
 	CLEANUP(mem_freep) char *example = NULL;
-	bool needed = definition_about(s->definition)->needs_lookup, user = text_is(method, "basic");
+	bool needed = definition_about(s->definition)->needs_lookup;
+	bool user = text_is(method, "basic");
 
 	if (url && s->lookup_base_url && url_is_plain(s->lookup_base_url) && !url_is_loopback(s->lookup_base_url))
 		problems_warn(l->reader.problems, url,
@@ -234,7 +237,8 @@ static void warn_if_unfilled(struct loader *l, const struct node *n)
 /* Warns of placeholders that `presets NAME --config` prints. Not an error: its output loads as it is. */
 static void check_all_filled(struct loader *l, const struct node *n)
 {
-	const struct node *with = node_get(n, "with"), *lookup = node_get(n, "lookup");
+	const struct node *with = node_get(n, "with");
+	const struct node *lookup = node_get(n, "lookup");
 
 	warn_if_unfilled(l, node_get(n, "public_url"));
 	warn_if_unfilled(l, node_get(lookup, "base_url"));

@@ -25,7 +25,8 @@
  * root. */
 static const struct node *node_of(const struct node *root, const char *group, const char *member)
 {
-	const struct node *g = node_get(root, group), *m = node_get(g, member);
+	const struct node *g = node_get(root, group);
+	const struct node *m = node_get(g, member);
 
 	return m ? m : g ? g : root;
 }
@@ -81,7 +82,8 @@ static void check_connections(struct loader *l)
 static void check_times(struct loader *l)
 {
 	const struct config *c = l->reader.config;
-	const struct node *timeout = written(l, "timeout"), *idle = written(l, "idle");
+	const struct node *timeout = written(l, "timeout");
+	const struct node *idle = written(l, "idle");
 
 	if (c->listen.timeout_ms % 1000 != 0)
 		problems_error(l->reader.problems, timeout, "must be whole seconds");

@@ -29,9 +29,9 @@ static bool others_can_read(const char *file)
 struct config *config_read(const char *file, struct problems *problems)
 {
 	CLEANUP(mem_freep) char *folder = path_folder(file);
-	struct config *c;
 	struct node *root = NULL;
 	struct loader l = {.file = file};
+	struct config *c;
 
 	if (access(file, F_OK) < 0 && errno == ENOENT) {
 		problems_error_at(problems, file, 0, 0,
@@ -76,7 +76,8 @@ struct config *config_read(const char *file, struct problems *problems)
 
 struct config *config_load(const char *file, struct problems *problems)
 {
-	size_t errors = problems->errors, from = problems->n;
+	size_t errors = problems->errors;
+	size_t from = problems->n;
 	struct config *c = config_read(file, problems);
 
 	problems_sort(problems, from, file); /* removes repeats: shared rules are compiled for each source */

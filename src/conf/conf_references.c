@@ -111,8 +111,9 @@ struct rule_name_check {
 static void rule_name_check_one(void *ctx, const char *where, const struct reference *reference)
 {
 	const struct rule_name_check *check = ctx;
-	const char *name = reference_name(reference), *near;
+	const char *name = reference_name(reference);
 	const struct node *at = node_get(check->source, text_is(where, "account") ? "account" : "rules");
+	const char *near;
 
 	if (!name)
 		return;

@@ -65,10 +65,11 @@ static void read_flags(struct loader *l, const struct node *n, struct source *s)
 static const struct account_policy *find_account(struct loader *l, const struct node *n, const char *also)
 {
 	const struct config *c = l->reader.config;
-	const char *names[ACCOUNTS_MAX + 1];
-	CLEANUP(mem_freep) char *all = NULL, *meant = NULL;
-	const struct account *a;
+	CLEANUP(mem_freep) char *all = NULL;
+	CLEANUP(mem_freep) char *meant = NULL;
 	size_t count = 0;
+	const char *names[ACCOUNTS_MAX + 1];
+	const struct account *a;
 
 	if (n->type != NODE_SCALAR) {
 		problems_error(l->reader.problems, n, "expected the name of an account%s, found %s", also,
@@ -92,7 +93,8 @@ static const struct account_policy *find_account(struct loader *l, const struct 
 /* Reads one {when, use} of the list. */
 static void read_choice(struct loader *l, const struct node *n, struct account_choice *to)
 {
-	const struct node *use = node_get(n, "use"), *when = node_get(n, "when");
+	const struct node *use = node_get(n, "use");
+	const struct node *when = node_get(n, "when");
 
 	if (!use || n->type != NODE_MAP) {
 		problems_error(l->reader.problems, n, "expected {when: MATCHER, use: NAME or none}, found %s",
@@ -197,7 +199,8 @@ static void read_authority(struct loader *l, const struct node *n, struct source
 
 static void read_rules(struct loader *l, const struct node *n, struct source *s)
 {
-	const struct node *own = node_get(n, "rules"), *shared = node_get(l->root, "rules");
+	const struct node *own = node_get(n, "rules");
+	const struct node *shared = node_get(l->root, "rules");
 	struct err err = {0};
 
 	s->policy.rules = rules_compile(own, shared, l->reader.problems);

@@ -25,7 +25,8 @@ struct joined_url {
  */
 static size_t repeats_of(const char *base, const char *whole)
 {
-	const char *path = url_path(base), *behind;
+	const char *path = url_path(base);
+	const char *behind;
 
 	if (strncmp(base, whole, strlen(base)) != 0)
 		return 0;
@@ -43,7 +44,8 @@ static size_t repeats_of(const char *base, const char *whole)
 static bool check_joined_url(struct loader *l, const struct node *at, const struct joined_url *j)
 {
 	const char *path = url_path(j->base);
-	size_t repeats = repeats_of(j->base, j->whole), len = strlen(j->base);
+	size_t repeats = repeats_of(j->base, j->whole);
+	size_t len = strlen(j->base);
 
 	if (repeats > 0)
 		problems_warn(l->reader.problems, at, "with this path %s %s, in which %s stands twice: write %.*s",

@@ -92,7 +92,8 @@ struct generation *generation_load(const char *file, struct problems *problems)
 struct generation *generation_load_prepared(const char *file, void (*prepare)(void *ctx, const struct config *c),
 					    void *ctx, struct problems *problems)
 {
-	size_t errors = problems->errors, from = problems->n;
+	size_t errors = problems->errors;
+	size_t from = problems->n;
 	struct config *c = config_read(file, problems);
 	struct shared_config *shared;
 	struct secrets *secrets;

@@ -36,7 +36,8 @@ static void preset_folders(const char *config_file, char *out[PRESET_FOLDERS])
 /* Returns the name of the preset in a file of that name; NULL: it is not a preset's. The caller owns it. */
 static char *preset_name(const char *file)
 {
-	size_t len = strlen(file), suffix = strlen(PRESET_SUFFIX);
+	size_t len = strlen(file);
+	size_t suffix = strlen(PRESET_SUFFIX);
 	char *name;
 
 	if (len <= suffix || strcmp(file + len - suffix, PRESET_SUFFIX) != 0)
@@ -62,7 +63,8 @@ static void presets_add_folder(struct pairs *all, const char *folder)
 	if (!dir)
 		return;
 	while (all->n < PRESETS_MAX && (entry = readdir(dir))) {
-		CLEANUP(mem_freep) char *name = preset_name(entry->d_name), *file = NULL;
+		CLEANUP(mem_freep) char *name = preset_name(entry->d_name);
+		CLEANUP(mem_freep) char *file = NULL;
 
 		if (!name || pairs_get(all, name))
 			continue;
@@ -104,7 +106,8 @@ static int preset_unknown(const char *config_file, const char *name, struct err 
 {
 	struct pairs all = {0};
 	CLEANUP(mem_freep) const char **names = NULL;
-	CLEANUP(mem_freep) char *joined = NULL, *meant = NULL;
+	CLEANUP(mem_freep) char *joined = NULL;
+	CLEANUP(mem_freep) char *meant = NULL;
 
 	presets_all(config_file, &all);
 	names = mem_new(all.n, sizeof(*names));
@@ -124,8 +127,8 @@ static int preset_unknown(const char *config_file, const char *name, struct err 
 
 int config_preset_read(const char *config_file, const char *name, char **ret_file, char **ret_text, struct err *reterr)
 {
-	char *folders[PRESET_FOLDERS];
 	int r = -ENOENT;
+	char *folders[PRESET_FOLDERS];
 
 	if (check_name(name, NULL) < 0)
 		return preset_unknown(config_file, name, reterr);

@@ -227,7 +227,8 @@ struct secret *secret_new_optional(const char *path, size_t index)
 struct secret *secret_new(const struct node *n, const struct secret_context *context, bool many, size_t index,
 			  struct problems *problems)
 {
-	bool list = n->type == NODE_LIST, good = true;
+	bool list = n->type == NODE_LIST;
+	bool good = true;
 	struct secret *s;
 	struct buf where, fix_hint;
 

@@ -44,7 +44,8 @@ static const struct setting *member_find(const char *prefix, const char *key)
  * place. */
 static const struct setting *elsewhere_find(const char *prefix, const char *key)
 {
-	const struct setting *s, *found = NULL;
+	const struct setting *found = NULL;
+	const struct setting *s;
 
 	for (size_t i = 0; (s = settings_at(i)); i++) {
 		const char *last = strrchr(s->name, '.');
@@ -61,10 +62,10 @@ static const struct setting *elsewhere_find(const char *prefix, const char *key)
 void settings_unknown(struct settings_reader *r, const char *prefix, const struct node *n)
 {
 	struct node at = node_at_key(n);
+	size_t count = 0;
 	const char *names[64], *near;
 	const struct setting *s;
 	struct buf all;
-	size_t count = 0;
 
 	buf_init(&all, KNOWN_TEXT_MAX);
 	for (size_t i = 0; (s = settings_at(i)); i++) {
@@ -99,9 +100,9 @@ bool settings_check_name(struct settings_reader *r, const struct node *n)
 
 static void group_expected(struct settings_reader *r, const struct setting *group, const struct node *n)
 {
+	bool first = true;
 	const struct setting *s;
 	struct buf all;
-	bool first = true;
 
 	buf_init(&all, KNOWN_TEXT_MAX);
 	for (size_t i = 0; (s = settings_at(i)); i++) {
@@ -195,8 +196,8 @@ static bool member_same(const struct setting *s, const struct config *old, const
 char *settings_restart(const struct config *old, const struct config *next)
 {
 	CLEANUP(mem_freep) const char **names = NULL;
-	const struct setting *s;
 	size_t n = 0;
+	const struct setting *s;
 
 	for (size_t i = 0; (s = settings_at(i)); i++) {
 		if (!s->restart || s->owner != SETTING_OF_CONFIG || member_same(s, old, next))

@@ -119,7 +119,9 @@ static int range_error(const struct setting *s, struct err *err)
 
 static int take_quantity(const struct setting *s, const char *text, void *base, struct err *err)
 {
-	long long value, min = 0, max = 0;
+	long long min = 0;
+	long long max = 0;
+	long long value;
 	char out[64];
 	int r;
 
@@ -143,7 +145,8 @@ static int take_quantity(const struct setting *s, const char *text, void *base, 
 
 static int parse_number(const char *text, double *ret)
 {
-	size_t digits = strspn(text, "0123456789"), more;
+	size_t digits = strspn(text, "0123456789");
+	size_t more;
 
 	if (digits == 0 || digits > 15)
 		return -EINVAL;
@@ -161,7 +164,9 @@ static int parse_number(const char *text, double *ret)
 
 static int take_number(const struct setting *s, const char *text, void *base, struct err *err)
 {
-	double value, min = 0, max = 0;
+	double min = 0;
+	double max = 0;
+	double value;
 	char out[64];
 
 	if (parse_number(text, &value) < 0)
@@ -177,9 +182,10 @@ static int take_number(const struct setting *s, const char *text, void *base, st
 
 static int take_choice(const struct setting *s, const char *text, void *base, struct err *err)
 {
-	CLEANUP(mem_freep) char *all = NULL, *meant = NULL;
-	const char *names[16];
+	CLEANUP(mem_freep) char *all = NULL;
+	CLEANUP(mem_freep) char *meant = NULL;
 	size_t n = 0;
+	const char *names[16];
 	char out[64];
 
 	for (const struct setting_choice *c = s->choices; c->name; c++) {
@@ -299,7 +305,8 @@ static bool read_list_item(struct settings_reader *r, const struct setting *s, c
 
 static bool read_list(struct settings_reader *r, const struct setting *s, const struct node *n, void *base)
 {
-	struct strings *at = (struct strings *)(void *)((char *)base + s->offset), list = {0};
+	struct strings *at = (struct strings *)(void *)((char *)base + s->offset);
+	struct strings list = {0};
 	struct node *const one = (struct node *)n;
 	struct node *const *items = n->type == NODE_LIST ? n->items : &one;
 	size_t count = n->type == NODE_LIST ? n->n : 1;

@@ -33,8 +33,11 @@ struct reader {
  * character begins. */
 static const char *line_of(const struct reader *r, const yaml_mark_t *mark, size_t *ret_len, size_t *ret_at)
 {
-	const char *line = r->text, *end = r->text + r->len, *stop;
-	size_t len, at = 0;
+	const char *line = r->text;
+	const char *end = r->text + r->len;
+	size_t at = 0;
+	const char *stop;
+	size_t len;
 
 	for (size_t i = 0; i < mark->line && line < end; i++) {
 		stop = memchr(line, '\n', (size_t)(end - line));
@@ -94,7 +97,8 @@ static void reader_syntax(struct reader *r)
 {
 	const yaml_parser_t *p = &r->parser;
 	const yaml_mark_t *mark = &p->problem_mark;
-	const char *problem = p->problem ? p->problem : "unreadable", *hint;
+	const char *problem = p->problem ? p->problem : "unreadable";
+	const char *hint;
 
 	if (p->error == YAML_READER_ERROR) {
 		/* libyaml reports these errors by byte */
@@ -156,7 +160,8 @@ static struct node *reader_node(struct reader *r, const yaml_event_t *e)
 /* Reports anchors and tags, which these files do not use. */
 static void reader_refuse(struct reader *r, const yaml_event_t *e, const struct node *n)
 {
-	const yaml_char_t *anchor = NULL, *tag = NULL;
+	const yaml_char_t *anchor = NULL;
+	const yaml_char_t *tag = NULL;
 
 	if (e->type == YAML_SCALAR_EVENT) {
 		anchor = e->data.scalar.anchor;
@@ -179,7 +184,8 @@ static void reader_refuse(struct reader *r, const yaml_event_t *e, const struct 
 
 static int by_key(const void *a, const void *b)
 {
-	const struct node *x = *(struct node *const *)a, *y = *(struct node *const *)b;
+	const struct node *x = *(struct node *const *)a;
+	const struct node *y = *(struct node *const *)b;
 	int order = strcmp(x->key, y->key);
 
 	if (order != 0)
@@ -261,7 +267,8 @@ static bool reader_list(struct reader *r, struct node *list, unsigned depth)
 /* Reads a wrong key and its value, and drops both. */
 static bool reader_bad_key(struct reader *r, yaml_event_t *key, unsigned depth)
 {
-	CLEANUP(node_freep) struct node *ignored = reader_node(r, key), *value = NULL;
+	CLEANUP(node_freep) struct node *ignored = reader_node(r, key);
+	CLEANUP(node_freep) struct node *value = NULL;
 	yaml_event_t e;
 
 	problems_error(r->problems, ignored, "a key must be text of 1 to %d bytes%s", YAML_KEY_MAX,
