@@ -51,7 +51,8 @@ static void a_unix_socket_is_connected_to_by_its_path(void **state)
 
 static void a_file_is_read_whole_or_refused(void **state)
 {
-	char path[] = "test_load.XXXXXX", *text = NULL;
+	char path[] = "test_load.XXXXXX";
+	char *text = NULL;
 	int fd = mkstemp(path);
 	struct err e = {0};
 	size_t len = 0;

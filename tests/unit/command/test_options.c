@@ -44,8 +44,8 @@ static struct parsed parse(size_t words_max, const char *const *words)
 		{NULL, OPTION_FLAG, NULL},
 	};
 	char *argv[80] = {(char *)"trial"};
-	struct capture out, err;
 	int argc = 1;
+	struct capture out, err;
 
 	for (; words[argc - 1]; argc++)
 		argv[argc] = (char *)words[argc - 1];

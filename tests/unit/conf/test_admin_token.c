@@ -96,10 +96,12 @@ static void it_stands_beside_the_stores_file(void **state)
 
 static void it_is_made_once_whole_and_for_the_group(void **state)
 {
-	CLEANUP(mem_freep) char *path = path_in("once"), *first = NULL, *again = NULL;
-	struct admin_token_found found;
+	CLEANUP(mem_freep) char *path = path_in("once");
+	CLEANUP(mem_freep) char *first = NULL;
+	CLEANUP(mem_freep) char *again = NULL;
 	struct err e = {0};
 	mode_t before = umask(0077);
+	struct admin_token_found found;
 
 	(void)state;
 	assert_int_equal(admin_token_ensure(path, &found, &e), 0);
@@ -117,9 +119,10 @@ static void it_is_made_once_whole_and_for_the_group(void **state)
 
 static void what_is_there_is_left_as_it_is(void **state)
 {
-	CLEANUP(mem_freep) char *path = path_in("there"), *value = NULL;
-	struct admin_token_found found;
+	CLEANUP(mem_freep) char *path = path_in("there");
+	CLEANUP(mem_freep) char *value = NULL;
 	struct err e = {0};
+	struct admin_token_found found;
 
 	(void)state;
 	write_there(path, "of my own\n", 0400);
@@ -174,10 +177,10 @@ static void what_can_be_no_token_is_told_and_kept(void **state)
 
 static void where_nothing_can_be_made_the_reason_is_told(void **state)
 {
-	CLEANUP(mem_freep)
-	char *path = mem_fmt("%s/not/there/admin-token", folder.path), *dangling = path_in("dangling");
-	struct admin_token_found found;
+	CLEANUP(mem_freep) char *path = mem_fmt("%s/not/there/admin-token", folder.path);
+	CLEANUP(mem_freep) char *dangling = path_in("dangling");
 	struct err e = {0};
+	struct admin_token_found found;
 
 	(void)state;
 	assert_int_equal(admin_token_ensure(path, &found, &e), -ENOENT);
@@ -193,9 +196,10 @@ static void where_nothing_can_be_made_the_reason_is_told(void **state)
 /* The target of a link may belong to another user, or need to be readable. */
 static void the_mode_behind_a_link_is_told_and_kept(void **state)
 {
-	CLEANUP(mem_freep) char *behind = path_in("behind"), *path = path_in("link");
-	struct admin_token_found found;
+	CLEANUP(mem_freep) char *behind = path_in("behind");
+	CLEANUP(mem_freep) char *path = path_in("link");
 	struct err e = {0};
+	struct admin_token_found found;
 
 	(void)state;
 	write_there(behind, "of my own\n", 0644);
@@ -213,8 +217,8 @@ static void the_mode_behind_a_link_is_told_and_kept(void **state)
 static void of_many_at_once_one_makes_it(void **state)
 {
 	CLEANUP(mem_freep) char *path = path_in("race");
-	pid_t racers[RACERS];
 	unsigned made = 0;
+	pid_t racers[RACERS];
 
 	(void)state;
 	for (size_t i = 0; i < RACERS; i++) {

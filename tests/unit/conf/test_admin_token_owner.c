@@ -22,9 +22,9 @@
 /* Another account that may write into the folder must not choose the daemon's token. */
 static void a_file_of_a_stranger_is_told(void **state)
 {
+	struct err e = {0};
 	struct config_folder folder;
 	struct admin_token_found found;
-	struct err e = {0};
 
 	(void)state;
 	config_folder_make(&folder);

@@ -612,7 +612,9 @@ static void collect(void *ctx, const char *name, const char *file)
 
 static void presets_are_listed_once_each_and_the_nearest_folder_wins(void **state)
 {
-	CLEANUP(mem_freep) char *other = mem_fmt("%s/other", folder.path), *file = NULL, *text = NULL;
+	CLEANUP(mem_freep) char *other = mem_fmt("%s/other", folder.path);
+	CLEANUP(mem_freep) char *file = NULL;
+	CLEANUP(mem_freep) char *text = NULL;
 	CLEANUP(mem_freep) char *expected = mem_fmt("%s/helpdesks/bearer.yaml", folder.path);
 	struct buf names;
 
@@ -639,7 +641,8 @@ static void presets_are_listed_once_each_and_the_nearest_folder_wins(void **stat
 
 static void an_unknown_preset_names_the_nearest(void **state)
 {
-	CLEANUP(mem_freep) char *file = NULL, *text = NULL;
+	CLEANUP(mem_freep) char *file = NULL;
+	CLEANUP(mem_freep) char *text = NULL;
 	struct err err = {0};
 
 	(void)state;

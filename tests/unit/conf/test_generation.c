@@ -264,7 +264,8 @@ static void what_needs_a_restart_may_not_follow(void **state)
 	(void)state;
 	write_good();
 	for (size_t i = 0; i < sizeof(followers) / sizeof(followers[0]); i++) {
-		struct generation *old = load_with(followers[i].from), *next = load_with(followers[i].to);
+		struct generation *old = load_with(followers[i].from);
+		struct generation *next = load_with(followers[i].to);
 		struct err err = {0};
 		int r = generation_may_follow(old, next, &err);
 
@@ -309,7 +310,8 @@ static void threads_see_one_generation_or_the_next(void **state)
 	for (size_t i = 0; i < 3; i++)
 		thread_start(&threads[i], "look", look, &seen[i]);
 	for (unsigned i = 0; i < 200; i++) {
-		struct generation *g = generation_current(), *next;
+		struct generation *g = generation_current();
+		struct generation *next;
 
 		folder_write(folder.path, "credentials/klaviyo-api-key", i % 2 ? "pk_one" : "pk_two");
 		next = i % 10 == 0 ? generation_load(folder.file, &problems) : generation_refresh(g, &problems);

@@ -171,8 +171,8 @@ static void members_are(const struct config *c, const struct member *rows, size_
 /* Fails for a setting with a member that the table lacks. with_default: only settings that have a default count. */
 static void table_is_whole(const struct member *rows, size_t n, bool with_default, const char *except)
 {
-	const struct setting *s;
 	unsigned missing = 0;
+	const struct setting *s;
 
 	for (size_t i = 0; (s = settings_at(i)); i++) {
 		bool found = s->owner == SETTING_OF_NONE || (with_default && !s->fallback) || text_is(except, s->name);

@@ -289,8 +289,8 @@ static void a_refresh_takes_what_changed_and_keeps_what_is_gone(void **state)
 {
 	struct secret *s = good_secret("[{file: a}, {file: b}]");
 	struct problems problems = {0};
-	struct secrets *first, *second;
 	CLEANUP(mem_freep) char *a = mem_fmt("%s/a", folder.path);
+	struct secrets *first, *second;
 	const char *const *values;
 	size_t n;
 
@@ -338,8 +338,8 @@ static void collect(void *ctx, const char *path, bool fixed)
 static void every_file_is_told_once_gone_or_not(void **state)
 {
 	CLEANUP(mem_freep) char *systemd = mem_fmt("%s/provided", folder.path);
-	struct secret *all[3];
 	struct problems problems = {0};
+	struct secret *all[3];
 	struct secrets *now;
 	struct buf files;
 
@@ -375,8 +375,9 @@ static void no_copy_of_a_value_stays(void **state)
 {
 	static const char *const ends[] = {"\n", "\nand a second line\n"};
 	CLEANUP(mem_freep) char *path = mem_fmt("%s/wiped", folder.path);
-	char value[] = "hush of a length that no memory manager writes over", hidden[sizeof(value)];
+	char value[] = "hush of a length that no memory manager writes over";
 	char *found = NULL;
+	char hidden[sizeof(value)];
 
 	(void)state;
 	if (!memory_can_be_searched())

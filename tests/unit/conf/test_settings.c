@@ -73,9 +73,10 @@ static void every_member_has_one_row(void **state)
 
 static void describing_ends_and_names_defaults(void **state)
 {
-	const char *name, *type, *fallback, *help;
-	bool gap = false, version = false;
+	bool gap = false;
+	bool version = false;
 	unsigned n = 0;
+	const char *name, *type, *fallback, *help;
 
 	(void)state;
 	for (; settings_describe(n, &name, &type, &fallback, &help) == 0; n++) {
@@ -213,7 +214,8 @@ static void assert_restart(const struct config *old, const struct config *next, 
 
 static void a_changed_member_is_named(void **state)
 {
-	struct config a = {0}, b = {0};
+	struct config a = {0};
+	struct config b = {0};
 	char *one[] = {mem_str("10.0.0.1")};
 
 	(void)state;

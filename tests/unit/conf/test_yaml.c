@@ -49,8 +49,9 @@ static void values_keep_place_path_and_kind(void **state)
 				   "    lookup: [{url: \"x\"}, ~]\n"
 				   "    empty:\n"
 				   "    ü: Grüße\n");
-	const struct node *gladly = node_get(node_get(n, "sources"), "gladly"), *lookup = node_get(gladly, "lookup"),
-			  *url;
+	const struct node *gladly = node_get(node_get(n, "sources"), "gladly");
+	const struct node *lookup = node_get(gladly, "lookup");
+	const struct node *url;
 
 	(void)state;
 	assert_string_equal(node_text(n, "version"), "1");
