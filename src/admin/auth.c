@@ -160,7 +160,7 @@ enum auth_verdict auth_check_token(struct auth *auth, struct http_exchange *x, c
 {
 	static const char scheme[] = "Bearer ";
 	const struct config *c = g->config;
-	const char *shown = http_header(x, "Authorization");
+	const char *token = http_header(x, "Authorization");
 	bool good = false;
 	const char *const *values;
 	size_t n;
@@ -170,10 +170,10 @@ enum auth_verdict auth_check_token(struct auth *auth, struct http_exchange *x, c
 	values = secret_values(g->secrets, c->admin.token ? c->admin.token : c->admin.generated, &n);
 	if (n == 0)
 		return refuse(auth, AUTH_NO_TOKEN, x);
-	if (!shown || strncasecmp(shown, scheme, sizeof(scheme) - 1) != 0)
+	if (!token || strncasecmp(token, scheme, sizeof(scheme) - 1) != 0)
 		return refuse(auth, AUTH_TOKEN, x);
-	shown += sizeof(scheme) - 1;
+	token += sizeof(scheme) - 1;
 	for (size_t i = 0; i < n; i++)
-		good |= digest_equal(shown, strlen(shown), values[i], strlen(values[i]));
+		good |= digest_equal(token, strlen(token), values[i], strlen(values[i]));
 	return good ? AUTH_OK : refuse(auth, AUTH_TOKEN, x);
 }

@@ -20,19 +20,19 @@
 #define ASK_TIMEOUT_MS 10000
 
 /* error: the daemon's text; NULL: the answer is not that of an admin address. */
-static void print_no_answer(const struct http_response *reply, const char *address, const char *error)
+static void print_no_answer(const struct http_response *response, const char *address, const char *error)
 {
-	if (reply->failure != HTTP_OK)
+	if (response->failure != HTTP_OK)
 		out_error("deskbridge: the daemon does not answer at %s: %s\n"
 			  "Does it run? See \"systemctl status deskbridge\". If its admin address is another one: "
 			  "--admin ADDRESS:PORT\n",
-			  address, reply->error);
+			  address, response->error);
 	else if (error)
-		out_error("deskbridge: the daemon at %s says: %s (%u)\n", address, error, reply->status);
+		out_error("deskbridge: the daemon at %s says: %s (%u)\n", address, error, response->status);
 	else
 		out_error("deskbridge: what answers at %s is not deskbridge's admin address (status %u). Its own: "
 			  "--admin ADDRESS:PORT\n",
-			  address, reply->status);
+			  address, response->status);
 }
 
 /* Notes that the configuration could not be read, or only in part. */
@@ -109,8 +109,8 @@ void admin_client_close(struct admin_client *d)
 int admin_client_ask(const struct admin_client *client, const char *method, const char *path, int64_t timeout_ms,
 		     struct http_response *ret)
 {
-	struct http_request ask = {.method = method, .timeout_ms = timeout_ms, .max_answer = ANSWER_MAX};
-	CLEANUP(mem_freep) char *url = load_url(client->address, path, &ask.unix_socket);
+	struct http_request request = {.method = method, .timeout_ms = timeout_ms, .max_answer = ANSWER_MAX};
+	CLEANUP(mem_freep) char *url = load_url(client->address, path, &request.unix_socket);
 	CLEANUP(mem_freep) char *host = host_without_port(client->address);
 	struct pairs headers = {0};
 	struct err error = {0};
@@ -123,9 +123,9 @@ int admin_client_ask(const struct admin_client *client, const char *method, cons
 	/* The daemon accepts loopback and admin.hosts as its names; an address is not the name of a virtual host. */
 	if (host && ip_read(host, &ip))
 		pairs_add(&headers, "Host", "localhost");
-	ask.url = url;
-	ask.headers = &headers;
-	int r = http_fetch(&ask, "deskbridge/" PACKAGE_VERSION, ret, &error);
+	request.url = url;
+	request.headers = &headers;
+	int r = http_fetch(&request, "deskbridge/" PACKAGE_VERSION, ret, &error);
 	pairs_done(&headers);
 	if (r == 0)
 		return COMMAND_GOOD;
@@ -191,19 +191,19 @@ static void print_restart_hint(void)
 		  "(systemctl restart deskbridge).\n");
 }
 
-int admin_client_print_failure(const struct admin_client *client, const struct http_response *reply)
+int admin_client_print_failure(const struct admin_client *client, const struct http_response *response)
 {
 	CLEANUP(generation_unrefp) struct generation *g = NULL;
 	CLEANUP(json_putp) struct json_object *tree = NULL;
-	bool reached = reply->failure == HTTP_OK;
+	bool reached = response->failure == HTTP_OK;
 	bool by_file = !client->given && !client->settings.file_is_missing; /* the address is the configuration's */
 	const char *error = NULL;
 
 	if (!reached && print_closed_socket(client))
 		return COMMAND_FAILED;
-	if (reached && json_read(reply->body.data, reply->body.len, &tree, NULL) == 0)
+	if (reached && json_read(response->body.data, response->body.len, &tree, NULL) == 0)
 		error = json_member_str(tree, "error");
-	if (error && reply->status == 401) {
+	if (error && response->status == 401) {
 		print_token_fault(client);
 		/* The token is wrong or missing. One that this user may not read may be right. */
 		if (!client->token_given && client->settings.token_code != -EACCES)
@@ -212,8 +212,8 @@ int admin_client_print_failure(const struct admin_client *client, const struct h
 	}
 	if (!reached && by_file)
 		g = load_generation(client->context, NULL);
-	print_no_answer(reply, client->address, error);
-	if (by_file && (reply->failure == HTTP_CONNECT || (reached && !error)))
+	print_no_answer(response, client->address, error);
+	if (by_file && (response->failure == HTTP_CONNECT || (reached && !error)))
 		print_restart_hint();
 	return reached || client->given || g ? COMMAND_FAILED : COMMAND_CONFIG;
 }
@@ -223,16 +223,17 @@ int admin_client_get(const struct admin_client *client, const char *path, enum j
 {
 	CLEANUP(json_putp) struct json_object *tree = NULL;
 	int status = COMMAND_GOOD;
-	struct http_response reply;
+	struct http_response response;
 
-	if (admin_client_ask(client, "GET", path, ASK_TIMEOUT_MS, &reply) != COMMAND_GOOD)
+	if (admin_client_ask(client, "GET", path, ASK_TIMEOUT_MS, &response) != COMMAND_GOOD)
 		return COMMAND_FAILED;
-	bool good = reply.failure == HTTP_OK && reply.status == 200 &&
-		    json_read(reply.body.data, reply.body.len, &tree, NULL) == 0 && json_object_is_type(tree, wanted);
+	bool good = response.failure == HTTP_OK && response.status == 200 &&
+		    json_read(response.body.data, response.body.len, &tree, NULL) == 0 &&
+		    json_object_is_type(tree, wanted);
 	if (good)
 		*ret = TAKE(tree);
 	else
-		status = admin_client_print_failure(client, &reply);
-	http_response_done(&reply);
+		status = admin_client_print_failure(client, &response);
+	http_response_done(&response);
 	return status;
 }

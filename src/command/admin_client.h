@@ -55,7 +55,7 @@ int admin_client_ask(const struct admin_client *client, const char *method, cons
 		     struct http_response *ret);
 /* Prints why there was no good answer, and what to do. Returns the exit status: COMMAND_CONFIG where nothing answers
  * at the address of a configuration that does not load, as this address may not be the daemon's. */
-int admin_client_print_failure(const struct admin_client *client, const struct http_response *reply);
+int admin_client_print_failure(const struct admin_client *client, const struct http_response *response);
 
 /*
  * Sends a GET with the token, and expects JSON of the wanted type. Returns COMMAND_GOOD with *ret, which the caller

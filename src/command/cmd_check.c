@@ -81,68 +81,68 @@ static void print_summary(const struct config *c)
 	out_print("listen %s, admin %s, store %s\n", c->listen.address, c->admin.address, c->store.url);
 }
 
-static int ask(const struct account *a, const char *key, const char *method, const char *path, const char *body,
-	       struct http_response *reply, struct err *reterr)
+static int send_request(const struct account *a, const char *key, const char *method, const char *path,
+			const char *body, struct http_response *response, struct err *reterr)
 {
 	CLEANUP(mem_freep) char *url = request_url(a->url, path);
 	struct pairs headers = {0};
 
 	request_headers(&headers, key, a->revision);
-	struct http_request call = {.method = method,
-				    .url = url,
-				    .headers = &headers,
-				    .body = mem_str(body),
-				    .body_len = body ? strlen(body) : 0};
-	int r = http_fetch(&call, "deskbridge/" PACKAGE_VERSION, reply, reterr);
+	struct http_request request = {.method = method,
+				       .url = url,
+				       .headers = &headers,
+				       .body = mem_str(body),
+				       .body_len = body ? strlen(body) : 0};
+	int r = http_fetch(&request, "deskbridge/" PACKAGE_VERSION, response, reterr);
 	pairs_done(&headers);
 	return r;
 }
 
 /* True where Klaviyo refused the request itself: its answer names a parameter and no place in the event. *out is
  * then Klaviyo's reason. */
-static bool refuses_request(const struct http_response *reply, char *out, size_t size)
+static bool refuses_request(const struct http_response *response, char *out, size_t size)
 {
 	CLEANUP(json_putp) struct json_object *body = NULL;
 
-	if (json_read(reply->body.data, reply->body.len, &body, NULL) < 0)
+	if (json_read(response->body.data, response->body.len, &body, NULL) < 0)
 		return false;
 	struct json_object *errors = json_member(body, "errors");
 	if (!json_object_is_type(errors, json_type_array) || json_object_array_length(errors) == 0)
 		return false;
 	struct json_object *source = json_member(json_object_array_get_idx(errors, 0), "source");
-	reason_of_refusal(out, size, NULL, reply->status, body); /* out_print() redacts the key */
+	reason_of_refusal(out, size, NULL, response->status, body); /* out_print() redacts the key */
 	return !json_member_str(source, "pointer") && json_member_str(source, "parameter");
 }
 
 /* Prints whether the key may send events, from the answer to an invalid event. 400 is the good answer: the event was
  * refused only for its shape. */
-static bool print_send(const struct account *a, const struct http_response *reply)
+static bool print_key_verdict(const struct account *a, const struct http_response *response)
 {
-	bool json = reply->type && strstr(reply->type, "json");
+	bool json = response->type && strstr(response->type, "json");
 	char reason[OUTCOME_REASON_MAX], why[HTTP_WHY_MAX];
 
-	if (reply->failure != HTTP_OK)
+	if (response->failure != HTTP_OK)
 		out_print("account %s: Klaviyo does not answer at %s: %s\n", a->name, a->url,
-			  http_why(reply, REASON_ISSUER, why));
-	else if (reply->status == 401)
+			  http_why(response, REASON_ISSUER, why));
+	else if (response->status == 401)
 		out_print("account %s: Klaviyo does not know this key (401): is it whole, of the right account, not "
 			  "deleted? The key: %s\n",
 			  a->name, secret_where(a->api_key));
-	else if (reply->status == 403 && json)
+	else if (response->status == 403 && json)
 		out_print("account %s: the key may not send events (403): it lacks the scope " EVENTS_SCOPE
 			  ". A key's scopes cannot be changed later: make a new one\n",
 			  a->name);
-	else if (reply->status == 403 || reply->status == 429 || reply->status >= 500)
+	else if (response->status == 403 || response->status == 429 || response->status >= 500)
 		out_print("account %s: Klaviyo cannot say now (status %u); try again in a minute\n", a->name,
-			  reply->status);
-	else if (reply->status == 410)
+			  response->status);
+	else if (response->status == 410)
 		out_print("account %s: Klaviyo has ended revision %s (410): leave klaviyo.revision out, or name a "
 			  "newer one\n",
 			  a->name, a->revision);
-	else if (reply->status != 400 || !json)
-		out_print("account %s: unexpected answer %u from %s: is klaviyo.url right?\n", a->name, reply->status,
-			  a->url);
-	else if (refuses_request(reply, reason, sizeof(reason)))
+	else if (response->status != 400 || !json)
+		out_print("account %s: unexpected answer %u from %s: is klaviyo.url right?\n", a->name,
+			  response->status, a->url);
+	else if (refuses_request(response, reason, sizeof(reason)))
 		out_print("account %s: Klaviyo refuses every request: %s\n", a->name, reason);
 	else {
 		out_print("account %s: the key may send events\n", a->name);
@@ -168,13 +168,13 @@ static void warn_of_excess_scopes(const struct account *a, const char *key, stru
 	size_t n = 0;
 
 	for (size_t i = 0; i < sizeof(probes) / sizeof(*probes); i++) {
-		struct http_response reply;
+		struct http_response response;
 
-		if (ask(a, key, "GET", probes[i].path, NULL, &reply, NULL) < 0)
+		if (send_request(a, key, "GET", probes[i].path, NULL, &response, NULL) < 0)
 			continue;
-		if (reply.status == 200) /* also of an answer that is too long to be kept */
+		if (response.status == 200) /* also of an answer that is too long to be kept */
 			scopes[n++] = probes[i].scope;
-		http_response_done(&reply);
+		http_response_done(&response);
 	}
 	excess = text_join(scopes, n, ", ");
 	if (n > 0)
@@ -189,14 +189,14 @@ static bool check_key(const struct generation *g, const struct account *a, struc
 	const char *key = secret_value(g->secrets, a->api_key);
 	CLEANUP(mem_freep) char *page = request_key_page(EVENTS_SCOPE);
 	struct err error = {0};
-	struct http_response reply;
+	struct http_response response;
 
-	if (!key || ask(a, key, "POST", KLAVIYO_PATH_EVENTS, REQUEST_PROBE, &reply, &error) < 0) {
+	if (!key || send_request(a, key, "POST", KLAVIYO_PATH_EVENTS, REQUEST_PROBE, &response, &error) < 0) {
 		out_print("account %s: %s\n", a->name, key ? error.text : "no key");
 		return false;
 	}
-	bool good = print_send(a, &reply);
-	http_response_done(&reply);
+	bool good = print_key_verdict(a, &response);
+	http_response_done(&response);
 	if (good)
 		warn_of_excess_scopes(a, key, as_user);
 	out_print("account %s: a key with the right scopes and no more: %s\n", a->name, page);

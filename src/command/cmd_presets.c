@@ -208,7 +208,7 @@ static void print_secrets(const struct preset_view *p)
 			  "with it\n");
 }
 
-static bool matcher_asks(const struct node *matcher, const char *reference)
+static bool matcher_reads(const struct node *matcher, const char *reference)
 {
 	if (node_get(matcher, reference))
 		return true;
@@ -239,7 +239,7 @@ static void print_urls(const struct preset_view *p)
 	out_print("\n# The URL to give to the helpdesk (reachable from outside, by https):\n#\n");
 	print_url(p, NULL);
 	for (size_t i = 0; i < sizeof(transitions) / sizeof(*transitions); i++) {
-		if (!matcher_asks(node_get(p->tree, transitions[i]), "query:transition"))
+		if (!matcher_reads(node_get(p->tree, transitions[i]), "query:transition"))
 			continue;
 		if (!headed)
 			out_print("#\n# Where each rule of the helpdesk says one thing, one of these:\n#\n");

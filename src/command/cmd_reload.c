@@ -81,14 +81,14 @@ static void note_other_file(const struct command_context *ctx, struct json_objec
 }
 
 static int print_verdict(const struct command_context *ctx, const struct admin_client *client,
-			 const struct http_response *reply, bool json)
+			 const struct http_response *response, bool json)
 {
 	CLEANUP(json_putp) struct json_object *verdict = NULL;
 	int status = -1;
 
-	if (reply->failure == HTTP_OK && json_read(reply->body.data, reply->body.len, &verdict, NULL) == 0 &&
+	if (response->failure == HTTP_OK && json_read(response->body.data, response->body.len, &verdict, NULL) == 0 &&
 	    json_object_is_type(verdict, json_type_object))
-		status = status_of(reply->status, verdict);
+		status = status_of(response->status, verdict);
 	if (status >= 0) {
 		note_other_file(ctx, verdict);
 		if (json) {
@@ -106,13 +106,13 @@ static int print_verdict(const struct command_context *ctx, const struct admin_c
 				  text_of(verdict, "config"), text_of(verdict, "error"));
 		return status;
 	}
-	if (reply->failure == HTTP_TIMEOUT)
+	if (response->failure == HTTP_TIMEOUT)
 		out_error(
 			"deskbridge: the daemon at %s did not answer within %d s; it may still take the configuration: "
 			"see \"journalctl -u deskbridge\"\n",
 			client->address, WAIT_MS / 1000);
 	else
-		(void)admin_client_print_failure(client, reply);
+		(void)admin_client_print_failure(client, response);
 	return COMMAND_FAILED;
 }
 
@@ -124,17 +124,17 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 		{"--json", OPTION_FLAG, &json}, ADMIN_CLIENT_SPECS(&options), {NULL, OPTION_FLAG, NULL}};
 	size_t n;
 	struct admin_client client;
-	struct http_response reply;
+	struct http_response response;
 
 	int status = options_parse(&command_reload, specs, argc, argv, NULL, 0, &n);
 	if (status != OPTIONS_GO)
 		return status;
 	status = admin_client_open(ctx, &command_reload, &options, &client);
 	if (status == COMMAND_GOOD)
-		status = admin_client_ask(&client, "POST", "/api/reload", WAIT_MS, &reply);
+		status = admin_client_ask(&client, "POST", "/api/reload", WAIT_MS, &response);
 	if (status == COMMAND_GOOD) {
-		status = print_verdict(ctx, &client, &reply, json);
-		http_response_done(&reply);
+		status = print_verdict(ctx, &client, &response, json);
+		http_response_done(&response);
 	}
 	admin_client_close(&client);
 	return status;

@@ -70,27 +70,27 @@ static void print_curl(const struct sample_request *p)
 
 static int post(const struct sample_request *p)
 {
-	struct http_request ask = {.method = "POST",
-				   .url = p->url,
-				   .headers = &p->headers,
-				   .body = mem_str(p->sample.body),
-				   .body_len = strlen(p->sample.body),
-				   .unix_socket = p->unix_socket};
+	struct http_request request = {.method = "POST",
+				       .url = p->url,
+				       .headers = &p->headers,
+				       .body = mem_str(p->sample.body),
+				       .body_len = strlen(p->sample.body),
+				       .unix_socket = p->unix_socket};
 	struct err error = {0};
-	struct http_response reply;
+	struct http_response response;
 
-	if (http_fetch(&ask, "deskbridge/" PACKAGE_VERSION, &reply, &error) < 0) {
+	if (http_fetch(&request, "deskbridge/" PACKAGE_VERSION, &response, &error) < 0) {
 		out_error("deskbridge sample: %s\n", error.text);
 		return COMMAND_FAILED;
 	}
-	bool good = reply.failure == HTTP_OK && reply.status / 100 == 2;
-	if (reply.failure != HTTP_OK)
+	bool good = response.failure == HTTP_OK && response.status / 100 == 2;
+	if (response.failure != HTTP_OK)
 		out_error("deskbridge sample: the daemon does not answer: %s\n"
 			  "Does it run? See \"systemctl status deskbridge\". If it listens elsewhere: --url URL\n",
-			  reply.error);
+			  response.error);
 	else
-		out_print("%u %s\n", reply.status, reply.body.data);
-	http_response_done(&reply);
+		out_print("%u %s\n", response.status, response.body.data);
+	http_response_done(&response);
 	return good ? COMMAND_GOOD : COMMAND_FAILED;
 }
 
@@ -102,9 +102,9 @@ static void sample_request_make(const struct generation *g, const struct source 
 	CLEANUP(mem_freep) char *address = NULL;
 	const struct pairs *headers = &p->sample.headers;
 	struct proof_secrets secrets = {.user = s->auth_user};
-	CLEANUP(pairs_done) struct pairs shown = {0};
+	CLEANUP(pairs_done) struct pairs proof_headers = {0};
 	CLEANUP(pairs_done) struct pairs parameters = {0};
-	CLEANUP(mem_freep) char *shown_query = NULL;
+	CLEANUP(mem_freep) char *proof_query = NULL;
 
 	while (len > 0 && base[len - 1] == '/')
 		len--;
@@ -123,11 +123,11 @@ static void sample_request_make(const struct generation *g, const struct source 
 					.body = p->sample.body,
 					.body_len = strlen(p->sample.body),
 					.now_ms = clock_now_ms()};
-	proof_make(definition_proof(s->definition), &secrets, &request, &shown, &shown_query);
+	proof_make(definition_proof(s->definition), &secrets, &request, &proof_headers, &proof_query);
 	/* A sample may hold a proof of the helpdesk, which is replaced. */
-	for (size_t i = 0; i < shown.n; i++)
-		sample_set_header(&p->headers, shown.items[i].name, shown.items[i].value);
-	percent_read_query(shown_query, &parameters);
+	for (size_t i = 0; i < proof_headers.n; i++)
+		sample_set_header(&p->headers, proof_headers.items[i].name, proof_headers.items[i].value);
+	percent_read_query(proof_query, &parameters);
 	for (size_t i = 0; i < parameters.n; i++)
 		sample_set_query(&p->sample, parameters.items[i].name, parameters.items[i].value);
 	p->url = mem_fmt("%s%s%s", address, p->sample.query[0] != '\0' ? "?" : "", p->sample.query);
@@ -173,7 +173,7 @@ static bool asks_by_conversation(const struct source *s, const struct parsed_web
 	CLEANUP(pairs_done) struct pairs headers = {0};
 	CLEANUP(mem_freep) char *url = NULL;
 	struct lookup_plan *q = NULL;
-	bool does = false;
+	bool found = false;
 	struct buf escaped;
 
 	if (lookup_plan_new(s->definition, &w->context, &q, NULL) < 0)
@@ -181,10 +181,10 @@ static bool asks_by_conversation(const struct source *s, const struct parsed_web
 	buf_init(&escaped, ESCAPED_MAX);
 	percent_add(&escaped, w->result.signal.conversation, "");
 	if (lookup_plan_next(q, &secrets, &url, &headers, NULL) == 0)
-		does = strstr(url, escaped.data) != NULL;
+		found = strstr(url, escaped.data) != NULL;
 	buf_done(&escaped);
 	lookup_plan_free(q);
-	return does;
+	return found;
 }
 
 /* Notes the parts of --email that the daemon would read as addresses and that are not. True where there are any. */

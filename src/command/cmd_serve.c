@@ -264,7 +264,7 @@ static void reload(struct serve *s, struct admin_reload *asked)
 	struct err e = {0};
 	struct admin_verdict verdict = {.config = s->context->config_file, .problems = &problems, .error = e.text};
 	struct generation *next;
-	struct admin_reload *behind;
+	struct admin_reload *following;
 	char errors[AMOUNT_MAX];
 
 	serve_notify("RELOADING=1\nMONOTONIC_USEC=%" PRId64 "\nSTATUS=reading the configuration", clock_mono_us());
@@ -289,8 +289,8 @@ static void reload(struct serve *s, struct admin_reload *asked)
 	metrics_add(METRIC_CONFIG_RELOADS, verdict.error ? "failed" : "good", NULL, NULL, 1);
 	notify_status(s, "READY=1\n");
 	verdict.generation = s->generation->number;
-	for (; asked; asked = behind) {
-		behind = (struct admin_reload *)(void *)asked->message.next;
+	for (; asked; asked = following) {
+		following = (struct admin_reload *)(void *)asked->message.next;
 		admin_reload_answer(asked, &verdict);
 	}
 	problems_done(&problems);

@@ -107,8 +107,8 @@ static struct node *read_authenticate(struct loader *l, const struct node *auth,
 }
 
 /* Reports a secret under a name that the method does not take. */
-static void check_taken(struct loader *l, const struct node *auth, const char *method, const char *key,
-			const char *instead)
+static void refuse_secret(struct loader *l, const struct node *auth, const char *method, const char *key,
+			  const char *instead)
 {
 	const struct node *n = node_get(auth, key);
 
@@ -119,8 +119,8 @@ static void check_taken(struct loader *l, const struct node *auth, const char *m
 		problems_error(l->reader.problems, n, "the method %s takes no %s: leave it out", method, key);
 }
 
-static void check_needed(struct loader *l, const struct node *at, const struct node *auth, const char *method,
-			 const char *key, const char *example)
+static void require_secret(struct loader *l, const struct node *at, const struct node *auth, const char *method,
+			   const char *key, const char *example)
 {
 	if (!node_get(auth, key))
 		problems_error(l->reader.problems, at, "authenticate.%s is missing: the method %s needs it (%s)", key,
@@ -153,24 +153,24 @@ static void check_secrets(struct loader *l, const struct node *n, const struct s
 		return; /* reported already */
 	if (!proof_about(proof)->needs_secret) {
 		check_none(l, n, at);
-		check_taken(l, auth, method, "user", NULL);
-		check_taken(l, auth, method, "password", NULL);
-		check_taken(l, auth, method, "secret", NULL);
+		refuse_secret(l, auth, method, "user", NULL);
+		refuse_secret(l, auth, method, "password", NULL);
+		refuse_secret(l, auth, method, "secret", NULL);
 	} else if (proof_about(proof)->needs_user) {
 		example = mem_fmt("`authenticate: {user: deskbridge, password: {credential: %s-webhook}}`", s->name);
-		check_needed(l, at, auth, method, "user", example);
+		require_secret(l, at, auth, method, "user", example);
 		if (!node_get(auth, "secret"))
-			check_needed(l, at, auth, method, "password", example);
-		check_taken(l, auth, method, "secret", "password");
+			require_secret(l, at, auth, method, "password", example);
+		refuse_secret(l, auth, method, "secret", "password");
 		if (s->auth_user && strchr(s->auth_user, ':'))
 			problems_error(l->reader.problems, node_get(auth, "user"),
 				       "a user name of the method %s holds no colon", method);
 	} else {
 		example = mem_fmt("`authenticate: {secret: {credential: %s-webhook}}`", s->name);
 		if (!node_get(auth, "password"))
-			check_needed(l, at, auth, method, "secret", example);
-		check_taken(l, auth, method, "password", "secret");
-		check_taken(l, auth, method, "user", NULL);
+			require_secret(l, at, auth, method, "secret", example);
+		refuse_secret(l, auth, method, "password", "secret");
+		refuse_secret(l, auth, method, "user", NULL);
 	}
 	if (proof_about(proof)->signs_url && !node_get(n, "public_url"))
 		problems_error(l->reader.problems, n,

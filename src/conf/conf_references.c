@@ -45,7 +45,7 @@ struct header_search {
 	bool found;
 };
 
-static void header_search_one(void *ctx, const char *where, const struct reference *reference)
+static void match_header(void *ctx, const char *where, const struct reference *reference)
 {
 	struct header_search *search = ctx;
 	const char *header = reference_header(reference);
@@ -54,11 +54,11 @@ static void header_search_one(void *ctx, const char *where, const struct referen
 	search->found = search->found || (header && text_same(header, search->name));
 }
 
-static bool source_asks_header(const struct source *s, const char *name)
+static bool source_reads_header(const struct source *s, const char *name)
 {
 	struct header_search search = {.name = name};
 
-	source_references(s, header_search_one, &search);
+	source_references(s, match_header, &search);
 	return search.found;
 }
 
@@ -68,7 +68,7 @@ bool source_stores_header(const struct source *s, const char *name)
 
 	if (secret && text_same(secret, name))
 		return false;
-	return definition_stores_header(s->definition, name) || source_asks_header(s, name);
+	return definition_stores_header(s->definition, name) || source_reads_header(s, name);
 }
 
 /* ---- names ------------------------------------------------------------------------------------------------------- */
@@ -108,7 +108,7 @@ struct rule_name_check {
 	const struct names *known;
 };
 
-static void rule_name_check_one(void *ctx, const char *where, const struct reference *reference)
+static void check_rule_name(void *ctx, const char *where, const struct reference *reference)
 {
 	const struct rule_name_check *check = ctx;
 	const char *name = reference_name(reference);
@@ -142,12 +142,12 @@ void config_check_references(struct loader *l)
 		if (!s->definition)
 			continue;
 		secret = proof_about(definition_proof(s->definition))->secret_header;
-		if (secret && source_asks_header(s, secret))
+		if (secret && source_reads_header(s, secret))
 			problems_error(l->reader.problems, n,
 				       "a rule or the account's choice asks for header:%s, which carries the secret, "
 				       "so that no webhook keeps it",
 				       secret);
-		source_references(s, rule_name_check_one, &check);
+		source_references(s, check_rule_name, &check);
 	}
 	free(known.items);
 }

@@ -26,15 +26,15 @@ struct joined_url {
 static size_t repeats_of(const char *base, const char *whole)
 {
 	const char *path = url_path(base);
-	const char *behind;
+	const char *rest;
 
 	if (strncmp(base, whole, strlen(base)) != 0)
 		return 0;
-	behind = whole + strlen(base);
+	rest = whole + strlen(base);
 	for (const char *from = path; from; from = *from == '/' ? strchr(from + 1, '/') : NULL) {
 		size_t len = strlen(from);
 
-		if (len > 1 && strncmp(from, behind, len) == 0 && (behind[len] == '\0' || strchr("/?#", behind[len])))
+		if (len > 1 && strncmp(from, rest, len) == 0 && (rest[len] == '\0' || strchr("/?#", rest[len])))
 			return len;
 	}
 	return 0;
@@ -72,7 +72,7 @@ struct urls {
 	bool warned; /* one warning is enough */
 };
 
-static void check_one(void *ctx, enum definition_url kind, const char *outline, bool optional)
+static void check_definition_url(void *ctx, enum definition_url kind, const char *outline, bool optional)
 {
 	struct urls *u = ctx;
 	const struct joined_url j = {
@@ -91,5 +91,5 @@ void config_check_base_url(struct loader *l, const struct node *at, const struct
 {
 	struct urls u = {.loader = l, .at = at, .base = s->lookup_base_url};
 
-	definition_urls(s->definition, check_one, &u);
+	definition_urls(s->definition, check_definition_url, &u);
 }

@@ -331,15 +331,15 @@ static void snapshot_collect(struct snapshot *s)
 }
 
 /* True where text differs from the last reported fault, which it replaces. text: NULL: there is no fault any more. */
-static bool is_news(char **reported, const char *text)
+static bool fault_changed(char **reported, const char *text)
 {
-	bool news = !text_is(*reported, text);
+	bool changed = !text_is(*reported, text);
 
-	if (news) {
+	if (changed) {
 		free(*reported);
 		*reported = mem_str(text);
 	}
-	return news;
+	return changed;
 }
 
 static void snapshot_read(struct snapshot *to, struct secret *s, const struct snapshot *before,
@@ -358,11 +358,11 @@ static void snapshot_read(struct snapshot *to, struct secret *s, const struct sn
 				err_set(&err, r, "%s was deleted: a restart makes another", to->slots[i].path);
 			if (!before)
 				problems_error(problems, s->at, "%s", err.text);
-			else if (is_news(&s->parts[i].unreadable, err.text))
+			else if (fault_changed(&s->parts[i].unreadable, err.text))
 				problems_warn(problems, s->at, "%s%s", err.text,
 					      old ? "; until then the former secret stays in use" : "");
 			to->slots[i].value = mem_str(old);
-		} else if (is_news(&s->parts[i].unreadable, NULL)) {
+		} else if (fault_changed(&s->parts[i].unreadable, NULL)) {
 			log_notice(NULL, "%s can be read again", to->slots[i].path);
 		}
 	}
@@ -400,7 +400,7 @@ void secrets_check(struct secrets *snapshot, struct secret *s, const struct secr
 		const char *wrong = now->slots[i].value ? fault(ctx, now->slots[i].value) : NULL;
 		struct buf where;
 
-		bool news = is_news(&s->parts[i].unusable, wrong);
+		bool changed = fault_changed(&s->parts[i].unusable, wrong);
 		if (!wrong)
 			continue;
 		buf_init(&where, SECRET_SIZE_MAX);
@@ -408,7 +408,7 @@ void secrets_check(struct secrets *snapshot, struct secret *s, const struct secr
 		if (!before) {
 			problems_error(problems, s->at, "the secret (%s) %s", where.data, wrong);
 		} else {
-			if (news)
+			if (changed)
 				problems_warn(problems, s->at,
 					      "the secret (%s) %s; until then the former secret stays in use",
 					      where.data, wrong);
