@@ -146,22 +146,22 @@ static void networks_hold_their_addresses(void **state)
 static void limits_count_an_ipv6_host_by_its_64(void **state)
 {
 	static const struct {
-		const char *address, *holder;
+		const char *address, *key;
 	} cases[] = {
 		{"192.0.2.1", "192.0.2.1"},
 		{"::ffff:192.0.2.1", "192.0.2.1"},
 		{"2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"},
 		{"2001:db8:1:2::", "2001:db8:1:2::"},
 	};
-	struct ip ip, holder, expected;
+	struct ip ip, key, expected;
 	char text[IP_TEXT_MAX];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		assert_true(ip_read(cases[i].address, &ip));
-		holder = ip_limit_key(&ip);
-		assert_string_equal(ip_text(&holder, text), cases[i].holder);
-		assert_true(ip_read(cases[i].holder, &expected) && ip_same(&holder, &expected));
+		key = ip_limit_key(&ip);
+		assert_string_equal(ip_text(&key, text), cases[i].key);
+		assert_true(ip_read(cases[i].key, &expected) && ip_same(&key, &expected));
 	}
 }
 

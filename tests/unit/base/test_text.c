@@ -227,7 +227,7 @@ static void typos_and_abbreviations_find_their_name(void **state)
 					    "warning",    "zendesk", "opened",      "preset", "dixa",
 					    "crisp",      "gladly",  "front",       "user"};
 	static const struct {
-		const char *typed, *meant;
+		const char *typed, *nearest;
 	} rows[] = {
 		{"persn_gap", "person_gap"},
 		{"Person_Gap", "person_gap"},
@@ -259,9 +259,9 @@ static void typos_and_abbreviations_find_their_name(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const char *near = text_nearest(rows[i].typed, names, sizeof(names) / sizeof(names[0]));
 
-		if (!text_is(near, rows[i].meant))
+		if (!text_is(near, rows[i].nearest))
 			fail_msg("%s: found %s, expected %s", rows[i].typed, near ? near : "none",
-				 rows[i].meant ? rows[i].meant : "none");
+				 rows[i].nearest ? rows[i].nearest : "none");
 	}
 	assert_null(text_nearest("a", NULL, 0));
 }

@@ -331,6 +331,10 @@ static size_t heap_in_use(void)
 	CLEANUP(mem_freep) char *text = NULL;
 	FILE *f = open_memstream(&text, &size);
 	const char *totals;
+	const char *fast;
+	const char *rest;
+	const char *mapped;
+	const char *all;
 
 	assert_non_null(f);
 	assert_int_equal(malloc_info(0, f), 0);
@@ -339,8 +343,10 @@ static size_t heap_in_use(void)
 	for (const char *next = totals; next; next = strstr(next + 1, "</heap>"))
 		totals = next;
 	assert_non_null(totals);
-	const char *fast = strstr(totals, "type=\"fast\""), *rest = strstr(totals, "type=\"rest\"");
-	const char *mapped = strstr(totals, "type=\"mmap\""), *all = strstr(totals, "type=\"current\"");
+	fast = strstr(totals, "type=\"fast\"");
+	rest = strstr(totals, "type=\"rest\"");
+	mapped = strstr(totals, "type=\"mmap\"");
+	all = strstr(totals, "type=\"current\"");
 	assert_true(fast && rest && mapped && all);
 	return number_behind(all, "size=\"") + number_behind(mapped, "size=\"") - number_behind(fast, "size=\"") -
 	       number_behind(rest, "size=\"");
@@ -355,7 +361,8 @@ static void request_lines_with_thousands_of_parameters_leave_no_memory_behind(vo
 		LENGTH = 28000
 	};
 	static char request[LENGTH + 100];
-	size_t before = 0, after;
+	size_t before = 0;
+	size_t after;
 	int n;
 
 	(void)state;
