@@ -64,7 +64,7 @@ static int neighbour_time(struct settle_scan *m, const struct store_neighbour *n
 	if (parsed->result.kind == PARSE_SIGNAL) {
 		to->time_ms = parsed->result.signal.time_ms;
 		to->undated = !parsed->result.signal.has_time;
-		r = store_webhook_time_save(s, n->id, to->time_ms, to->undated, m->reterr);
+		r = store_webhook_save_time(s, n->id, to->time_ms, to->undated, m->reterr);
 		r = r < 0 ? r : 1;
 	}
 	parsed_webhook_free(parsed);

@@ -206,7 +206,7 @@ bool pipeline_readiness(struct pipeline *p, struct err *ret)
 		health_why_not(p->health, ret);
 		return false;
 	}
-	return store_files_look(p->files, ret) == 0;
+	return store_files_check(p->files, ret) == 0;
 }
 
 void pipeline_parked(struct pipeline *p, void (*fn)(void *ctx, const char *kind, const char *name, const char *reason),

@@ -223,7 +223,7 @@ static int insert_item(struct turn_context *tc, struct submission_item *item, st
 	s = config_source(tc->config, webhook->source); /* settle looks at the time of a webhook that waits */
 	if (!s || !settle_applies(&s->policy))
 		return 0;
-	return store_webhook_time_save(tc->store, webhook->id, webhook->time_ms, webhook->undated, reterr);
+	return store_webhook_save_time(tc->store, webhook->id, webhook->time_ms, webhook->undated, reterr);
 }
 
 /*

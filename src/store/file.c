@@ -200,7 +200,7 @@ bool store_file_is_anothers(const struct store_files *f, enum store_file i)
 	return store_file_is_lost(f, i) && access(f->paths[i], F_OK) == 0;
 }
 
-int store_files_look(const struct store_files *f, struct err *reterr)
+int store_files_check(const struct store_files *f, struct err *reterr)
 {
 	for (int i = 0; i < STORE_FILES; i++)
 		if (store_file_is_lost(f, (enum store_file)i))

@@ -225,7 +225,7 @@ bool store_is_nearly_full(struct store *s)
 
 int store_can_accept(struct store *s, struct err *reterr)
 {
-	int r = s->files ? store_files_look(s->files, reterr) : 0;
+	int r = s->files ? store_files_check(s->files, reterr) : 0;
 
 	if (r < 0)
 		return r;

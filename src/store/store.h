@@ -83,8 +83,8 @@ int64_t store_newest_ms(struct store *s);
 /* Whether the store's files are still those that were opened: for whoever may not use the store itself. Any thread. */
 struct store_files;
 struct store_files *store_files_new(const struct store *s);
-void store_files_free(struct store_files *f);                                    /* NULL allowed */
-int store_files_look(const struct store_files *f, struct err *reterr) MUSTCHECK; /* -ESTALE, with what to do */
+void store_files_free(struct store_files *f);                                     /* NULL allowed */
+int store_files_check(const struct store_files *f, struct err *reterr) MUSTCHECK; /* -ESTALE, with what to do */
 
 /* ---- transactions ------------------------------------------------------------------------------------------------ */
 
@@ -210,7 +210,7 @@ struct store_neighbour {
 	enum store_wait wait;
 	int64_t received_ms;
 	enum transition transition;
-	bool is_timed; /* store_webhook_time_save has told the members below */
+	bool is_timed; /* store_webhook_save_time has told the members below */
 	int64_t time_ms;
 	bool undated;
 };
@@ -223,7 +223,7 @@ int store_webhooks_of_conversation(struct store *s, const char *source, const ch
 				   struct err *reterr) MUSTCHECK;
 /* Keeps when a pending webhook happened, as its first reading told, until it ends. undated: the desk gave no time, and
  * time_ms is the receipt. */
-int store_webhook_time_save(struct store *s, int64_t id, int64_t time_ms, bool undated, struct err *reterr) MUSTCHECK;
+int store_webhook_save_time(struct store *s, int64_t id, int64_t time_ms, bool undated, struct err *reterr) MUSTCHECK;
 /* The three-crashes rule: the largest id there is (those found pending at start are ≤), the tries of one. */
 int64_t store_webhook_last_id(struct store *s);
 int store_webhook_tries(struct store *s, int64_t id, unsigned *ret, struct err *reterr) MUSTCHECK;

@@ -131,7 +131,7 @@ int store_webhook_save_signal(struct store *s, const struct webhook *w, struct e
 	return r < 0 ? r : 0;
 }
 
-int store_webhook_time_save(struct store *s, int64_t id, int64_t time_ms, bool undated, struct err *reterr)
+int store_webhook_save_time(struct store *s, int64_t id, int64_t time_ms, bool undated, struct err *reterr)
 {
 	int r;
 

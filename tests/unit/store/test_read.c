@@ -404,7 +404,7 @@ static void use_what_is_hot(struct fixture *f)
 	(void)store_webhooks_next_due_ms(s);
 	(void)store_webhook_last_id(s);
 	(void)store_newest_ms(s);
-	MUST(store_webhook_time_save(s, id, NOW, false, err));
+	MUST(store_webhook_save_time(s, id, NOW, false, err));
 	MUST(store_webhooks_of_conversation(s, "gladly", "c", meet_webhook, NULL, err));
 	MUST(store_webhook_dead(s, id, "x", err));
 	MUST(store_webhook_revive(s, id, err));

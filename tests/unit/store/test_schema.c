@@ -254,9 +254,9 @@ static void what_a_store_of_schema_2_holds_back_is_there_without_its_times(void 
 	assert_int_equal(h.waits[1], STORE_WAIT_BEHIND);
 	assert_int_equal(h.timed, 0);
 	begin(f);
-	MUST(store_webhook_time_save(f->s, 3, T, false, err));
+	MUST(store_webhook_save_time(f->s, 3, T, false, err));
 	MUST(store_webhook_done(f->s, 3, "settled", err));
-	MUST(store_webhook_time_save(f->s, 4, T, false, err));
+	MUST(store_webhook_save_time(f->s, 4, T, false, err));
 	commit(f);
 	assert_int_equal(sql(f, "SELECT id FROM webhook_times"), 4);
 	assert_int_equal(sql(f, "SELECT wait FROM webhooks WHERE id = 4"), STORE_WAIT_NONE);

@@ -650,7 +650,7 @@ static void a_neighbour_shows_its_narrow_columns_and_its_time_until_it_ends(void
 	int64_t a = put(f, "gladly", "c", "p", 0, NOW), b = put(f, "gladly", "c", "p", 0, NOW + 1), last = 0;
 
 	begin(f);
-	MUST(store_webhook_time_save(f->s, b, NOW - 5, true, err));
+	MUST(store_webhook_save_time(f->s, b, NOW - 5, true, err));
 	commit(f);
 	MUST(store_webhooks_of_conversation(f->s, "gladly", "c", meet, &m, err));
 	assert_int_equal(m.n, 2);
@@ -667,7 +667,7 @@ static void a_neighbour_shows_its_narrow_columns_and_its_time_until_it_ends(void
 	assert_int_equal(store_webhooks_of_conversation(f->s, "gladly", "c", stop, &last, NULL), -ENOTTY);
 	assert_int_equal(last, b);
 	begin(f);
-	MUST(store_webhook_time_save(f->s, b, NOW - 6, false, err)); /* again */
+	MUST(store_webhook_save_time(f->s, b, NOW - 6, false, err)); /* again */
 	commit(f);
 	assert_int_equal(sql(f, "SELECT count(*) FROM webhook_times WHERE time = 1795276800000 - 6"), 1);
 	ends(f, b);
@@ -681,7 +681,7 @@ static void a_neighbour_whose_columns_do_not_read_is_passed_over(void **state)
 	int64_t a = put(f, "gladly", "c", "p", 0, NOW), b = put(f, "gladly", "c", "p", 0, NOW);
 
 	begin(f);
-	MUST(store_webhook_time_save(f->s, b, NOW, false, err));
+	MUST(store_webhook_save_time(f->s, b, NOW, false, err));
 	commit(f);
 	sql(f, "UPDATE webhooks SET transition = 77 WHERE id = 1");
 	sql(f, "UPDATE webhook_times SET undated = 2");
