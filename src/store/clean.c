@@ -22,12 +22,12 @@ struct cleaning {
 	size_t left; /* rows that this step may still delete */
 };
 
-static void cleaned(struct cleaning *c, size_t n)
+static void count_deleted(struct cleaning *c, size_t n)
 {
 	c->left -= n < c->left ? n : c->left;
 }
 
-static bool may_clean(const struct cleaning *c)
+static bool can_delete(const struct cleaning *c)
 {
 	return c->change.status == 0 && c->left > 0;
 }
@@ -50,7 +50,7 @@ static void clean_webhooks(struct cleaning *cleaning, int64_t until_ms, size_t m
 	CLEANUP(ids_done) struct ids ids = {0};
 	struct change *c = &cleaning->change;
 
-	if (!may_clean(cleaning))
+	if (!can_delete(cleaning))
 		return;
 	CHANGE(q, c,
 	       "SELECT w.id FROM webhooks i CROSS JOIN webhooks w ON w.id = i.id WHERE i.state = " SQL_WEBHOOK_DONE
@@ -69,7 +69,7 @@ static void clean_webhooks(struct cleaning *cleaning, int64_t until_ms, size_t m
 		if (c->status == 0)
 			counts_move(c->store, COUNT_WEBHOOKS, p.source, (int)p.state, (int)p.wait, COUNT_NOWHERE, 0);
 	}
-	cleaned(cleaning, ids.n);
+	count_deleted(cleaning, ids.n);
 }
 
 static void clean_events(struct cleaning *cleaning, int64_t until_ms, size_t max)
@@ -77,7 +77,7 @@ static void clean_events(struct cleaning *cleaning, int64_t until_ms, size_t max
 	CLEANUP(ids_done) struct ids ids = {0};
 	struct change *c = &cleaning->change;
 
-	if (!may_clean(cleaning))
+	if (!can_delete(cleaning))
 		return;
 	CHANGE(q, c,
 	       "SELECT e.id FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.state = " SQL_DELIVERED
@@ -99,7 +99,7 @@ static void clean_events(struct cleaning *cleaning, int64_t until_ms, size_t max
 		if (c->status == 0)
 			counts_move(c->store, COUNT_EVENTS, account, EVENT_DELIVERED, 0, COUNT_NOWHERE, 0);
 	}
-	cleaned(cleaning, ids.n);
+	count_deleted(cleaning, ids.n);
 }
 
 /* ---- digests and customers --------------------------------------------------------------------------------------- */
@@ -112,7 +112,7 @@ static void clean_deliveries(struct cleaning *c, int64_t until_ms, int64_t now_m
 	int64_t last = 0;
 	size_t seen = 0;
 
-	if (!may_clean(c))
+	if (!can_delete(c))
 		return;
 	CHANGE(q, &c->change, "SELECT id, received FROM deliveries WHERE id > 0 ORDER BY id");
 	while (seen < c->left && change_step(&c->change, &q)) {
@@ -132,12 +132,12 @@ static void clean_deliveries(struct cleaning *c, int64_t until_ms, int64_t now_m
 	       "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries WHERE id <= ?1 ORDER BY id LIMIT ?2)");
 	query_bind_int(&gone, last);
 	query_bind_int(&gone, (int64_t)c->left);
-	cleaned(c, (size_t)change_run(&c->change, &gone));
+	count_deleted(c, (size_t)change_run(&c->change, &gone));
 }
 
 static void clean_customers(struct cleaning *c, int64_t until_ms)
 {
-	if (!may_clean(c))
+	if (!can_delete(c))
 		return;
 	CHANGE(q, &c->change,
 	       "DELETE FROM customers WHERE (source, customer) IN"
@@ -145,7 +145,7 @@ static void clean_customers(struct cleaning *c, int64_t until_ms)
 	       " AND c.customer = i.customer WHERE i.saved <= ?1 ORDER BY i.saved LIMIT ?2)");
 	query_bind_int(&q, until_ms);
 	query_bind_int(&q, (int64_t)c->left);
-	cleaned(c, (size_t)change_run(&c->change, &q));
+	count_deleted(c, (size_t)change_run(&c->change, &q));
 }
 
 /* ---- conversations ----------------------------------------------------------------------------------------------- */
@@ -209,7 +209,7 @@ static void clean_conversations(struct cleaning *c, bool clear, int64_t until_ms
 {
 	CLEANUP(ids_done) struct ids ids = {0};
 
-	if (!may_clean(c))
+	if (!can_delete(c))
 		return;
 	CHANGE(q, &c->change,
 	       "SELECT c.id FROM conversations i CROSS JOIN conversations c ON c.id = i.id WHERE i.state <> " SQL_OPEN
@@ -221,7 +221,7 @@ static void clean_conversations(struct cleaning *c, bool clear, int64_t until_ms
 	change_ids(&c->change, &q, &ids);
 	for (size_t i = 0; i < ids.n; i++)
 		fn(&c->change, ids.items[i]);
-	cleaned(c, ids.n);
+	count_deleted(c, ids.n);
 }
 
 /* ---- one step ---------------------------------------------------------------------------------------------------- */
@@ -249,7 +249,7 @@ int store_clean(struct store *s, int64_t retention_ms, int64_t remember_ms, int6
 	clean_conversations(&c, true, older_ms(s, now_ms, remember_ms), conversation_delete);
 	clean_conversations(&c, false, older_ms(s, now_ms, remember_ms), conversation_delete);
 	clean_conversations(&c, true, older_ms(s, now_ms, retention_ms), conversation_digest);
-	if (may_clean(&c) && store_is_nearly_full(s)) {
+	if (can_delete(&c) && store_is_nearly_full(s)) {
 		clean_webhooks(&c, INT64_MAX, (c.left + 1) / 2);
 		clean_events(&c, INT64_MAX, c.left);
 	}

@@ -32,7 +32,7 @@ struct store_files {
 #define STORE_LOST_ADVICE "put it back, or restart deskbridge and lose what was in it"
 /* Whether it was deleted or replaced since it was opened; whether another one stands in its place. */
 bool store_file_is_lost(const struct store_files *f, enum store_file i);
-bool store_file_is_anothers(const struct store_files *f, enum store_file i);
+bool store_file_is_replaced(const struct store_files *f, enum store_file i);
 
 /* ---- the connection ---------------------------------------------------------------------------------------------- */
 

@@ -159,7 +159,7 @@ static void open_set(struct change *c, int64_t id, const char *source, int64_t s
 }
 
 /* The row becomes what conversations_open says, and is put back. False: it is not there. */
-static bool open_take_out(struct change *c, int64_t id, const char *source, int64_t received_ms)
+static bool open_remove_entry(struct change *c, int64_t id, const char *source, int64_t received_ms)
 {
 	CLEANUP(mem_freep) char *own = NULL;
 	int64_t state, received;
@@ -183,10 +183,10 @@ static void repair_open(struct change *c, const char *source, int64_t id, int64_
 {
 	CLEANUP(mem_freep) char *name = mem_fmt("lost %lld", (long long)id);
 
-	if (open_take_out(c, id, source, received_ms))
+	if (open_remove_entry(c, id, source, received_ms))
 		return;
 	put_placeholder(c, id, source, name);
-	(void)open_take_out(c, id, source, received_ms);
+	(void)open_remove_entry(c, id, source, received_ms);
 	(void)change_by_id(c, "DELETE FROM conversations WHERE id = ?1", id);
 	if (c->status == 0)
 		loss_note(c->store, STORE_LOSS_CONVERSATION, id, source,
@@ -208,17 +208,17 @@ static void repair_name(struct change *c, const char *source, int64_t id, const 
 {
 	CLEANUP(mem_freep) char *name = mem_fmt("lost %lld", (long long)id);
 	struct change part;
-	bool taken;
+	bool in_use;
 
 	name_set(c, id, source, name);
 	part = change_part(c, NULL);
 	name_set(&part, id, source, conversation);
-	taken = change_part_failed(c, &part, -EBADMSG);
+	in_use = change_part_failed(c, &part, -EBADMSG);
 	if (c->status == 0)
 		loss_note(c->store, STORE_LOSS_CONVERSATION, id, source,
-			  taken ? "an open conversation was not found by its name, which another has by now; it "
-				  "expires by another name"
-				: "an open conversation was not found by its name; it is again");
+			  in_use ? "an open conversation was not found by its name, which another has by now; it "
+				   "expires by another name"
+				 : "an open conversation was not found by its name; it is again");
 }
 
 /* Whether the index of names held a conversation that is not there; it holds none any more. */

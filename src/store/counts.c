@@ -90,7 +90,7 @@ static void counts_undo(struct store *s)
 		s->counts[i].n = s->counts[i].kept;
 }
 
-static void counts_forget(struct store *s)
+static void counts_clear(struct store *s)
 {
 	for (size_t i = 0; i < s->counts_n; i++)
 		s->counts[i].n = s->counts[i].kept = 0;
@@ -100,8 +100,8 @@ const struct transaction_hook counts_hook = {
 	.write = counts_write,
 	.savepoint = counts_savepoint,
 	.undo = counts_undo,
-	.committed = counts_forget,
-	.rolled_back = counts_forget,
+	.committed = counts_clear,
+	.rolled_back = counts_clear,
 };
 
 void counts_done(struct store *s)

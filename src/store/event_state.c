@@ -145,13 +145,13 @@ static bool person_promote(struct change *c, const char *account, const char *em
 		event_head_set(&part, next.id, due_ms);
 		if (!change_part_failed(c, &part, -EBADMSG))
 			return true;
-		event_become(c, &next, EVENT_DEAD, why.text, -1, now_ms);
+		event_change_state(c, &next, EVENT_DEAD, why.text, -1, now_ms);
 		if (c->status == 0)
 			loss_note(c->store, STORE_LOSS_EVENT, next.id, account, why.text);
 	}
 }
 
-bool person_waits(struct change *c, const char *account, const char *email, int64_t now_ms)
+bool person_has_ready(struct change *c, const char *account, const char *email, int64_t now_ms)
 {
 	/* The head is the oldest, or one that a revived dead letter came before. */
 	CHANGE(head, c,
@@ -165,7 +165,7 @@ bool person_waits(struct change *c, const char *account, const char *email, int6
 
 /* An event is lost whose address is not known: the people whom its conversation reached go on. It is a help only: what
  * is damaged there too must not undo the rest. */
-static void wake_people(struct change *c, int64_t id, const char *account, int64_t now_ms)
+static void promote_reached_people(struct change *c, int64_t id, const char *account, int64_t now_ms)
 {
 	struct change part = change_part(c, NULL);
 
@@ -178,7 +178,7 @@ static void wake_people(struct change *c, int64_t id, const char *account, int64
 	while (c->status == 0 && change_step(&part, &q)) {
 		CLEANUP(mem_freep) char *email = query_text(&q);
 
-		(void)person_waits(c, account, email, now_ms);
+		(void)person_has_ready(c, account, email, now_ms);
 	}
 	(void)change_part_failed(c, &part, -EUCLEAN);
 }
@@ -207,8 +207,8 @@ static void mark_overtaken(struct change *c, const struct event_brief *p)
 	}
 }
 
-void event_become(struct change *c, struct event_brief *p, enum event_state to, const char *reason, int64_t gap_ms,
-		  int64_t now_ms)
+void event_change_state(struct change *c, struct event_brief *p, enum event_state to, const char *reason,
+			int64_t gap_ms, int64_t now_ms)
 {
 	int64_t ended_ms = to != EVENT_DELIVERED ? 0 : now_ms > 0 ? now_ms : 1;
 	bool was_head = p->head;
@@ -233,7 +233,7 @@ int store_event_delivered(struct store *s, int64_t id, int64_t person_gap_ms, in
 	store_advance_now(s, now_ms);
 	if (!event_brief_find(&c, id, EVENT_READY, &p)) /* it was set aside while it was on its way */
 		event_brief_load(&c, id, EVENT_DEAD, &p);
-	event_become(&c, &p, EVENT_DELIVERED, NULL, person_gap_ms < 0 ? 0 : person_gap_ms, now_ms);
+	event_change_state(&c, &p, EVENT_DELIVERED, NULL, person_gap_ms < 0 ? 0 : person_gap_ms, now_ms);
 	return change_end(&c);
 }
 
@@ -243,7 +243,7 @@ void event_set_aside(struct change *c, int64_t id, const char *reason, int64_t n
 
 	store_advance_now(c->store, now_ms);
 	event_brief_load(c, id, EVENT_READY, &p);
-	event_become(c, &p, EVENT_DEAD, reason, -1, now_ms);
+	event_change_state(c, &p, EVENT_DEAD, reason, -1, now_ms);
 }
 
 int store_event_dead(struct store *s, int64_t id, const char *reason, int64_t now_ms, struct err *reterr)
@@ -276,21 +276,21 @@ struct event_keys {
 	int64_t state, head, due;
 };
 
-static void event_keys_set(struct change *c, int64_t id, const struct event_keys *way)
+static void event_keys_set(struct change *c, int64_t id, const struct event_keys *keys)
 {
 	CHANGE(q, c, "UPDATE events SET account = ?2, state = ?3, head = ?4, due = ?5 WHERE id = ?1");
 	query_bind_int(&q, id);
-	query_bind_text(&q, way->account);
-	query_bind_int(&q, way->state);
-	query_bind_int(&q, way->head);
-	query_bind_int(&q, way->due);
+	query_bind_text(&q, keys->account);
+	query_bind_int(&q, keys->state);
+	query_bind_int(&q, keys->head);
+	query_bind_int(&q, keys->due);
 	(void)change_run(c, &q);
 }
 
 /* The row becomes what events_due says, and is put back. False: it is not there. */
-static bool event_take_out(struct change *c, int64_t id, const char *account, int64_t due_ms)
+static bool event_remove_entry(struct change *c, int64_t id, const char *account, int64_t due_ms)
 {
-	const struct event_keys claimed = {account, EVENT_READY, 1, due_ms};
+	const struct event_keys indexed = {account, EVENT_READY, 1, due_ms};
 	CLEANUP(mem_freep) char *own_account = NULL;
 	struct event_keys own;
 
@@ -303,7 +303,7 @@ static bool event_take_out(struct change *c, int64_t id, const char *account, in
 	own.head = query_int(&q);
 	own.due = query_int(&q);
 	query_close(&q);
-	event_keys_set(c, id, &claimed);
+	event_keys_set(c, id, &indexed);
 	event_keys_set(c, id, &own);
 	return true;
 }
@@ -314,17 +314,17 @@ void event_repair_due(struct change *c, const char *account, int64_t id, int64_t
 	unsigned char unique_id[EVENT_UNIQUE_ID_BYTES] = {0}; /* nobody has it: eight zeros, and the id */
 
 	store_advance_now(c->store, now_ms);
-	if (!event_take_out(c, id, account, due_ms)) {
+	if (!event_remove_entry(c, id, account, due_ms)) {
 		for (int i = 0; i < 8; i++)
 			unique_id[8 + i] = (unsigned char)((uint64_t)id >> (8 * (7 - i)));
 		event_put_placeholder(c, id, account, unique_id);
-		(void)event_take_out(c, id, account, due_ms);
-		event_become(c, &p, EVENT_DEAD, NOT_THERE, -1, now_ms);
+		(void)event_remove_entry(c, id, account, due_ms);
+		event_change_state(c, &p, EVENT_DEAD, NOT_THERE, -1, now_ms);
 		if (c->status == 0)
 			loss_note(c->store, STORE_LOSS_EVENT, id, account, NOT_THERE);
 	}
 	/* One that is there may be another person's, and the one of the index waits. */
-	wake_people(c, id, account, now_ms);
+	promote_reached_people(c, id, account, now_ms);
 }
 
 bool event_repair_unique(struct change *c, const char *account, const unsigned char *unique_id)

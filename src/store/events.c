@@ -78,7 +78,7 @@ int store_event_insert(struct store *s, struct event *e, int64_t person_gap_ms, 
 	    hex_read(e->unique_id, EVENT_UNIQUE_ID_LEN, unique_id) < 0)
 		return err_set(reterr, -EINVAL, "an event's unique_id is not 32 hexadecimal digits");
 	store_advance_now(s, now_ms);
-	head = !person_waits(&c, e->account, e->email, now_ms);
+	head = !person_has_ready(&c, e->account, e->email, now_ms);
 	e->state = EVENT_READY;
 	e->created_ms = e->due_ms = now_ms;
 	if (head)
@@ -345,12 +345,12 @@ int store_event_revive(struct store *s, int64_t id, int64_t now_ms, bool *ret_la
 	CLEANUP(event_brief_done) struct event_brief p = {0};
 	CLEANUP(mem_freep) char *profile = NULL;
 	struct change c = change_begin(s, reterr);
-	bool waits, overtaken;
+	bool has_ready, overtaken;
 	int r;
 
 	event_brief_load(&c, id, EVENT_DEAD, &p);
 	store_advance_now(s, now_ms);
-	waits = person_waits(&c, p.account, p.email, now_ms);
+	has_ready = person_has_ready(&c, p.account, p.email, now_ms);
 	/* The person's head may be on its way, so it goes first, also where it was queued later. */
 	CHANGE(later, &c,
 	       "SELECT 1 FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.account = ?1 AND i.email = ?2"
@@ -361,9 +361,9 @@ int store_event_revive(struct store *s, int64_t id, int64_t now_ms, bool *ret_la
 	query_bind_int(&later, p.id);
 	overtaken = change_step(&c, &later);
 	query_close(&later);
-	event_become(&c, &p, EVENT_READY, NULL, -1, now_ms);
+	event_change_state(&c, &p, EVENT_READY, NULL, -1, now_ms);
 	event_retry(&c, id, 0, now_ms, NULL);
-	if (!waits) {
+	if (!has_ready) {
 		CHANGE(body, &c, "SELECT profile FROM event_bodies WHERE id = ?1");
 		query_bind_int(&body, id);
 		profile = change_step(&c, &body) ? query_text(&body) : mem_str("{}");

@@ -195,7 +195,7 @@ bool store_file_is_lost(const struct store_files *f, enum store_file i)
 	return st.st_dev != f->devices[i] || st.st_ino != f->inodes[i];
 }
 
-bool store_file_is_anothers(const struct store_files *f, enum store_file i)
+bool store_file_is_replaced(const struct store_files *f, enum store_file i)
 {
 	return store_file_is_lost(f, i) && access(f->paths[i], F_OK) == 0;
 }

@@ -41,7 +41,7 @@ void loss_note(struct store *s, enum store_loss_kind kind, int64_t id, const cha
 	}
 }
 
-static void losses_cut(struct store *s, size_t n)
+static void losses_truncate(struct store *s, size_t n)
 {
 	while (s->losses_n > n) {
 		struct store_loss *l = &s->losses[--s->losses_n];
@@ -61,13 +61,13 @@ static void losses_savepoint(struct store *s)
 
 static void losses_undo(struct store *s)
 {
-	losses_cut(s, s->losses_kept);
+	losses_truncate(s, s->losses_kept);
 	s->losses_more = s->losses_more_kept;
 }
 
-static void losses_forget(struct store *s)
+static void losses_rolled_back(struct store *s)
 {
-	losses_cut(s, s->losses_committed_n);
+	losses_truncate(s, s->losses_committed_n);
 	s->losses_more = s->losses_more_committed;
 }
 
@@ -81,7 +81,7 @@ const struct transaction_hook losses_hook = {
 	.savepoint = losses_savepoint,
 	.undo = losses_undo,
 	.committed = losses_committed,
-	.rolled_back = losses_forget,
+	.rolled_back = losses_rolled_back,
 };
 
 void losses_done(struct store *s)

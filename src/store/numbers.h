@@ -78,7 +78,7 @@ _Static_assert(TRANSITION_NONE == N_TRANSITION_NONE, "rows hold it");
 	", " SQL_WAIT_BEHIND ", " SQL_WAIT_UNCONFIGURED ", " SQL_WAIT_PARKED ")"
 /* Those of a webhook that may end by itself. One that stands BEHIND ends only after another, and one whose source is
  * PARKED has been asked for in vain: with one of these before it, a further look is taken. */
-#define SQL_WAITS_GOING_ON                                                                               \
+#define SQL_WAITS_PROGRESSING                                                                            \
 	"(" SQL_WAIT_NONE ", " SQL_WAIT_TIME ", " SQL_WAIT_RETRY ", " SQL_WAIT_LOOKUP ", " SQL_WAIT_SLOT \
 	", " SQL_WAIT_UNCONFIGURED ")"
 /* Those of a webhook that keeps others of its customer waiting. One that is only held (TIME) orders its own

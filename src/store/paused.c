@@ -96,15 +96,15 @@ static int has_another_reason(struct store *s, const struct store_paused_person 
 static int check_refused(struct store *s, struct store_paused_person *p, struct err *reterr)
 {
 	CLEANUP(flag_event_done) struct flag_event dead = {0};
-	CLEANUP(flag_event_done) struct flag_event taken = {0};
+	CLEANUP(flag_event_done) struct flag_event delivered = {0};
 	int r = flag_event_of(s, p, EVENT_DEAD, &dead, reterr);
 
 	if (r < 0 || !dead.flag)
 		return r;
-	r = flag_event_of(s, p, EVENT_DELIVERED, &taken, reterr);
-	if (r < 0 || taken.flag || taken.id > dead.id)
+	r = flag_event_of(s, p, EVENT_DELIVERED, &delivered, reterr);
+	if (r < 0 || delivered.flag || delivered.id > dead.id)
 		return r;
-	if (taken.id == 0)
+	if (delivered.id == 0)
 		r = dead.later ? 1 : has_another_reason(s, p, reterr);
 	if (r == 0)
 		p->refused = dead.reason ? TAKE(dead.reason) : mem_str("no reason is known");
@@ -160,7 +160,7 @@ int store_paused_page(struct store *s, size_t max, int (*fn)(void *ctx, const st
 		      struct err *reterr)
 {
 	struct store_paused_person *people = mem_new(max, sizeof(*people));
-	size_t n = 0, told = 0;
+	size_t n = 0, given = 0;
 	int r;
 
 	read_limit_start(s);
@@ -173,13 +173,13 @@ int store_paused_page(struct store *s, size_t max, int (*fn)(void *ctx, const st
 			r = read_limit_check(s, reterr);
 	}
 	read_limit_end(s);
-	while (r == 0 && told < n)
-		if (fn(ctx, &people[told++]) != 0)
+	while (r == 0 && given < n)
+		if (fn(ctx, &people[given++]) != 0)
 			break;
 	for (size_t i = 0; i < n; i++)
 		paused_free(&people[i]);
 	free(people);
-	return r < 0 ? r : (int)told;
+	return r < 0 ? r : (int)given;
 }
 
 /* By the index alone, in which a person's open conversations stand together. */

@@ -348,7 +348,7 @@ void store_origin_done(struct store_origin *o)
 }
 
 /* An empty text is what did not read. */
-static char *text_or_nothing(struct query *q)
+static char *nonempty_text(struct query *q)
 {
 	char *text = query_text_or_null(q);
 
@@ -366,8 +366,8 @@ void store_webhook_origin(struct store *s, int64_t id, struct store_origin *ret)
 	query_bind_int(&q, id);
 	if (query_step(&q) <= 0)
 		return;
-	ret->source = text_or_nothing(&q);
-	ret->conversation = text_or_nothing(&q);
+	ret->source = nonempty_text(&q);
+	ret->conversation = nonempty_text(&q);
 	ret->webhook = id;
 }
 
@@ -378,7 +378,7 @@ void store_event_origin(struct store *s, int64_t id, struct store_origin *ret)
 	query_bind_int(&q, id);
 	if (query_step(&q) <= 0)
 		return;
-	ret->source = text_or_nothing(&q);
-	ret->conversation = text_or_nothing(&q);
+	ret->source = nonempty_text(&q);
+	ret->conversation = nonempty_text(&q);
 	ret->webhook = query_int(&q);
 }

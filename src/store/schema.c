@@ -19,7 +19,7 @@
 /* "dskb": tells this program's stores from other SQLite files. */
 #define APPLICATION_ID 0x64736b62
 
-static const char *const steps[] = {
+static const char *const migrations[] = {
 	/* 1 */
 	"CREATE TABLE webhooks ("
 	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
@@ -164,7 +164,7 @@ static const char *const steps[] = {
 	" undated INTEGER NOT NULL) STRICT;", /* 1: the desk gave no time, and `time` is the receipt */
 };
 
-#define SCHEMA_NEWEST ((int64_t)(sizeof(steps) / sizeof(*steps)))
+#define SCHEMA_NEWEST ((int64_t)(sizeof(migrations) / sizeof(*migrations)))
 
 int schema_check(struct store *s, int64_t *ret_version, struct err *reterr)
 {
@@ -213,7 +213,7 @@ int schema_migrate(struct store *s, int64_t version, struct err *reterr)
 		(void)sqlite3_snprintf(sizeof(pragma), pragma, "PRAGMA user_version = %lld", (long long)version + 1);
 		r = store_begin(s, reterr);
 		if (r == 0)
-			r = store_exec(s, steps[version], reterr);
+			r = store_exec(s, migrations[version], reterr);
 		if (r == 0)
 			r = store_exec(s, pragma, reterr);
 		if (r == 0)

@@ -46,15 +46,15 @@ int store_pragma(struct store *s, const char *sql, int64_t *ret, struct err *ret
 int64_t store_size(struct store *s)
 {
 	int64_t pages = 0, spare = 0, page_size = STORE_PAGE_BYTES;
-	struct stat wal;
+	struct stat wal_stat;
 
 	if (store_pragma(s, "PRAGMA page_count", &pages, NULL) < 0 ||
 	    store_pragma(s, "PRAGMA freelist_count", &spare, NULL) < 0 ||
 	    store_pragma(s, "PRAGMA page_size", &page_size, NULL) < 0)
 		return 0;
-	if (stat(s->wal_path, &wal) < 0)
-		wal.st_size = 0;
-	return (pages - spare) * page_size + (int64_t)wal.st_size;
+	if (stat(s->wal_path, &wal_stat) < 0)
+		wal_stat.st_size = 0;
+	return (pages - spare) * page_size + (int64_t)wal_stat.st_size;
 }
 
 static void check_disk(struct store *s)
@@ -68,7 +68,7 @@ static void check_disk(struct store *s)
 	s->disk_total = (int64_t)fs.f_blocks * (int64_t)fs.f_frsize;
 }
 
-static int64_t wal_holds(const struct store *s)
+static int64_t wal_bytes(const struct store *s)
 {
 	return (int64_t)s->wal_pages * STORE_FRAME_BYTES;
 }
@@ -89,11 +89,11 @@ static void wal_write_back(struct store *s)
 {
 	int64_t usual = 2 * (int64_t)wal_limit(s) * STORE_PAGE_BYTES;
 	int in_wal = 0, written = 0, mode, rc;
-	struct stat wal;
+	struct stat wal_stat;
 
 	/* Else the file keeps its size: writing over it is faster than letting it grow anew. */
-	mode = stat(s->wal_path, &wal) == 0 && wal.st_size > usual ? SQLITE_CHECKPOINT_TRUNCATE
-								   : SQLITE_CHECKPOINT_PASSIVE;
+	mode = stat(s->wal_path, &wal_stat) == 0 && wal_stat.st_size > usual ? SQLITE_CHECKPOINT_TRUNCATE
+									     : SQLITE_CHECKPOINT_PASSIVE;
 
 	/* A reader in its way is not waited for: the rest goes the next time. */
 	(void)sqlite3_busy_timeout(s->db, 0);
@@ -111,7 +111,7 @@ static void wal_write_back(struct store *s)
 /* A WAL file that was deleted holds what a crash would lose: then at once. */
 static bool wal_is_due(const struct store *s)
 {
-	bool low = s->disk_total > 0 && s->disk_left < wal_holds(s) + 2 * STORE_TURN_BYTES;
+	bool low = s->disk_total > 0 && s->disk_left < wal_bytes(s) + 2 * STORE_TURN_BYTES;
 
 	if (s->wal_pages >= wal_limit(s) || (low && s->wal_pages > 0))
 		return s->wal_pages >= s->checkpoint_at || clock_mono_us() >= s->checkpoint_us;
@@ -131,12 +131,12 @@ static int wal_committed(void *arg, sqlite3 *db, const char *name, int pages)
 /* How much a WAL holds that an earlier process left is not told by SQLite until it is written back. */
 void wal_open(struct store *s)
 {
-	struct stat wal;
+	struct stat wal_stat;
 
 	(void)sqlite3_wal_hook(s->db, wal_committed, s);
 	check_disk(s);
-	if (stat(s->wal_path, &wal) == 0)
-		s->wal_pages = (int)(wal.st_size / STORE_FRAME_BYTES);
+	if (stat(s->wal_path, &wal_stat) == 0)
+		s->wal_pages = (int)(wal_stat.st_size / STORE_FRAME_BYTES);
 	if (s->wal_pages > 0)
 		wal_write_back(s);
 }
@@ -156,16 +156,16 @@ void store_checkpoint(struct store *s)
 		wal_write_back(s);
 }
 
-/* ---- room -------------------------------------------------------------------------------------------------------- */
+/* ---- free space -------------------------------------------------------------------------------------------------- */
 
 /* Half of what is left beside what the WAL holds: what is written stands in the WAL first, and then in the database. */
 int64_t store_free_bytes(const struct store *s)
 {
-	int64_t room = s->disk_left - wal_holds(s);
+	int64_t bytes = s->disk_left - wal_bytes(s);
 
 	if (s->disk_total == 0)
 		return INT64_MAX;
-	return room > 0 ? room / 2 : 0;
+	return bytes > 0 ? bytes / 2 : 0;
 }
 
 static int64_t spare_bytes(struct store *s)
@@ -178,13 +178,13 @@ static int64_t spare_bytes(struct store *s)
 /* Pages that are free in the database take new rows without a byte of the disk: they count for the floor. They do not
  * help where the WAL cannot be written. Once below the floor, a little more must be there again: else intake would open
  * and close with every row. */
-static int disk_may_take(struct store *s, struct err *reterr)
+static int disk_can_accept(struct store *s, struct err *reterr)
 {
-	int64_t floor = s->disk_total / FLOOR_PART, margin, holds = wal_holds(s), left = s->disk_left;
+	int64_t floor = s->disk_total / FLOOR_PART, margin, wal = wal_bytes(s), left = s->disk_left;
 	bool was_low = s->disk_low;
 	char has[AMOUNT_MAX], needs[AMOUNT_MAX];
 
-	s->disk_low = s->disk_tight = false;
+	s->disk_low = s->disk_nearly_full = false;
 	if (s->disk_total == 0)
 		return 0;
 	/* The floor of the disk, or of what the work that is undone may still need: on a disk of a few MiB. */
@@ -195,15 +195,15 @@ static int disk_may_take(struct store *s, struct err *reterr)
 	margin = floor / 2 < MARGIN_BYTES ? floor / 2 : MARGIN_BYTES;
 	if (left < floor + margin)
 		left += spare_bytes(s);
-	s->disk_tight = left < floor + margin;
-	s->disk_low = left < floor + (was_low ? margin / 2 : 0) || s->disk_left < holds + STORE_TURN_BYTES;
+	s->disk_nearly_full = left < floor + margin;
+	s->disk_low = left < floor + (was_low ? margin / 2 : 0) || s->disk_left < wal + STORE_TURN_BYTES;
 	if (!s->disk_low)
 		return 0;
-	if (s->disk_left < holds + STORE_TURN_BYTES)
+	if (s->disk_left < wal + STORE_TURN_BYTES)
 		return err_set(reterr, -ENOSPC,
 			       "the disk of the store %s has %s left, and what is in the store's WAL needs up to %s: "
 			       "make room there",
-			       s->path, amount_size(has, s->disk_left), amount_size(needs, holds + STORE_TURN_BYTES));
+			       s->path, amount_size(has, s->disk_left), amount_size(needs, wal + STORE_TURN_BYTES));
 	return err_set(reterr, -ENOSPC, "the disk of the store %s has %s left, where %s are kept free: make room there",
 		       s->path, amount_size(has, s->disk_left), amount_size(needs, floor));
 }
@@ -211,7 +211,7 @@ static int disk_may_take(struct store *s, struct err *reterr)
 /* Events must not take the room in which they are delivered, and done rows deleted. */
 bool store_can_process(struct store *s)
 {
-	int64_t left = s->disk_left - wal_holds(s);
+	int64_t left = s->disk_left - wal_bytes(s);
 
 	if (s->disk_total == 0 || left >= STORE_TURN_BYTES + STORE_TURN_BYTES / 2)
 		return true;
@@ -220,7 +220,7 @@ bool store_can_process(struct store *s)
 
 bool store_is_nearly_full(struct store *s)
 {
-	return s->disk_low || s->disk_tight || (s->max_size > 0 && store_size(s) > s->max_size / 5 * 4);
+	return s->disk_low || s->disk_nearly_full || (s->max_size > 0 && store_size(s) > s->max_size / 5 * 4);
 }
 
 int store_can_accept(struct store *s, struct err *reterr)
@@ -241,5 +241,5 @@ int store_can_accept(struct store *s, struct err *reterr)
 	}
 	if (!s->in_transaction)
 		check_disk(s);
-	return disk_may_take(s, reterr);
+	return disk_can_accept(s, reterr);
 }

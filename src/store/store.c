@@ -76,7 +76,7 @@ void store_close(struct store *s)
 	statements_done(s);
 	/* SQLite deletes the WAL when it closes. One that belongs to another database by now stays. */
 	if (s->db && s->files && store_file_is_lost(s->files, STORE_FILE_DATABASE) &&
-	    store_file_is_anothers(s->files, STORE_FILE_WAL))
+	    store_file_is_replaced(s->files, STORE_FILE_WAL))
 		s->leave_wal = true;
 	if (s->db && s->leave_wal)
 		(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);

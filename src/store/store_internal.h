@@ -95,7 +95,7 @@ struct store {
 	int64_t checkpoint_us;
 	int64_t disk_left, disk_total; /* bytes, as of store_begin; total 0: not known */
 	bool disk_low;                 /* store_can_accept refused because of it */
-	bool disk_tight;               /* it soon will */
+	bool disk_nearly_full;         /* it soon will */
 
 	struct statement *statements; /* open addressing; statements_alloc is a power of two */
 	size_t statements_n, statements_alloc;

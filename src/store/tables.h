@@ -68,8 +68,8 @@ bool webhook_is_behind(struct change *c, const struct webhook_brief *p);
 /* … whether it waits for a held one of its own conversation … */
 bool webhook_is_behind_held(struct change *c, const struct webhook_brief *p);
 /* … and whether one that may end by itself stands before it, in its conversation or among those of its customer. */
-bool webhook_conversation_goes_on(struct change *c, const struct webhook_brief *p);
-bool webhook_customer_goes_on(struct change *c, const struct webhook_brief *p);
+bool webhook_conversation_progresses(struct change *c, const struct webhook_brief *p);
+bool webhook_customer_progresses(struct change *c, const struct webhook_brief *p);
 
 /* ---- many at once: wake.c ---------------------------------------------------------------------------------------- */
 
@@ -99,8 +99,8 @@ void event_brief_load(struct change *c, int64_t id, enum event_state state, stru
 /* The one place in which an event that is there changes its state: the row, the counter, the mark of those it has
  * overtaken, and who of its person is next. p follows. gap_ms: from its 2xx to the next one; below 0 the next one's
  * own. A row that takes no change can still end. */
-void event_become(struct change *c, struct event_brief *p, enum event_state to, const char *reason, int64_t gap_ms,
-		  int64_t now_ms);
+void event_change_state(struct change *c, struct event_brief *p, enum event_state to, const char *reason,
+			int64_t gap_ms, int64_t now_ms);
 /* Makes a ready event a dead letter; see store_event_dead. */
 void event_set_aside(struct change *c, int64_t id, const char *reason, int64_t now_ms);
 /* When an event of this profile may go out: gap_ms after the person's last 2xx where the profile differs, and no later
@@ -109,7 +109,7 @@ int64_t person_due(struct change *c, const char *account, const char *email, con
 		   int64_t now_ms);
 /* Whether the person has a ready event. Where the one that goes out next is lost (deleted by hand, or its row is not
  * there), the oldest takes its place: the person must not wait for good. */
-bool person_waits(struct change *c, const char *account, const char *email, int64_t now_ms);
+bool person_has_ready(struct change *c, const char *account, const char *email, int64_t now_ms);
 /* It goes out next, at due_ms. */
 void event_head_set(struct change *c, int64_t id, int64_t due_ms);
 /* An event that events_due names: where its row is not there, or not due, the entry is taken out. One that is not there

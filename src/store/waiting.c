@@ -34,7 +34,7 @@ const char *store_wait_name(enum store_wait w)
 /* ---- who stands before whom -------------------------------------------------------------------------------------- */
 
 /* True where `sql`, a literal, finds a webhook of that conversation or customer that stands before p. */
-static bool finds_one(struct change *c, const char *sql, const struct webhook_brief *p, const char *of)
+static bool exists(struct change *c, const char *sql, const struct webhook_brief *p, const char *of)
 {
 	CHANGE(q, c, sql);
 	query_bind_text(&q, p->source);
@@ -48,30 +48,30 @@ static bool finds_one(struct change *c, const char *sql, const struct webhook_br
 bool webhook_is_behind(struct change *c, const struct webhook_brief *p)
 {
 	if (p->conversation &&
-	    finds_one(c,
-		      "SELECT 1 FROM webhooks i INDEXED BY webhooks_conversation CROSS JOIN webhooks w ON w.id = i.id"
-		      " WHERE i.state = " SQL_PENDING
-		      " AND i.source = ?1 AND i.conversation = ?2 AND i.wait IN " SQL_WAITS_ALL
-		      " AND i.id < ?3 AND w.state = " SQL_PENDING " LIMIT 1",
-		      p, p->conversation))
+	    exists(c,
+		   "SELECT 1 FROM webhooks i INDEXED BY webhooks_conversation CROSS JOIN webhooks w ON w.id = i.id"
+		   " WHERE i.state = " SQL_PENDING
+		   " AND i.source = ?1 AND i.conversation = ?2 AND i.wait IN " SQL_WAITS_ALL
+		   " AND i.id < ?3 AND w.state = " SQL_PENDING " LIMIT 1",
+		   p, p->conversation))
 		return true;
 	if (!p->customer)
 		return false;
-	if (finds_one(c,
-		      "SELECT 1 FROM webhooks i INDEXED BY webhooks_customer CROSS JOIN webhooks w ON w.id = i.id"
-		      " WHERE i.state = " SQL_PENDING " AND i.source = ?1 AND i.customer = ?2"
-		      " AND i.wait IN " SQL_WAITS_OF_CUSTOMER " AND i.id < ?3 AND w.state = " SQL_PENDING " LIMIT 1",
-		      p, p->customer))
+	if (exists(c,
+		   "SELECT 1 FROM webhooks i INDEXED BY webhooks_customer CROSS JOIN webhooks w ON w.id = i.id"
+		   " WHERE i.state = " SQL_PENDING " AND i.source = ?1 AND i.customer = ?2"
+		   " AND i.wait IN " SQL_WAITS_OF_CUSTOMER " AND i.id < ?3 AND w.state = " SQL_PENDING " LIMIT 1",
+		   p, p->customer))
 		return true;
 	/* Or behind one that is itself BEHIND, unless that one only waits for a held one of its conversation. */
-	return finds_one(c,
-			 "SELECT 1 FROM webhooks i CROSS JOIN webhooks w ON w.id = i.id WHERE i.state = " SQL_PENDING
-			 " AND i.source = ?1 AND i.customer = ?2 AND i.wait = " SQL_WAIT_BEHIND
-			 " AND i.id < ?3 AND w.state = " SQL_PENDING
-			 " AND NOT EXISTS (SELECT 1 FROM webhooks h CROSS JOIN webhooks g ON g.id = h.id"
-			 " WHERE h.state = " SQL_PENDING " AND h.source = ?1 AND h.conversation = w.conversation"
-			 " AND h.wait = " SQL_WAIT_TIME " AND h.id < i.id AND g.state = " SQL_PENDING ") LIMIT 1",
-			 p, p->customer);
+	return exists(c,
+		      "SELECT 1 FROM webhooks i CROSS JOIN webhooks w ON w.id = i.id WHERE i.state = " SQL_PENDING
+		      " AND i.source = ?1 AND i.customer = ?2 AND i.wait = " SQL_WAIT_BEHIND
+		      " AND i.id < ?3 AND w.state = " SQL_PENDING
+		      " AND NOT EXISTS (SELECT 1 FROM webhooks h CROSS JOIN webhooks g ON g.id = h.id"
+		      " WHERE h.state = " SQL_PENDING " AND h.source = ?1 AND h.conversation = w.conversation"
+		      " AND h.wait = " SQL_WAIT_TIME " AND h.id < i.id AND g.state = " SQL_PENDING ") LIMIT 1",
+		      p, p->customer);
 }
 
 int store_webhook_is_behind(struct store *s, const struct webhook *w, struct err *reterr)
@@ -87,30 +87,29 @@ int store_webhook_is_behind(struct store *s, const struct webhook *w, struct err
 
 bool webhook_is_behind_held(struct change *c, const struct webhook_brief *p)
 {
-	return finds_one(c,
-			 "SELECT 1 FROM webhooks i CROSS JOIN webhooks w ON w.id = i.id WHERE i.state = " SQL_PENDING
-			 " AND i.source = ?1 AND i.conversation = ?2 AND i.wait = " SQL_WAIT_TIME
-			 " AND i.id < ?3 AND w.state = " SQL_PENDING " LIMIT 1",
-			 p, p->conversation);
+	return exists(c,
+		      "SELECT 1 FROM webhooks i CROSS JOIN webhooks w ON w.id = i.id WHERE i.state = " SQL_PENDING
+		      " AND i.source = ?1 AND i.conversation = ?2 AND i.wait = " SQL_WAIT_TIME
+		      " AND i.id < ?3 AND w.state = " SQL_PENDING " LIMIT 1",
+		      p, p->conversation);
 }
 
-bool webhook_conversation_goes_on(struct change *c, const struct webhook_brief *p)
+bool webhook_conversation_progresses(struct change *c, const struct webhook_brief *p)
 {
-	return finds_one(
-		c,
-		"SELECT 1 FROM webhooks i INDEXED BY webhooks_conversation CROSS JOIN webhooks w ON w.id = i.id"
-		" WHERE i.state = " SQL_PENDING " AND i.source = ?1 AND i.conversation = ?2"
-		" AND i.wait IN " SQL_WAITS_GOING_ON " AND i.id < ?3 AND w.state = " SQL_PENDING " LIMIT 1",
-		p, p->conversation);
+	return exists(c,
+		      "SELECT 1 FROM webhooks i INDEXED BY webhooks_conversation CROSS JOIN webhooks w ON w.id = i.id"
+		      " WHERE i.state = " SQL_PENDING " AND i.source = ?1 AND i.conversation = ?2"
+		      " AND i.wait IN " SQL_WAITS_PROGRESSING " AND i.id < ?3 AND w.state = " SQL_PENDING " LIMIT 1",
+		      p, p->conversation);
 }
 
-bool webhook_customer_goes_on(struct change *c, const struct webhook_brief *p)
+bool webhook_customer_progresses(struct change *c, const struct webhook_brief *p)
 {
-	return finds_one(c,
-			 "SELECT 1 FROM webhooks i INDEXED BY webhooks_customer CROSS JOIN webhooks w ON w.id = i.id"
-			 " WHERE i.state = " SQL_PENDING " AND i.source = ?1 AND i.customer = ?2"
-			 " AND i.wait IN " SQL_WAITS_GOING_ON " AND i.id < ?3 AND w.state = " SQL_PENDING " LIMIT 1",
-			 p, p->customer);
+	return exists(c,
+		      "SELECT 1 FROM webhooks i INDEXED BY webhooks_customer CROSS JOIN webhooks w ON w.id = i.id"
+		      " WHERE i.state = " SQL_PENDING " AND i.source = ?1 AND i.customer = ?2"
+		      " AND i.wait IN " SQL_WAITS_PROGRESSING " AND i.id < ?3 AND w.state = " SQL_PENDING " LIMIT 1",
+		      p, p->customer);
 }
 
 /* ---- of one conversation ----------------------------------------------------------------------------------------- */

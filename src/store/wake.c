@@ -175,7 +175,7 @@ int store_webhook_wake_parked(struct store *s, const char *source, int64_t *afte
 /* Of all sources: from one to the next, by name. A name that is no text (x'' comes behind all texts) or has a NUL in it
  * is none: those webhooks are let go by their ids. One whose name is no text becomes a dead letter, as such a row takes
  * no change. */
-static void restart_of(struct change *c, enum store_wait why)
+static void wake_all_sources(struct change *c, enum store_wait why)
 {
 	const struct webhook_index_entry entry = {.wait = why};
 	CLEANUP(mem_freep) char *from = mem_str("");
@@ -211,7 +211,7 @@ static void restart_of(struct change *c, enum store_wait why)
 
 /* Pending ones that wait for nothing there is: nobody would ever ask for them. Their counters stay as they are: there
  * is none for such a wait. One whose row takes no change becomes a dead letter. */
-static void straighten(struct change *c, struct query *q)
+static void repair_waits(struct change *c, struct query *q)
 {
 	CLEANUP(ids_done) struct ids ids = {0};
 
@@ -238,15 +238,15 @@ int store_webhooks_restart(struct store *s, struct err *reterr)
 
 	CHANGE(below, &c,
 	       "SELECT id FROM webhooks WHERE state = " SQL_PENDING " AND wait < " SQL_WAIT_NONE " LIMIT ?1");
-	straighten(&c, &below);
+	repair_waits(&c, &below);
 	CHANGE(above, &c,
 	       "SELECT id FROM webhooks WHERE state = " SQL_PENDING " AND wait > " SQL_WAIT_LAST " LIMIT ?1");
-	straighten(&c, &above);
+	repair_waits(&c, &above);
 	CHANGE(ended, &c,
 	       "SELECT id FROM webhooks WHERE state = " SQL_PENDING " AND wait = " SQL_WAIT_NONE
 	       " AND ended > 0 LIMIT ?1");
-	straighten(&c, &ended);
-	restart_of(&c, STORE_WAIT_LOOKUP);
+	repair_waits(&c, &ended);
+	wake_all_sources(&c, STORE_WAIT_LOOKUP);
 	return change_end(&c);
 }
 
@@ -254,7 +254,7 @@ int store_webhooks_recheck(struct store *s, enum store_wait why, struct err *ret
 {
 	struct change c = change_begin(s, reterr);
 
-	restart_of(&c, why);
+	wake_all_sources(&c, why);
 	return change_end(&c);
 }
 
@@ -288,7 +288,7 @@ int store_webhooks_ready(struct store *s, int64_t *ret_ids, size_t max, struct e
 	size_t n;
 	int r;
 
-	for (int mended = 0;; mended++) {
+	for (int repaired = 0;; repaired++) {
 		CHANGE(q, &c,
 		       "SELECT id FROM webhooks WHERE state = " SQL_PENDING " AND wait = " SQL_WAIT_NONE
 		       " AND ended = 0 ORDER BY id LIMIT ?1");
@@ -296,7 +296,7 @@ int store_webhooks_ready(struct store *s, int64_t *ret_ids, size_t max, struct e
 		for (n = 0; change_step(&c, &q); n++)
 			ret_ids[n] = query_int(&q);
 		query_close(&q);
-		if (!s->in_transaction || mended == REPAIRS_MAX || !repair_one(&c, ret_ids, n))
+		if (!s->in_transaction || repaired == REPAIRS_MAX || !repair_one(&c, ret_ids, n))
 			break;
 	}
 	r = change_end(&c);

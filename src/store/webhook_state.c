@@ -73,7 +73,7 @@ struct webhook_state {
  * follows. An end lets go who waits BEHIND it, and so does being held (TIME); one that comes to stand BEHIND looks
  * after those before it. A row that takes no change can still end. Whoever is let go may have to end here in turn, and
  * lets go the next one: each time one webhook less is pending. */
-static void webhook_become(struct change *c, struct webhook_brief *p, const struct webhook_state *to);
+static void webhook_change_state(struct change *c, struct webhook_brief *p, const struct webhook_state *to);
 /* As the state in p: it is in no counter. */
 #define WEBHOOK_NOWHERE ((enum store_webhook_state)COUNT_NOWHERE)
 
@@ -137,10 +137,10 @@ void webhook_make_ready(struct change *c, const struct webhook_index_entry *entr
 		webhook_repair(c, entry);
 		return;
 	}
-	webhook_become(&part, &p, &ready);
+	webhook_change_state(&part, &p, &ready);
 	if (change_part_failed(c, &part, -EBADMSG)) {
 		loss_note(c->store, STORE_LOSS_WEBHOOK, p.id, p.source, why.text);
-		webhook_become(c, &p, &(struct webhook_state){.state = STORE_WEBHOOK_DEAD, .result = why.text});
+		webhook_change_state(c, &p, &(struct webhook_state){.state = STORE_WEBHOOK_DEAD, .result = why.text});
 	}
 }
 
@@ -176,7 +176,7 @@ static void wake_customer(struct change *c, const struct webhook_brief *p)
 		webhook_make_ready(c, &entry);
 }
 
-static void wake_undone(struct change *c, const struct webhook_brief *p)
+static void wake_followers(struct change *c, const struct webhook_brief *p)
 {
 	struct webhook_index_entry entry = {
 		.wait = STORE_WAIT_BEHIND, .source = p->source, .conversation = p->conversation};
@@ -214,15 +214,15 @@ static void wake_first(struct change *c, struct query *q, const struct webhook_b
 /* p waits BEHIND another one now. Where all that stand before it wait BEHIND as well, the one they waited for may have
  * been deleted by hand, and nobody would ever let them go. Where p waits for a held one of its own conversation, it
  * keeps nobody of its customer waiting. */
-static void wake(struct change *c, const struct webhook_brief *p)
+static void wake_stalled(struct change *c, const struct webhook_brief *p)
 {
-	if (p->conversation && !webhook_conversation_goes_on(c, p)) {
+	if (p->conversation && !webhook_conversation_progresses(c, p)) {
 		CHANGE(q, c,
 		       "SELECT id FROM webhooks WHERE state = " SQL_PENDING " AND source = ?1 AND conversation = ?2"
 		       " AND wait = " SQL_WAIT_BEHIND " AND id < ?3 ORDER BY id LIMIT 1");
 		wake_first(c, &q, p, p->conversation);
 	}
-	if (p->customer && !webhook_customer_goes_on(c, p)) {
+	if (p->customer && !webhook_customer_progresses(c, p)) {
 		CHANGE(q, c,
 		       "SELECT id FROM webhooks WHERE state = " SQL_PENDING " AND source = ?1 AND customer = ?2"
 		       " AND wait = " SQL_WAIT_BEHIND " AND id < ?3 ORDER BY id LIMIT 1");
@@ -232,7 +232,7 @@ static void wake(struct change *c, const struct webhook_brief *p)
 		wake_customer(c, p);
 }
 
-static void webhook_become(struct change *c, struct webhook_brief *p, const struct webhook_state *to)
+static void webhook_change_state(struct change *c, struct webhook_brief *p, const struct webhook_state *to)
 {
 	row_change(c, p, to);
 	if (c->status < 0)
@@ -246,9 +246,9 @@ static void webhook_become(struct change *c, struct webhook_brief *p, const stru
 	if (to->state != STORE_WEBHOOK_PENDING && p->has_time)
 		(void)change_by_id(c, "DELETE FROM webhook_times WHERE id = ?1", p->id);
 	if (to->state != STORE_WEBHOOK_PENDING || to->wait == STORE_WAIT_TIME)
-		wake_undone(c, p);
+		wake_followers(c, p);
 	else if (to->wait == STORE_WAIT_BEHIND)
-		wake(c, p);
+		wake_stalled(c, p);
 }
 
 /* ---- changed from outside ---------------------------------------------------------------------------------------- */
@@ -263,7 +263,7 @@ int store_webhook_wait(struct store *s, int64_t id, enum store_wait why, int64_t
 	if (why == STORE_WAIT_TIME || why == STORE_WAIT_RETRY)
 		to.not_before_ms = not_before_ms > 0 ? not_before_ms : 1;
 	webhook_brief_load(&c, id, STORE_WEBHOOK_PENDING, &p);
-	webhook_become(&c, &p, &to);
+	webhook_change_state(&c, &p, &to);
 	return change_end(&c);
 }
 
@@ -274,7 +274,7 @@ static int webhook_end(struct store *s, int64_t id, enum store_webhook_state sta
 	struct change c = change_begin(s, reterr);
 
 	webhook_brief_load(&c, id, STORE_WEBHOOK_PENDING, &p);
-	webhook_become(&c, &p, &(struct webhook_state){.state = state, .result = result});
+	webhook_change_state(&c, &p, &(struct webhook_state){.state = state, .result = result});
 	return change_end(&c);
 }
 
@@ -295,7 +295,7 @@ int store_webhook_revive(struct store *s, int64_t id, struct err *reterr)
 
 	webhook_brief_load(&c, id, STORE_WEBHOOK_DEAD, &p);
 	(void)change_by_id(&c, "UPDATE webhooks SET tries = 0, lookups = 0, result = NULL WHERE id = ?1", id);
-	webhook_become(&c, &p, &ready);
+	webhook_change_state(&c, &p, &ready);
 	return change_end(&c);
 }
 
@@ -331,7 +331,7 @@ static void webhook_keys_set(struct change *c, int64_t id, const struct webhook_
 }
 
 /* Takes what is not known yet. */
-static void own_text(struct change *c, struct query *q, int64_t id, char **source, char **text)
+static void copy_text(struct change *c, struct query *q, int64_t id, char **source, char **text)
 {
 	query_bind_int(q, id);
 	if (!change_step(c, q))
@@ -346,18 +346,18 @@ static void own_text(struct change *c, struct query *q, int64_t id, char **sourc
 
 /* Collects what other indexes and the digest of its delivery still tell, for the dead letter and for those that it kept
  * waiting. The indexes hold undone webhooks only; each is looked through once for a row that is lost. */
-static void webhook_recall(struct change *c, int64_t id, struct webhook_keys *k)
+static void webhook_keys_recover(struct change *c, int64_t id, struct webhook_keys *k)
 {
 	CHANGE(conversation, c,
 	       "SELECT source, conversation FROM webhooks INDEXED BY webhooks_conversation WHERE state = " SQL_PENDING
 	       " AND conversation IS NOT NULL AND id = ?1");
-	own_text(c, &conversation, id, &k->source, &k->conversation);
+	copy_text(c, &conversation, id, &k->source, &k->conversation);
 	CHANGE(customer, c,
 	       "SELECT source, customer FROM webhooks INDEXED BY webhooks_customer WHERE state = " SQL_PENDING
 	       " AND customer IS NOT NULL AND id = ?1");
-	own_text(c, &customer, id, &k->source, &k->customer);
+	copy_text(c, &customer, id, &k->source, &k->customer);
 	CHANGE(delivery, c, "SELECT source FROM deliveries WHERE id = ?1");
-	own_text(c, &delivery, id, &k->source, NULL);
+	copy_text(c, &delivery, id, &k->source, NULL);
 	if (!k->source)
 		k->source = mem_str("");
 }
@@ -379,10 +379,10 @@ static void webhook_put_placeholder(struct change *c, int64_t id, const struct w
 }
 
 /* The row becomes what the index says, and is put back. False: it is not there. */
-static bool webhook_take_out(struct change *c, const struct webhook_index_entry *entry)
+static bool webhook_remove_entry(struct change *c, const struct webhook_index_entry *entry)
 {
 	CLEANUP(webhook_keys_done) struct webhook_keys own = {0};
-	struct webhook_keys claimed;
+	struct webhook_keys indexed;
 
 	CHANGE(q, c,
 	       "SELECT state, wait, not_before, ended, source, conversation, customer FROM webhooks WHERE id = ?1");
@@ -397,18 +397,18 @@ static bool webhook_take_out(struct change *c, const struct webhook_index_entry 
 	own.conversation = query_text_or_null(&q);
 	own.customer = query_text_or_null(&q);
 	query_close(&q);
-	claimed = own;
-	claimed.state = STORE_WEBHOOK_PENDING;
-	claimed.wait = (int64_t)entry->wait;
-	claimed.not_before = entry->not_before_ms;
-	claimed.ended = 0;
+	indexed = own;
+	indexed.state = STORE_WEBHOOK_PENDING;
+	indexed.wait = (int64_t)entry->wait;
+	indexed.not_before = entry->not_before_ms;
+	indexed.ended = 0;
 	if (entry->source)
-		claimed.source = (char *)(uintptr_t)entry->source;
+		indexed.source = (char *)(uintptr_t)entry->source;
 	if (entry->conversation)
-		claimed.conversation = (char *)(uintptr_t)entry->conversation;
+		indexed.conversation = (char *)(uintptr_t)entry->conversation;
 	if (entry->customer)
-		claimed.customer = (char *)(uintptr_t)entry->customer;
-	webhook_keys_set(c, entry->id, &claimed);
+		indexed.customer = (char *)(uintptr_t)entry->customer;
+	webhook_keys_set(c, entry->id, &indexed);
 	webhook_keys_set(c, entry->id, &own);
 	return true;
 }
@@ -424,14 +424,14 @@ void webhook_repair(struct change *c, const struct webhook_index_entry *entry)
 		.has_time = true,
 	};
 
-	if (webhook_take_out(c, entry) || c->status < 0)
+	if (webhook_remove_entry(c, entry) || c->status < 0)
 		return;
 	k.source = mem_str(entry->source);
 	k.conversation = mem_str(entry->conversation);
 	k.customer = mem_str(entry->customer);
-	webhook_recall(c, entry->id, &k);
+	webhook_keys_recover(c, entry->id, &k);
 	webhook_put_placeholder(c, entry->id, &k);
-	(void)webhook_take_out(c, entry);
+	(void)webhook_remove_entry(c, entry);
 	if (c->status < 0)
 		return;
 	loss_note(c->store, STORE_LOSS_WEBHOOK, entry->id, k.source, NOT_THERE);
@@ -440,5 +440,5 @@ void webhook_repair(struct change *c, const struct webhook_index_entry *entry)
 	p.customer = k.customer;
 	if (k.source[0] == '\0') /* counted under a name that nobody knows any more */
 		p.state = WEBHOOK_NOWHERE;
-	webhook_become(c, &p, &(struct webhook_state){.state = STORE_WEBHOOK_DEAD, .result = NOT_THERE});
+	webhook_change_state(c, &p, &(struct webhook_state){.state = STORE_WEBHOOK_DEAD, .result = NOT_THERE});
 }
