@@ -6,6 +6,7 @@
 # - Every key of the language of definitions and every body to paste is in man/deskbridge-helpdesks.5, and the limits
 #   there are the source's.
 # - Every metric is in man/deskbridge.8 with its labels, and every thread in doc/threads.md.
+# - Every table and index of the store is in doc/store.md.
 set -u
 source_dir=${TEST_SRCDIR:?run by make check}/..
 list=./tests/unit/conf/list_settings
@@ -99,6 +100,23 @@ threads=$(grep -rhE -A1 'thread_start\(|struct writer_options options' "$source_
 [ -n "$threads" ] || offence "no names of threads found in src"
 for thread in $threads; do
 	grep -qF "\`$thread\`" "$source_dir/$described" || offence "$described does not describe the thread $thread"
+done
+
+# ---- the store's format ---------------------------------------------------------------------------------------------------
+
+format=doc/store.md
+sed -n '/^## Tables/,/^## Indexes/p' "$source_dir/$format" >"$work/tables"
+sed -n '/^## Indexes/,/^## Damaged/s/^| \([^|]*\) |.*/\1/p' "$source_dir/$format" >"$work/indexes"
+# made KIND: the names of what schema.c creates of that kind.
+made() {
+	sed -nE "s/.*\"CREATE (UNIQUE )?$1 ([a-z_]+) .*/\\2/p" "$source_dir/src/store/schema.c"
+}
+[ -n "$(made TABLE)" ] && [ -n "$(made INDEX)" ] || offence "no tables or indexes found in src/store/schema.c"
+for name in $(made TABLE); do
+	grep -q "^\*\*$name\*\*" "$work/tables" || offence "$format does not describe the table $name"
+done
+for name in $(made INDEX); do
+	grep -qw "$name" "$work/indexes" || offence "$format does not name the index $name"
 done
 
 # ---- limits ---------------------------------------------------------------------------------------------------------------
