@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * connection: the lowest layer of src/store: the file, the connection to SQLite, and what SQLite says. It knows of no
+ * connection: the lowest layer of src/store: the file, the connection to SQLite, and SQLite's errors. It knows no
  * table. Only for src/store.
  */
 #ifndef STORE_CONNECTION_H
@@ -12,9 +12,9 @@
 
 /* ---- the file (file.c) ------------------------------------------------------------------------------------------- */
 
-/* Before the connection is opened for writing: makes the file where there is none, for its owner only, and locks it by
- * its name (s->lock_fd) and by its inode (s->inode_fd). -EBUSY: another one has it; names the process where that is
- * known. Each text says what to do. */
+/* Creates the file if it is missing (mode 0600), and locks it by name (s->lock_fd) and by inode (s->inode_fd). A writer
+ * calls it before it opens the connection. -EBUSY: another process has the lock; the text names it if it is known. Each
+ * text says what to do. */
 int store_file_open(struct store *s, struct err *reterr) MUSTCHECK;
 
 enum store_file {
@@ -30,25 +30,26 @@ struct store_files {
 	ino_t inodes[STORE_FILES];
 };
 #define STORE_LOST_ADVICE "put it back, or restart deskbridge and lose what was in it"
-/* Whether it was deleted or replaced since it was opened; whether another one stands in its place. */
+/* True where the file was deleted or replaced since it was opened. */
 bool store_file_is_lost(const struct store_files *f, enum store_file i);
+/* True where another file has its name now. */
 bool store_file_is_replaced(const struct store_files *f, enum store_file i);
 
 /* ---- the connection ---------------------------------------------------------------------------------------------- */
 
-/* s->db. On failure it may be set, and is closed with the store. */
+/* Opens s->db. On failure s->db may be set; store_close closes it. */
 int connection_open(struct store *s, struct err *reterr) MUSTCHECK;
-/* Runs SQL without parameters or rows: pragmas, transactions, the schema. Not cached. */
+/* Runs SQL without parameters or result rows: pragmas, transactions, the schema. The statement is not cached. */
 int store_exec(struct store *s, const char *sql, struct err *reterr) MUSTCHECK;
-/* Steps a changing statement again that failed because an index has no entry for the row. */
+/* Repeats a changing statement that failed because an index lacks the row's entry. */
 int step_leniently(struct store *s, sqlite3_stmt *stmt);
 
-/* Turns what SQLite said last into an errno and a text that says what to do. */
+/* Turns SQLite's last error into an errno and a text that says what to do. */
 int store_failed(struct store *s, int rc, struct err *reterr) MUSTCHECK;
-/* SQLite ended the transaction by itself: nothing that is done after that may count as part of it. */
+/* Returns the error with which SQLite ended the transaction. Later statements would not belong to it. */
 int transaction_lost(struct store *s, struct err *reterr) MUSTCHECK;
 
-/* Limits the reading that follows; read_limit_check: -EINTR once the time is up. */
+/* Limits the reads until read_limit_end to read_limit_ms. read_limit_check: -EINTR once that time is up. */
 void read_limit_start(struct store *s);
 int read_limit_check(struct store *s, struct err *reterr) MUSTCHECK;
 void read_limit_end(struct store *s);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The numbers of enums as SQL says them: "… WHERE state = " SQL_PENDING " AND …".
+ * The numbers of enums as literals of SQL: "… WHERE state = " SQL_PENDING " AND …".
  *
- * They are literals, not parameters. Most indexes hold undone work only (WHERE state = 0), and SQLite takes such an
- * index only for a statement with that very literal. Rows hold these numbers: none is ever changed or given another
+ * They are literals and not parameters, because most indexes hold undone work only (WHERE state = 0), and SQLite uses
+ * such an index only for a statement with the same literal. Rows hold these numbers. Never change a number or its
  * meaning.
  */
 #ifndef STORE_NUMBERS_H
@@ -72,17 +72,17 @@ _Static_assert(LEDGER_UNKNOWN == N_UNKNOWN && LEDGER_OPEN == N_OPEN, "rows hold 
 #define SQL_TRANSITION_NONE SQL_TEXT(N_TRANSITION_NONE)
 _Static_assert(TRANSITION_NONE == N_TRANSITION_NONE, "rows hold it");
 
-/* Lists of waits, for an index in which the wait stands before the id. All of them: */
+/* Lists of waits, for indexes that hold the wait before the id. All waits: */
 #define SQL_WAITS_ALL                                                                                    \
 	"(" SQL_WAIT_NONE ", " SQL_WAIT_TIME ", " SQL_WAIT_RETRY ", " SQL_WAIT_LOOKUP ", " SQL_WAIT_SLOT \
 	", " SQL_WAIT_BEHIND ", " SQL_WAIT_UNCONFIGURED ", " SQL_WAIT_PARKED ")"
-/* Those of a webhook that may end by itself. One that stands BEHIND ends only after another, and one whose source is
- * PARKED has been asked for in vain: with one of these before it, a further look is taken. */
+/* Waits of a webhook that may end without another one: all but BEHIND and PARKED. A webhook BEHIND ends only after
+ * another, and a PARKED one has had a failed lookup. */
 #define SQL_WAITS_PROGRESSING                                                                            \
 	"(" SQL_WAIT_NONE ", " SQL_WAIT_TIME ", " SQL_WAIT_RETRY ", " SQL_WAIT_LOOKUP ", " SQL_WAIT_SLOT \
 	", " SQL_WAIT_UNCONFIGURED ")"
-/* Those of a webhook that keeps others of its customer waiting. One that is only held (TIME) orders its own
- * conversation; for those that stand BEHIND there is a statement of its own. */
+/* Waits of a webhook that other webhooks of its customer wait for: all but TIME and BEHIND. A held webhook (TIME)
+ * orders only its own conversation. Webhooks BEHIND are found by a statement of their own (waiting.c). */
 #define SQL_WAITS_OF_CUSTOMER                                                                                    \
 	"(" SQL_WAIT_NONE ", " SQL_WAIT_RETRY ", " SQL_WAIT_LOOKUP ", " SQL_WAIT_SLOT ", " SQL_WAIT_UNCONFIGURED \
 	", " SQL_WAIT_PARKED ")"

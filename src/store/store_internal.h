@@ -2,9 +2,12 @@
 /*
  * struct store, for the files of src/store and for its tests.
  *
- * The layers of the folder, from the bottom: connection (the file, SQLite), query (one use of one statement),
- * transaction (with counters, disk and WAL), tables (a webhook, an event, a conversation), and store (opening). Each
- * calls those below it only.
+ * The layers of the folder, from the bottom. Each calls only those below it.
+ *   connection   the file and SQLite
+ *   query        one use of one statement
+ *   transaction  transactions, counters, disk and WAL
+ *   tables       webhooks, events, conversations
+ *   store        opening and closing
  */
 #ifndef STORE_STORE_INTERNAL_H
 #define STORE_STORE_INTERNAL_H
@@ -14,14 +17,14 @@
 #include "store/store.h"
 
 #define STORE_PAGE_BYTES 4096
-/* The WAL is written back when it holds so many pages: larger ones make the slowest commits slower. */
+/* The WAL is written back at this number of pages. A larger WAL makes the slowest commits slower. */
 #define STORE_WAL_PAGES 4096
-/* Bytes that a small turn writes into the WAL: some outcomes, one webhook in, one worked on, one deleted. */
+/* Bytes that a small turn writes into the WAL: some outcomes, one webhook inserted, one processed, one deleted. */
 #define STORE_TURN_BYTES (INT64_C(256) << 10)
 #define STORE_FRAME_BYTES (STORE_PAGE_BYTES + 24) /* a page in the WAL */
-/* How long SQLite waits for a lock that a reader or a backup holds. */
+/* SQLite waits this long for a lock that a reader or a backup holds. */
 #define STORE_BUSY_MS 5000
-/* So many rows that were noted lately are not noted again where another index names them too. */
+/* The number of recently noted rows that are not noted again when another index names them too. */
 #define LOST_ROWS 256
 
 enum count_kind {
@@ -37,7 +40,7 @@ struct count {
 	char *name;
 	int state, wait;
 	int64_t n;
-	int64_t kept; /* n when the savepoint was set */
+	int64_t kept; /* n at the savepoint */
 };
 
 struct lost_row {
@@ -50,9 +53,9 @@ struct statement {
 	sqlite3_stmt *stmt;
 };
 
-/* What belongs to a transaction beside its rows. store_open names all of them; a member may be NULL. */
+/* State in memory that follows the transaction. transaction.c says when each member is called. A member may be NULL. */
 struct transaction_hook {
-	/* Before the COMMIT: writes what was kept in memory. A failure rolls back. */
+	/* before the COMMIT: writes the state into rows; a failure rolls back */
 	int (*write)(struct store *s, struct err *reterr);
 	void (*savepoint)(struct store *s);
 	void (*undo)(struct store *s);        /* back to the savepoint */
@@ -66,36 +69,35 @@ struct store {
 	char *path;
 	char *wal_path;
 	int lock_fd; /* -1: a reader */
-	/* Open on the database for the lock on its inode. Closing it drops the locks that SQLite holds there: so only
-	 * after SQLite has closed the file. -1: a reader */
+	/* A descriptor of the database that holds the lock on its inode. It is closed after SQLite has closed the file,
+	 * because close() drops SQLite's locks too. -1: a reader */
 	int inode_fd;
 	struct store_files *files; /* NULL: a reader */
-	bool is_new;               /* this opening made it */
+	bool is_new;               /* this opening created it */
 	int64_t schema_was;        /* before this opening; 0: none */
 	int64_t schema;            /* now */
-	bool leave_wal;            /* the close does not write it back */
+	bool leave_wal;            /* store_close does not write it back */
 	int64_t max_size;
 	int64_t read_limit_ms;
-	int64_t read_until_us; /* monotonic; 0: no read is limited now */
+	int64_t read_until_us; /* monotonic; 0: no limited read runs */
 
-	const struct transaction_hook *const *hooks; /* NULL behind the last one */
+	const struct transaction_hook *const *hooks; /* NULL after the last one */
 	bool in_transaction;
 	bool in_savepoint;
-	int lost; /* why SQLite itself ended the transaction; 0: it did not */
-	/* Why a change failed after it had changed rows, and nobody has undone it yet; 0: none did. */
+	int lost; /* the error with which SQLite ended the transaction; 0: it did not */
+	/* The error of a change that failed after it changed rows and that is not undone yet; 0: there is none. */
 	int half_done;
-	/* The newest time that a caller told in this turn: when what ends in it ended. */
+	/* The newest time that was passed in this turn: the end time of rows that end in it. */
 	int64_t now_ms;
-	int64_t longest_age_ms; /* longer age limits are not applied now */
+	int64_t longest_age_ms; /* store_clean skips longer age limits */
 
-	int wal_pages; /* in the WAL after the last commit and not written back */
-	/* After an attempt that was cut short, the next one is made at so many wal_pages, or at that time (monotonic).
-	 */
+	int wal_pages; /* pages of the WAL after the last commit that are not written back */
+	/* After an incomplete checkpoint the next one comes at checkpoint_at pages, or at checkpoint_us (monotonic). */
 	int checkpoint_at;
 	int64_t checkpoint_us;
 	int64_t disk_left, disk_total; /* bytes, as of store_begin; total 0: not known */
 	bool disk_low;                 /* store_can_accept refused because of it */
-	bool disk_nearly_full;         /* it soon will */
+	bool disk_nearly_full;         /* store_can_accept is close to refusing */
 
 	struct statement *statements; /* open addressing; statements_alloc is a power of two */
 	size_t statements_n, statements_alloc;
@@ -103,8 +105,8 @@ struct store {
 	size_t counts_n;
 	struct wake_scan *wake_scans; /* wake.c */
 
-	/* losses.c. The first losses_committed_n are committed; losses_kept stood there when the savepoint was set.
-	 * What is only counted (losses_more) likewise. */
+	/* losses.c. The first losses_committed_n are committed; losses_kept is the number at the savepoint. losses_more
+	 * counts further losses that are not in the list, with the same two members. */
 	struct store_loss *losses;
 	size_t losses_n, losses_committed_n, losses_kept;
 	size_t losses_more, losses_more_committed, losses_more_kept;
@@ -115,13 +117,13 @@ struct store {
 /* ---- query.c ----------------------------------------------------------------------------------------------------- */
 
 void statements_done(struct store *s);
-/* Calls fn with the text of every statement prepared so far. For tests, which ask for their plans. */
+/* Calls fn with the text of every statement prepared so far. For tests that check query plans. */
 void store_each_statement(struct store *s, void (*fn)(void *ctx, const char *sql), void *ctx);
 
 /* ---- losses.c ---------------------------------------------------------------------------------------------------- */
 
-/* Notes what was mended or set aside, for the log of the caller (store_losses); once a row (id 0: whatever it is). In
- * memory only. name: its source or account. */
+/* Notes a row that was repaired or set aside, for store_losses; once for each row (id 0: each time). In memory only.
+ * name: the row's source or account. */
 void loss_note(struct store *s, enum store_loss_kind kind, int64_t id, const char *name_or_null, const char *reason);
 extern const struct transaction_hook losses_hook;
 void losses_done(struct store *s);
