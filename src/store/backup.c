@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A copy of the store while it runs: one snapshot, read in one go. A writer goes on meanwhile, and what it commits
- * stays in the WAL until the copy is made. The file has its name only when it is whole and on the disk.
+ * Copies the store while it runs: one snapshot, in one step. A writer continues during the copy, and its commits stay
+ * in the WAL until the copy ends. The new file gets its name when it is complete and on the disk.
  */
 #include <config.h>
 
@@ -55,7 +55,7 @@ int store_backup(struct store *s, const char *file, struct err *reterr)
 		return err_set(reterr, -errno, "the backup %s cannot be made: %s", file, strerror(errno));
 	(void)close(fd);
 	r = backup_write(s, part, reterr);
-	/* link, not rename: a file that came to be meanwhile is never replaced. */
+	/* link and not rename, because rename would replace a file that was created meanwhile. */
 	if (r == 0 && link(part, file) < 0)
 		r = err_set(reterr, -errno, "the backup %s cannot be given its name: %s", file, strerror(errno));
 	(void)unlink(part);

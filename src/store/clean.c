@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is past its time goes in small steps, oldest first, each found by an index. While the store is above four fifths
- * of max_size, or the disk has hardly room for new webhooks, the oldest done webhooks and delivered events go before
- * their time, so that what fills it in the end is undone work.
+ * Deletes rows that are past their time, in small steps, oldest first, by indexes. While the store is nearly full
+ * (store_is_nearly_full) it also deletes the oldest done webhooks and delivered events early, so that only undone work
+ * can fill it.
  */
 #include <config.h>
 
@@ -34,7 +34,7 @@ static bool can_delete(const struct cleaning *c)
 
 /* ---- webhooks and events ----------------------------------------------------------------------------------------- */
 
-/* A body whose pages are damaged cannot be deleted and stays; its row goes all the same. */
+/* A body on a damaged page cannot be deleted. Its row is deleted all the same. */
 static void body_delete(struct change *c, const char *sql, int64_t id)
 {
 	struct change part = change_part(c, NULL);
@@ -94,7 +94,7 @@ static void clean_events(struct cleaning *cleaning, int64_t until_ms, size_t max
 		if (!change_step(c, &row))
 			continue;
 		account = query_text(&row);
-		/* A deletion that returns rows is over when they have been taken. */
+		/* A DELETE with RETURNING ends with the step after its last row. */
 		(void)change_step(c, &row);
 		if (c->status == 0)
 			counts_move(c->store, COUNT_EVENTS, account, EVENT_DELIVERED, 0, COUNT_NOWHERE, 0);
@@ -104,9 +104,8 @@ static void clean_events(struct cleaning *cleaning, int64_t until_ms, size_t max
 
 /* ---- digests and customers --------------------------------------------------------------------------------------- */
 
-/* Ids follow the order of receipt, so the oldest stand first and no index on the time is needed. Among them may be some
- * that were received by a clock that was ahead: they are as old as their neighbours, and go with the ones behind them.
- */
+/* Ids are in order of receipt, so the oldest come first and need no index on the time. A time in the future was written
+ * by a wrong clock: such a digest is as old as its neighbours and is deleted with them. */
 static void clean_deliveries(struct cleaning *c, int64_t until_ms, int64_t now_ms)
 {
 	int64_t last = 0;
@@ -160,7 +159,7 @@ static void conversation_delete(struct change *c, int64_t id)
 	(void)change_by_id(c, "DELETE FROM conversations WHERE id = ?1", id);
 }
 
-/* A row that takes no change is deleted. */
+/* Replaces the address by its digest. A row that SQLite refuses to change is deleted. */
 static void reached_digest(struct change *c, int64_t id)
 {
 	CLEANUP(mem_freep) char *email = NULL;
@@ -185,7 +184,7 @@ static void reached_digest(struct change *c, int64_t id)
 		(void)change_by_id(c, "DELETE FROM reached WHERE id = ?1", id);
 }
 
-/* Only who was reached and when is needed by now, not at which address. */
+/* Replaces a conversation's addresses by their digests. */
 static void conversation_digest(struct change *c, int64_t id)
 {
 	CLEANUP(ids_done) struct ids ids = {0};
@@ -226,7 +225,7 @@ static void clean_conversations(struct cleaning *c, bool clear, int64_t until_ms
 
 /* ---- one step ---------------------------------------------------------------------------------------------------- */
 
-/* Until when a stamp is older than this age; never where no such age may be judged now. */
+/* Returns the newest time that is older than age_ms; INT64_MIN where longest_age_ms forbids this age limit. */
 static int64_t older_ms(const struct store *s, int64_t now_ms, int64_t age_ms)
 {
 	int64_t ms;

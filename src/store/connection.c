@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The connection to SQLite: opened, asked without parameters, ended in time. And what SQLite says, as an errno and a
- * text for a person: what it means for this store and what to do.
+ * The connection to SQLite: opens it, runs SQL without parameters, limits reads, and turns SQLite's errors into an
+ * errno and a text that says what to do.
  */
 #include <config.h>
 
@@ -14,10 +14,10 @@
 
 #include "base/clock.h"
 
-/* How often SQLite asks whether a limited read is to end: every so many steps of its machine, well under 1 ms. */
+/* SQLite checks the time limit of a read once in this number of its instructions, which take well under 1 ms. */
 #define READ_LIMIT_STEPS 2000
 
-/* ---- what SQLite says -------------------------------------------------------------------------------------------- */
+/* ---- SQLite's errors --------------------------------------------------------------------------------------------- */
 
 static int failed_full(struct store *s, struct err *reterr)
 {
@@ -43,7 +43,7 @@ static int failed_cannot_open(struct store *s, int cause, struct err *reterr)
 	if (cause == EROFS)
 		return failed_io(s, SQLITE_CANTOPEN, cause, reterr);
 	if (cause == ENOENT && s->mode == STORE_READ &&
-	    access(s->path, F_OK) < 0) /* the writer makes it before it opens it */
+	    access(s->path, F_OK) < 0) /* the writer creates it before it opens it */
 		return err_set(reterr, -ENOENT,
 			       "the store file %s is not there, it was deleted or replaced: " STORE_LOST_ADVICE,
 			       s->path);
@@ -56,7 +56,7 @@ static int failed_cannot_open(struct store *s, int cause, struct err *reterr)
 
 int store_failed(struct store *s, int rc, struct err *reterr)
 {
-	/* SQLite keeps the errno of an open only; that of a write is what errno was left at. */
+	/* SQLite keeps the errno of an open. That of a write is still in errno, which callers clear before. */
 	int cause = errno ? errno : sqlite3_system_errno(s->db);
 	int extended = s->db ? sqlite3_extended_errcode(s->db) : rc;
 	int r;
@@ -99,7 +99,7 @@ int store_failed(struct store *s, int rc, struct err *reterr)
 	case SQLITE_CONSTRAINT:
 	case SQLITE_TOOBIG:
 	case SQLITE_MISMATCH:
-		/* The message names table and column, and never a value. */
+		/* The message names table and column, but no value. */
 		r = err_set(reterr, -EBADMSG, "the store %s refuses a row: %s (SQLite code %d)", s->path,
 			    sqlite3_errmsg(s->db), extended);
 		break;
@@ -127,12 +127,12 @@ int store_exec(struct store *s, const char *sql, struct err *reterr)
 {
 	int rc;
 
-	errno = 0; /* store_failed asks for it */
+	errno = 0; /* store_failed reads it */
 	rc = sqlite3_exec(s->db, sql, NULL, NULL, NULL);
 	return rc == SQLITE_OK ? 0 : store_failed(s, rc, reterr);
 }
 
-/* In this mode SQLite changes a row although an index has no entry for it, and puts the new entry in. */
+/* With WRITABLE_SCHEMA, SQLite changes a row although an index lacks its entry, and inserts the new entry. */
 int step_leniently(struct store *s, sqlite3_stmt *stmt)
 {
 	int rc;
@@ -146,7 +146,7 @@ int step_leniently(struct store *s, sqlite3_stmt *stmt)
 	return rc;
 }
 
-/* ---- reads that end ---------------------------------------------------------------------------------------------- */
+/* ---- limited reads ----------------------------------------------------------------------------------------------- */
 
 static int read_limit_progress(void *arg)
 {
@@ -175,7 +175,7 @@ void read_limit_end(struct store *s)
 
 static pthread_once_t library_once = PTHREAD_ONCE_INIT;
 
-/* Nobody asks SQLite how much memory it has; counting it takes a lock with each allocation. */
+/* Switches off SQLite's memory statistics, which are not used and take a lock for each allocation. */
 static void library_setup(void)
 {
 	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
@@ -188,12 +188,12 @@ int connection_open(struct store *s, struct err *reterr)
 	int rc;
 
 	INSIST(pthread_once(&library_once, library_setup) == 0);
-	errno = 0; /* store_failed asks for it */
+	errno = 0; /* store_failed reads it */
 	rc = sqlite3_open_v2(s->path, &s->db, flags, NULL);
 	if (rc != SQLITE_OK)
 		return store_failed(s, rc, reterr);
 	(void)sqlite3_busy_timeout(s->db, STORE_BUSY_MS);
-	/* The schema is not trusted to run functions, and defensive mode keeps SQL off the bytes of the file. */
+	/* The schema of a damaged file must run no functions, and SQL must not corrupt the file. */
 	(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	if (s->mode == STORE_READ) {

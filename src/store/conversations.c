@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Conversations and whom their opening reached.
+ * Conversations and the people whom their openings reached.
  *
- * `reached.open` repeats whether the conversation is open, so that a flag is counted by one index without a look at
- * closed conversations. Past retention the addresses of a closed conversation become digests (clean.c); those are kept
- * beside the clear ones until the conversation opens again.
+ * `reached.open` repeats the state of the conversation, so that one index counts a flag without closed conversations.
+ * Past retention the addresses of a closed conversation become digests (clean.c). The digests stay until the
+ * conversation opens again.
  */
 #include <config.h>
 
@@ -15,7 +15,7 @@
 #include "store/transaction.h"
 
 #define TAKEN_BYTES 9
-#define TAKEN_UNDATED 0x80 /* beside the kind; never set by schema 1, whose times without a date are kept as dated */
+#define TAKEN_UNDATED 0x80 /* a bit of the kind; rows of schema 1 lack it, so their undated times count as dated */
 
 /* ---- the signals taken ------------------------------------------------------------------------------------------- */
 
@@ -133,9 +133,9 @@ int store_conversation_load(struct store *s, const char *source, const char *con
 	return 0;
 }
 
-/* ---- rows that are damaged --------------------------------------------------------------------------------------- */
+/* ---- damaged rows ------------------------------------------------------------------------------------------------ */
 
-/* An index named it, and its row is not there. tables.h says how the entry is taken out. */
+/* Inserts a row for an index entry without one. tables.h says how a repair removes the entry. */
 static void put_placeholder(struct change *c, int64_t id, const char *source, const char *conversation)
 {
 	CHANGE(q, c,
@@ -158,7 +158,7 @@ static void open_set(struct change *c, int64_t id, const char *source, int64_t s
 	(void)change_run(c, &q);
 }
 
-/* The row becomes what conversations_open says, and is put back. False: it is not there. */
+/* Updates the row to what conversations_open says and back, which removes the entry. False: there is no row. */
 static bool open_remove_entry(struct change *c, int64_t id, const char *source, int64_t received_ms)
 {
 	CLEANUP(mem_freep) char *own = NULL;
@@ -177,8 +177,7 @@ static bool open_remove_entry(struct change *c, int64_t id, const char *source, 
 	return true;
 }
 
-/* An open conversation that conversations_open names: where its row is not there, or is another, the entry is taken
- * out. */
+/* Removes an entry of the index conversations_open whose row is missing or differs. */
 static void repair_open(struct change *c, const char *source, int64_t id, int64_t received_ms)
 {
 	CLEANUP(mem_freep) char *name = mem_fmt("lost %lld", (long long)id);
@@ -202,8 +201,8 @@ static void name_set(struct change *c, int64_t id, const char *source, const cha
 	(void)change_run(c, &q);
 }
 
-/* An open conversation that the index of names does not hold: its name is put in, or, where another conversation has
- * that name by now, a name that nobody has. */
+/* Repairs an open conversation that the index of names lacks: inserts its name or, if another conversation has that
+ * name now, an unused name. */
 static void repair_name(struct change *c, const char *source, int64_t id, const char *conversation)
 {
 	CLEANUP(mem_freep) char *name = mem_fmt("lost %lld", (long long)id);
@@ -221,7 +220,7 @@ static void repair_name(struct change *c, const char *source, int64_t id, const 
 				 : "an open conversation was not found by its name; it is again");
 }
 
-/* Whether the index of names held a conversation that is not there; it holds none any more. */
+/* Removes the entry of a missing conversation from the index of names. True where there was one. */
 static bool repair_unique(struct change *c, const char *source, const char *conversation)
 {
 	CLEANUP(mem_freep) char *own_source = NULL;
@@ -233,7 +232,7 @@ static bool repair_unique(struct change *c, const char *source, const char *conv
 	query_bind_text(&named, conversation);
 	if (!change_one_int(c, &named, &id))
 		return false;
-	/* Where another conversation has that id by now, it gets the name that the index says, and its own again. */
+	/* If another conversation has that id now, it gets the index's name and then its own again. */
 	CHANGE(row, c, "SELECT source, conversation FROM conversations WHERE id = ?1");
 	query_bind_int(&row, id);
 	if (change_step(c, &row)) {
@@ -255,7 +254,7 @@ static bool repair_unique(struct change *c, const char *source, const char *conv
 
 /* ---- saving ------------------------------------------------------------------------------------------------------ */
 
-/* The state under which the two counters hold a conversation: LEDGER_OPEN, or COUNT_NOWHERE. */
+/* The states of a conversation in the two counters: LEDGER_OPEN, or COUNT_NOWHERE. */
 struct counted {
 	int open, unaddressed;
 };
@@ -266,7 +265,7 @@ static struct counted counted_as(enum ledger_state state, bool addressed)
 				.unaddressed = state == LEDGER_OPEN && !addressed ? LEDGER_OPEN : COUNT_NOWHERE};
 }
 
-/* Its id, and as what it is counted; 0 where it is new. */
+/* Returns the conversation's id, and its states in the counters; 0: it is new. */
 static int64_t conversation_find(struct change *c, const char *source, const char *conversation,
 				 struct counted *ret_counted)
 {
@@ -323,8 +322,8 @@ static void entry_write(struct change *c, int64_t id, const char *source, const 
 	(void)change_run(c, &q);
 }
 
-/* The list takes the place of the one before. The digests of a closed conversation stay; those of an open one go. All
- * go that stand under the id of a new conversation: they belonged to one that is lost. */
+/* Replaces the list. The digests of a closed conversation stay, those of an open one are deleted. Rows with the id of a
+ * new conversation are deleted too, because they belonged to a lost one. */
 static void reached_write(struct change *c, int64_t id, bool is_new, bool open, const struct reached_list *reached)
 {
 	CHANGE(before, c,
@@ -358,7 +357,7 @@ int store_conversation_save(struct store *s, const char *source, const char *con
 
 	entry_write(&part, id, source, conversation, e, reached->n > 0);
 	if (change_part_failed(&c, &part, -EBADMSG)) {
-		if (is_new && repair_unique(&c, source, conversation)) /* only an index said that it is there */
+		if (is_new && repair_unique(&c, source, conversation)) /* only an index has it */
 			entry_write(&c, 0, source, conversation, e, reached->n > 0);
 		else if (c.status == 0)
 			c.status = part.status;
@@ -380,7 +379,7 @@ int store_conversation_save(struct store *s, const char *source, const char *con
 	return change_end(&c);
 }
 
-/* ---- asked of all ------------------------------------------------------------------------------------------------ */
+/* ---- over all conversations -------------------------------------------------------------------------------------- */
 
 int store_flag_count(struct store *s, const char *account, const char *email, const char *flag, const char *but_source,
 		     const char *but_conversation, int64_t *ret, struct err *reterr)
@@ -405,13 +404,13 @@ int store_flag_count(struct store *s, const char *account, const char *email, co
 	return 0;
 }
 
-/* Returns the name of an open conversation, found in the index conversations_open, where it can be expired. Owned.
- * NULL: something was mended, or has failed. */
+/* Returns the name of an open conversation from the index conversations_open, if it can be expired. Owned. NULL: a row
+ * was repaired, or the change failed. */
 static char *open_expirable(struct change *c, const char *source, int64_t id, int64_t received_ms)
 {
 	CLEANUP(mem_freep) char *conversation = NULL;
 
-	/* Its row must say what the index says. */
+	/* The row must equal the index's entry. */
 	CHANGE(row, c,
 	       "SELECT conversation FROM conversations WHERE id = ?1 AND +source = ?2 AND +state = " SQL_OPEN
 	       " AND +opened_received = ?3");
@@ -430,7 +429,7 @@ static char *open_expirable(struct change *c, const char *source, int64_t id, in
 		repair_open(c, source, id, received_ms);
 		return NULL;
 	}
-	/* Whoever asks for it by its name must get this row. */
+	/* A load by this name must find this row. */
 	CHANGE(name, c,
 	       "SELECT 1 FROM conversations INDEXED BY conversations_name WHERE source = ?1 AND conversation = ?2"
 	       " AND id = ?3");

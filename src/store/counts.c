@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Counters kept with every change. Changes are summed in memory and written once, as part of the commit: a turn of 256
- * webhooks changes a handful of rows here instead of a thousand. They belong to the transaction (and to its savepoint)
- * like every row: what is rolled back was never counted. As many as there are sources and accounts times states.
+ * Counters of rows. Changes are summed in memory and written once, with the commit: a turn of 256 webhooks changes a
+ * few counters instead of a thousand. They belong to the transaction and its savepoint like rows: a rollback undoes
+ * them. There is a counter for each source or account, and state.
  */
 #include <config.h>
 
@@ -40,7 +40,7 @@ void counts_move(struct store *s, enum count_kind kind, const char *name, int fr
 		count_add(s, kind, name, to_state, to_wait, 1);
 }
 
-/* sql: a literal; see query.h. */
+/* sql: a literal (query.h). */
 static int count_write(struct store *s, const char *sql, const struct count *c, int64_t n, struct err *reterr)
 {
 	QUERY(q, s, sql, reterr);
@@ -64,7 +64,7 @@ static int counts_write(struct store *s, struct err *reterr)
 				"INSERT INTO counts (kind, name, state, wait, n) VALUES (?1, ?2, ?3, ?4, ?5)"
 				" ON CONFLICT (kind, name, state, wait) DO UPDATE SET n = n + excluded.n",
 				c, c->n, reterr);
-		/* A counter that cannot be added to, as its number is beyond all reason, begins anew. */
+		/* SQLite refuses a sum beyond 64 bits. Such a counter is damaged and starts again. */
 		if (r == -EBADMSG) {
 			loss_note(s, STORE_LOSS_OTHER, 0, c->name, "a counter of rows was out of range and was reset");
 			r = count_write(s,

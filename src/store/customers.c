@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What helpdesks answered about customer ids: a cache. A row that does not read counts as not known, and is asked for
- * again. And under which mark the lookups of a source have worked.
+ * The cache of looked-up customers, and the marks with which the lookups of a source have worked. An unreadable
+ * customer counts as unknown and is looked up again.
  */
 #include <config.h>
 
@@ -17,7 +17,7 @@ int store_customer_load(struct store *s, const char *source, const char *custome
 {
 	CLEANUP(mem_freep) char *text = NULL;
 	struct customer c = {0};
-	/* A customer that was saved by a clock that was ahead would else stay fresh until the clock is there again. */
+	/* A customer with a time in the future (by a wrong clock) would stay fresh until that time. */
 	int64_t newest_ms = not_older_than_ms > 0 && s->now_ms > 0 ? s->now_ms + CLOCK_MINUTE_MS : INT64_MAX;
 	int r;
 

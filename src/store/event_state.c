@@ -2,10 +2,10 @@
 /*
  * The state of an event: its row, its counter, and the order of a person's events.
  *
- * Of a person's (account, e-mail address) ready events exactly one is the head: the one that goes out next, and that
- * may be on its way. It stays the head until it is delivered or dead; then the one with the smallest id becomes the
- * head. So the events that are due are found by an index over heads alone, however long the queue behind them is, and a
- * dead letter that is revived never overtakes one that is on its way.
+ * One of a person's (account, e-mail address) ready events is the head: it is sent next, and may be in flight. It stays
+ * the head until it is delivered or dead; then the ready event with the smallest id becomes the head. So an index over
+ * heads finds due events, whatever the length of the queues behind them, and a revived dead letter never overtakes an
+ * event in flight.
  */
 #include <config.h>
 
@@ -15,7 +15,7 @@
 #include "store/tables.h"
 #include "store/transaction.h"
 
-/* ---- its place --------------------------------------------------------------------------------------------------- */
+/* ---- the brief --------------------------------------------------------------------------------------------------- */
 
 void event_brief_done(struct event_brief *p)
 {
@@ -47,7 +47,7 @@ void event_brief_load(struct change *c, int64_t id, enum event_state state, stru
 				    event_state_name(state));
 }
 
-/* ---- its row ----------------------------------------------------------------------------------------------------- */
+/* ---- the row ----------------------------------------------------------------------------------------------------- */
 
 static void row_write(struct change *c, int64_t id, enum event_state to, int64_t ended_ms, const char *reason)
 {
@@ -69,7 +69,7 @@ static void row_change(struct change *c, int64_t id, enum event_state to, int64_
 	row_write(&part, id, to, ended_ms, reason);
 	if (!change_part_failed(c, &part, -EBADMSG))
 		return;
-	/* As in webhook_state.c: SQLite changes nothing of a row that holds a value of another type than its column's,
+	/* As in webhook_state.c: SQLite refuses to change a row that holds a value of another type than its column's,
 	 * but the row can be replaced. */
 	(void)change_by_id(
 		c,
@@ -90,7 +90,7 @@ void event_head_set(struct change *c, int64_t id, int64_t due_ms)
 	(void)change_run(c, &q);
 }
 
-/* ---- who is next ------------------------------------------------------------------------------------------------- */
+/* ---- the person's head ------------------------------------------------------------------------------------------- */
 
 int64_t person_due(struct change *c, const char *account, const char *email, const char *profile, int64_t gap_ms,
 		   int64_t now_ms)
@@ -116,8 +116,8 @@ int64_t person_due(struct change *c, const char *account, const char *email, con
 	return (delivered_ms < now_ms ? delivered_ms : now_ms) + gap_ms;
 }
 
-/* The person has no head: the oldest ready event becomes it. One whose row takes no change is set aside, and the one
- * behind it is next. gap_ms < 0: the next one's own. Whether there is one. */
+/* Makes the oldest ready event of a person without a head the head. Sets an event aside whose row SQLite refuses to
+ * change, and tries the next one. gap_ms < 0: the event's own gap. False: there is no ready event. */
 static bool person_promote(struct change *c, const char *account, const char *email, int64_t gap_ms, int64_t now_ms)
 {
 	for (;;) {
@@ -153,7 +153,7 @@ static bool person_promote(struct change *c, const char *account, const char *em
 
 bool person_has_ready(struct change *c, const char *account, const char *email, int64_t now_ms)
 {
-	/* The head is the oldest, or one that a revived dead letter came before. */
+	/* The head is the oldest ready event, unless an older dead letter was revived. */
 	CHANGE(head, c,
 	       "SELECT 1 FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.account = ?1 AND i.email = ?2"
 	       " AND i.state = " SQL_READY " AND i.ended = 0 AND e.state = " SQL_READY
@@ -163,8 +163,8 @@ bool person_has_ready(struct change *c, const char *account, const char *email, 
 	return change_step(c, &head) || person_promote(c, account, email, -1, now_ms);
 }
 
-/* An event is lost whose address is not known: the people whom its conversation reached go on. It is a help only: what
- * is damaged there too must not undo the rest. */
+/* The address of a lost event is unknown, so everybody whom its conversation reached gets a head. Damage met here is
+ * ignored, because it must not undo the repair. */
 static void promote_reached_people(struct change *c, int64_t id, const char *account, int64_t now_ms)
 {
 	struct change part = change_part(c, NULL);
@@ -183,10 +183,10 @@ static void promote_reached_people(struct change *c, int64_t id, const char *acc
 	(void)change_part_failed(c, &part, -EUCLEAN);
 }
 
-/* ---- its state --------------------------------------------------------------------------------------------------- */
+/* ---- the state --------------------------------------------------------------------------------------------------- */
 
-/* Dead letters of the person that are older than what was delivered now: should one be revived, its flag is out of
- * date. One that takes no change cannot be revived either. */
+/* Marks dead letters of the person that are older than the event p, which was delivered now: if one is revived, its
+ * flag is out of date. A row that SQLite refuses to change is skipped, because it cannot be revived either. */
 static void mark_overtaken(struct change *c, const struct event_brief *p)
 {
 	CLEANUP(ids_done) struct ids ids = {0};
@@ -231,7 +231,7 @@ int store_event_delivered(struct store *s, int64_t id, int64_t person_gap_ms, in
 	struct change c = change_begin(s, reterr);
 
 	store_advance_now(s, now_ms);
-	if (!event_brief_find(&c, id, EVENT_READY, &p)) /* it was set aside while it was on its way */
+	if (!event_brief_find(&c, id, EVENT_READY, &p)) /* it was set aside while in flight */
 		event_brief_load(&c, id, EVENT_DEAD, &p);
 	event_change_state(&c, &p, EVENT_DELIVERED, NULL, person_gap_ms < 0 ? 0 : person_gap_ms, now_ms);
 	return change_end(&c);
@@ -254,9 +254,9 @@ int store_event_dead(struct store *s, int64_t id, const char *reason, int64_t no
 	return change_end(&c);
 }
 
-/* ---- rows that are damaged --------------------------------------------------------------------------------------- */
+/* ---- damaged rows ------------------------------------------------------------------------------------------------ */
 
-/* OR REPLACE: what the unique index names without a row is no reason to refuse it. */
+/* OR REPLACE: an entry of the unique index without a row must not prevent the insertion. */
 static void event_put_placeholder(struct change *c, int64_t id, const char *account, const unsigned char *unique_id)
 {
 	CHANGE(q, c,
@@ -270,7 +270,7 @@ static void event_put_placeholder(struct change *c, int64_t id, const char *acco
 	(void)change_run(c, &q);
 }
 
-/* What events_due holds of an event. */
+/* The columns of an event that are in the index events_due. */
 struct event_keys {
 	const char *account;
 	int64_t state, head, due;
@@ -287,7 +287,7 @@ static void event_keys_set(struct change *c, int64_t id, const struct event_keys
 	(void)change_run(c, &q);
 }
 
-/* The row becomes what events_due says, and is put back. False: it is not there. */
+/* Updates the row to what events_due says and back, which removes the entry. False: there is no row. */
 static bool event_remove_entry(struct change *c, int64_t id, const char *account, int64_t due_ms)
 {
 	const struct event_keys indexed = {account, EVENT_READY, 1, due_ms};
@@ -311,7 +311,7 @@ static bool event_remove_entry(struct change *c, int64_t id, const char *account
 void event_repair_due(struct change *c, const char *account, int64_t id, int64_t due_ms, int64_t now_ms)
 {
 	struct event_brief p = {.id = id, .account = (char *)(uintptr_t)account};
-	unsigned char unique_id[EVENT_UNIQUE_ID_BYTES] = {0}; /* nobody has it: eight zeros, and the id */
+	unsigned char unique_id[EVENT_UNIQUE_ID_BYTES] = {0}; /* unused by any event: eight zeros, and the id */
 
 	store_advance_now(c->store, now_ms);
 	if (!event_remove_entry(c, id, account, due_ms)) {
@@ -323,7 +323,7 @@ void event_repair_due(struct change *c, const char *account, int64_t id, int64_t
 		if (c->status == 0)
 			loss_note(c->store, STORE_LOSS_EVENT, id, account, NOT_THERE);
 	}
-	/* One that is there may be another person's, and the one of the index waits. */
+	/* Also if there is a row: it may be another person's event, and the person of the entry waits. */
 	promote_reached_people(c, id, account, now_ms);
 }
 
@@ -338,7 +338,7 @@ bool event_repair_unique(struct change *c, const char *account, const unsigned c
 		return false;
 	CHANGE(row, c, "SELECT 1 FROM events WHERE id = ?1");
 	query_bind_int(&row, id);
-	if (change_one_int(c, &row, &there)) /* and it is the same event */
+	if (change_one_int(c, &row, &there)) /* the event exists */
 		return false;
 	event_put_placeholder(c, id, account, unique_id);
 	(void)change_by_id(c, "DELETE FROM events WHERE id = ?1", id);

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Events: put in, taken out, the ones that are due, the ones of another URL, revived. Their state, and who of a person
- * is next: event_state.c.
+ * Events: inserts, loads and revives them, and finds events that are due or have another URL. event_state.c holds their
+ * states and the order of a person's events.
  *
- * Ids are collected first and each row is read by its id, so that whoever is called may change what it is called with.
- * An event that does not read becomes a dead letter right here, with its reason: it must not keep its person, or
- * whoever is due after it, waiting.
+ * Ids are collected first and each row is read by its id, so that a callback may change the row. An unreadable event
+ * becomes a dead letter here, with its reason, because its person and later due events must not wait for it.
  */
 #include <config.h>
 
@@ -22,7 +21,7 @@
 
 /* ---- queueing ---------------------------------------------------------------------------------------------------- */
 
-/* 0: that account has that unique_id already. */
+/* Returns 1; 0: the account has that unique_id already. */
 static int row_insert(struct change *c, const struct event *e, const unsigned char *unique_id, bool head,
 		      int64_t gap_ms)
 {
@@ -73,7 +72,7 @@ int store_event_insert(struct store *s, struct event *e, int64_t person_gap_ms, 
 	bool head, is_new;
 	int r;
 
-	/* Lower case only: as text, a unique_id is one spelling of its bytes. */
+	/* Lower case only, so that each unique_id has one spelling. */
 	if (strspn(e->unique_id, "0123456789abcdef") < EVENT_UNIQUE_ID_LEN ||
 	    hex_read(e->unique_id, EVENT_UNIQUE_ID_LEN, unique_id) < 0)
 		return err_set(reterr, -EINVAL, "an event's unique_id is not 32 hexadecimal digits");
@@ -85,7 +84,7 @@ int store_event_insert(struct store *s, struct event *e, int64_t person_gap_ms, 
 		e->due_ms = person_due(&c, e->account, e->email, e->profile ? e->profile : "{}", person_gap_ms, now_ms);
 	e->attempts = 0;
 	is_new = row_insert(&c, e, unique_id, head, person_gap_ms) > 0;
-	if (!is_new && event_repair_unique(&c, e->account, unique_id)) /* only an index said so */
+	if (!is_new && event_repair_unique(&c, e->account, unique_id)) /* only an index had it */
 		is_new = row_insert(&c, e, unique_id, head, person_gap_ms) > 0;
 	if (is_new) {
 		e->id = sqlite3_last_insert_rowid(s->db);
@@ -97,7 +96,7 @@ int store_event_insert(struct store *s, struct event *e, int64_t person_gap_ms, 
 	return r < 0 ? r : !is_new;
 }
 
-/* ---- taking out -------------------------------------------------------------------------------------------------- */
+/* ---- loading ----------------------------------------------------------------------------------------------------- */
 
 static void event_read_row(struct query *q, struct event *e)
 {
@@ -174,12 +173,12 @@ int store_event_load(struct store *s, int64_t id, struct event *ret, struct err 
 
 /* ---- due --------------------------------------------------------------------------------------------------------- */
 
-/* The entry of an event in events_due. */
+/* An entry of the index events_due. */
 struct due_event {
 	int64_t id, due_ms;
 };
 
-/* Makes a transaction of its own where the caller has none. A reader only passes it by. */
+/* Sets an event aside, in a transaction of its own if the caller has none. A reader only skips the event. */
 static int set_bad_aside(struct store *s, const struct due_event *due, const char *account, int64_t now_ms,
 			 const struct err *why, struct err *reterr)
 {
@@ -234,7 +233,7 @@ int store_events_due(struct store *s, const char *account, int64_t now_ms, size_
 		if (wanted && !wanted(ctx, ids.items[i]))
 			continue;
 		r = store_event_load(s, due.id, &e, &why);
-		/* Its row must say what the index says. */
+		/* The row must equal the index's entry. */
 		if (r == 0 && (e.state != EVENT_READY || e.due_ms != due.due_ms || !text_is(e.account, account))) {
 			event_done(&e);
 			r = err_set(&why, -ENOENT, "the event %016llx is not due", (long long)due.id);
@@ -267,7 +266,7 @@ int64_t store_events_next_due_ms(struct store *s, const char *account, int64_t n
 	return query_one_int(&q, &due) < 0 ? CLOCK_NEVER_MS : due;
 }
 
-/* An entry that its row contradicts is left to store_events_due. */
+/* Skips entries that differ from their rows; store_events_due repairs them. */
 int store_events_cap_due(struct store *s, const char *account, int64_t farthest_ms, int64_t now_ms, size_t max,
 			 struct err *reterr)
 {
@@ -300,7 +299,7 @@ int store_events_cap_due(struct store *s, const char *account, int64_t farthest_
 	return r < 0 ? r : (int)ids.n;
 }
 
-/* ---- kept waiting, rewritten ------------------------------------------------------------------------------------- */
+/* ---- retries, rewriting ------------------------------------------------------------------------------------------ */
 
 static void event_retry(struct change *c, int64_t id, unsigned attempts, int64_t due_ms, const char *reason)
 {
@@ -338,7 +337,7 @@ int store_event_rewrite(struct store *s, int64_t id, const char *profile, const 
 	return r < 0 ? r : 0;
 }
 
-/* ---- back from the dead ------------------------------------------------------------------------------------------ */
+/* ---- reviving ---------------------------------------------------------------------------------------------------- */
 
 int store_event_revive(struct store *s, int64_t id, int64_t now_ms, bool *ret_later, struct err *reterr)
 {
@@ -351,7 +350,7 @@ int store_event_revive(struct store *s, int64_t id, int64_t now_ms, bool *ret_la
 	event_brief_load(&c, id, EVENT_DEAD, &p);
 	store_advance_now(s, now_ms);
 	has_ready = person_has_ready(&c, p.account, p.email, now_ms);
-	/* The person's head may be on its way, so it goes first, also where it was queued later. */
+	/* The person's head may be in flight, so it stays first, even if it was queued later. */
 	CHANGE(later, &c,
 	       "SELECT 1 FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.account = ?1 AND i.email = ?2"
 	       " AND i.state = " SQL_READY " AND i.ended = 0 AND i.id > ?3 AND e.state = " SQL_READY
@@ -385,7 +384,7 @@ int store_events_dead_of_other_url(struct store *s, const char *account, const c
 	struct change c = change_begin(s, reterr);
 	int r;
 
-	/* Events without a URL (their account was not configured when they were queued) belong to no other URL. */
+	/* Events without a URL are skipped: their account was not configured when they were queued. */
 	CHANGE(below, &c,
 	       "SELECT e.id FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.state = " SQL_READY
 	       " AND i.account = ?1 AND i.url > '' AND i.url < ?2 AND e.state = " SQL_READY " LIMIT ?3");

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The store's file: made, locked, and whether it is still the one that stands at its name.
+ * The store's file: creates it, locks it, and checks later that it was not deleted or replaced.
  *
- * One writer: an flock(2) on "<file>.lock" beside the store, held while the store is open and gone with the process,
- * however it ends. The file holds the process id for whoever is refused; it stays when the lock goes, since removing it
- * would race with the next one that takes it. A hard link to the store has a lock file of its own (and would have a WAL
- * of its own): so the store's inode is locked too, by an open-file-description lock on one byte that SQLite does not
- * use. Readers take no lock and are never refused.
+ * There is one writer. It holds an flock(2) on "<file>.lock" in the store's directory while the store is open; the lock
+ * ends with the process. The lock file contains the process id, for the error of a second writer. It stays when the
+ * lock ends, because removing it would race with the next process that locks it.
  *
- * A daemon that goes on with a deleted file takes webhooks into nothing, one whose file was replaced works beside the
- * new one.
+ * A hard link to the store has a lock file of its own, and would have a WAL of its own. So the store's inode is locked
+ * too, by an open-file-description lock on a byte that SQLite does not use. Readers take no lock and are never refused.
+ *
+ * A daemon that continued with a deleted or replaced file would write webhooks to a file that is lost.
  */
 #include <config.h>
 
@@ -26,7 +26,7 @@
 #include "base/text.h"
 #include "store/connection.h"
 
-/* ---- made and locked --------------------------------------------------------------------------------------------- */
+/* ---- created and locked ------------------------------------------------------------------------------------------ */
 
 static int check_directory(const char *path, struct err *reterr)
 {
@@ -44,7 +44,7 @@ static int check_directory(const char *path, struct err *reterr)
 		dir);
 }
 
-/* Makes an empty file that only its owner may read; SQLite gives the files beside it the same mode. */
+/* Creates an empty file that only its owner can read. SQLite creates -wal and -shm with the same mode. */
 static int make_file(const char *path, struct err *reterr)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -112,25 +112,25 @@ static int lock_file(struct store *s, struct err *reterr)
 			       "store.url",
 			       s->path);
 	}
-	/* Only for people: a full disk must not keep the daemon from starting. */
+	/* The process id is information only, so a failure (a full disk) is ignored. */
 	if (ftruncate(fd, 0) == 0)
 		(void)!pwrite(fd, sign, strlen(sign), 0);
 	s->lock_fd = fd;
 	return 0;
 }
 
-/* Far behind the bytes that SQLite locks, which end 512 behind 1 GiB. */
+/* Far beyond the bytes that SQLite locks, which end 512 bytes after 1 GiB. */
 #define INODE_LOCK_BYTE ((off_t)0x40000000 + 65536)
 
-/* By another name: a hard link, or the file mounted elsewhere. */
+/* Excludes a writer that opened the file by another name: a hard link, or another mount. */
 static int lock_inode(struct store *s, struct err *reterr)
 {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = INODE_LOCK_BYTE, .l_len = 1};
 	int fd = open(s->path, O_RDWR | O_CLOEXEC);
 
 	if (fd < 0)
-		return 0; /* SQLite says why in a moment */
-	/* File systems without such locks have no WAL either: SQLite says so. */
+		return 0; /* connection_open() will report the reason */
+	/* A file system without such locks supports no WAL either, and SQLite reports that. */
 	if (fcntl(fd, F_OFD_SETLK, &lock) < 0 && (errno == EAGAIN || errno == EACCES)) {
 		(void)close(fd);
 		return err_set(reterr, -EBUSY,
@@ -155,7 +155,7 @@ int store_file_open(struct store *s, struct err *reterr)
 	return r;
 }
 
-/* ---- whether it is still there ----------------------------------------------------------------------------------- */
+/* ---- deleted or replaced ----------------------------------------------------------------------------------------- */
 
 static const char *const suffixes[STORE_FILES] = {"", "-wal", "-shm"};
 
@@ -183,7 +183,7 @@ void store_files_free(struct store_files *f)
 	free(f);
 }
 
-/* A file that cannot be looked at for another reason counts as there. */
+/* A file counts as present if stat(2) fails for another reason. */
 bool store_file_is_lost(const struct store_files *f, enum store_file i)
 {
 	struct stat st;

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Notes of what the store set aside or mended by itself, kept until the caller asks for them: the store does not log. A
- * note belongs to the transaction (and to its savepoint) like every row: after a rollback the damage is found again.
+ * Notes of rows that the store set aside or repaired. The store does not log, so it keeps them until the caller asks
+ * (store_losses). A note belongs to the transaction and its savepoint like a row: after a rollback the damage is found
+ * again.
  */
 #include <config.h>
 
 #include "store/store_internal.h"
 
-/* More in one transaction are counted only. */
+/* Further notes are only counted. */
 #define LOSSES_MAX 256
 
 static void loss_free(struct store_loss *l)

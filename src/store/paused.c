@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The people whose flag is true: who they are, how many, and whom of them Klaviyo does not know as such, because the
- * event that was to say so is a dead letter.
+ * People whose flag is true: their list and number, and those for whom Klaviyo has the flag wrong because the event
+ * that should have set it is a dead letter.
  */
 #include <config.h>
 
@@ -14,14 +14,14 @@
 #include "store/numbers.h"
 #include "store/query.h"
 
-#define EVENTS_LOOKED_AT 64 /* of one person and state, the newest */
+#define EVENTS_LOOKED_AT 64 /* the newest of one person and state */
 
-/* ---- what Klaviyo has heard of a flag ---------------------------------------------------------------------------- */
+/* ---- the flag in Klaviyo ----------------------------------------------------------------------------------------- */
 
-/* The newest event of a person, in one state, that says something of a flag. */
+/* A person's newest event in one state that sets a flag, to true or false. */
 struct flag_event {
 	int64_t id; /* 0: there is none */
-	bool flag;  /* what it says */
+	bool flag;  /* the value */
 	bool later; /* dead: a later event of the person was delivered since */
 	char *reason;
 };
@@ -32,7 +32,7 @@ static void flag_event_done(struct flag_event *h)
 	*h = (struct flag_event){0};
 }
 
-/* Of the dead ones, only those of openings count. */
+/* Finds the newest event of this state that sets the flag. Of dead events only those of openings count. */
 static int flag_event_of(struct store *s, const struct store_paused_person *p, enum event_state state,
 			 struct flag_event *ret, struct err *reterr)
 {
@@ -70,7 +70,7 @@ static int flag_event_of(struct store *s, const struct store_paused_person *p, e
 	return r < 0 ? r : 0;
 }
 
-/* 1: the flag is true also for a conversation whose opening is no dead letter. */
+/* Returns 1 where the flag is also true for a conversation whose opening is no dead letter. */
 static int has_another_reason(struct store *s, const struct store_paused_person *p, struct err *reterr)
 {
 	QUERY(q, s,
@@ -90,8 +90,8 @@ static int has_another_reason(struct store *s, const struct store_paused_person 
 }
 
 /*
- * Klaviyo holds what the newest event that it took says of the flag. Delivered events are deleted after a while: where
- * none is left, an opening that is no dead letter, or an event that followed the dead one, is taken to have said so.
+ * Klaviyo has the value of the newest delivered event that sets the flag. Delivered events are deleted after a while:
+ * if none is left, an opening that is no dead letter, or an event that followed the dead one, counts as having set it.
  */
 static int check_refused(struct store *s, struct store_paused_person *p, struct err *reterr)
 {
@@ -128,8 +128,8 @@ static int paused_collect(struct store *s, size_t max, struct store_paused_perso
 {
 	int r;
 
-	/* From the longest open conversation on; of the conversations that keep one flag true, the longest open one
-	 * counts. */
+	/* The longest open conversation comes first. Of several conversations that keep one flag true, the longest open
+	 * one counts. */
 	QUERY(q, s,
 	      "SELECT c.source, c.conversation, r.email, r.flag, r.account, c.opened FROM conversations i"
 	      " INDEXED BY conversations_age CROSS JOIN conversations c ON c.id = i.id"
@@ -167,7 +167,7 @@ int store_paused_page(struct store *s, size_t max, int (*fn)(void *ctx, const st
 	r = paused_collect(s, max, people, &n, reterr);
 	for (size_t i = 0; r == 0 && i < n; i++) {
 		r = check_refused(s, &people[i], reterr);
-		if (r == -EUCLEAN) /* an event that an index names and that is not there */
+		if (r == -EUCLEAN) /* an index names an event whose row is missing */
 			r = 0;
 		if (r == 0)
 			r = read_limit_check(s, reterr);
@@ -182,7 +182,7 @@ int store_paused_page(struct store *s, size_t max, int (*fn)(void *ctx, const st
 	return r < 0 ? r : (int)given;
 }
 
-/* By the index alone, in which a person's open conversations stand together. */
+/* The index alone is read; it has a person's open conversations next to each other. */
 int store_paused_count(struct store *s, int64_t *ret, struct err *reterr)
 {
 	int r;

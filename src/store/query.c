@@ -87,7 +87,7 @@ struct query query_open(struct store *s, const char *sql, struct err *reterr)
 	INSIST(!sqlite3_stmt_busy(q.stmt));
 	if (!sqlite3_stmt_readonly(q.stmt)) {
 		INSIST(s->in_transaction);
-		/* SQLite ends a transaction by itself when the disk fails; what came now would be committed alone. */
+		/* SQLite ends a transaction when the disk fails; this statement would be committed alone. */
 		if (sqlite3_get_autocommit(s->db))
 			q.status = transaction_lost(s, reterr);
 	}
@@ -107,7 +107,7 @@ void query_close(struct query *q)
 
 static void bound(struct query *q, int rc)
 {
-	/* Only a wrong number of parameters or more than a gigabyte can fail, and neither comes from outside. */
+	/* Binding fails for a wrong number of parameters or more than 1 GB; input causes neither. */
 	INSIST(rc == SQLITE_OK);
 	(void)q;
 }
@@ -153,7 +153,7 @@ int query_step(struct query *q)
 		return q->status;
 	q->column = 0;
 	q->bad = NULL;
-	errno = 0; /* store_failed asks for it */
+	errno = 0; /* store_failed reads it */
 	rc = sqlite3_step(q->stmt);
 	if (rc == SQLITE_CORRUPT_INDEX && !sqlite3_stmt_readonly(q->stmt)) {
 		loss_note(q->store, STORE_LOSS_OTHER, 0, NULL, "a row that an index does not name was changed");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading for people: counters, pages of a few hundred rows, and the ids in a line of the log. On a reader each call
- * ends after read_limit_ms. Ids are collected first, so that no snapshot is held (and the WAL kept from being written
- * back) while somebody else's code runs.
+ * Reads for people: counters, pages of a few hundred rows, and the origins of rows in log lines. On a reader each page
+ * ends after read_limit_ms. Ids are collected first, so that no snapshot is held while callbacks run: a snapshot keeps
+ * the WAL from being written back.
  */
 #include <config.h>
 
@@ -22,7 +22,7 @@ struct counter {
 
 static const char counters_of_kind[] = "SELECT name, state, wait, n FROM counts WHERE kind = ?1";
 
-/* The next counter of the query that reads; false: there is none. Frees the name of the one before. */
+/* Reads the query's next readable counter, and frees the name of the one before. False: there are no more. */
 static bool counter_next(struct query *q, struct counter *c)
 {
 	do {
@@ -35,7 +35,7 @@ static bool counter_next(struct query *q, struct counter *c)
 		c->wait = (int)query_int(q);
 		c->n = query_int(q);
 	} while (q->bad);
-	if (c->n < 0) /* of rows that were lost, or changed by hand */
+	if (c->n < 0) /* rows were lost, or changed by hand */
 		c->n = 0;
 	return true;
 }
@@ -88,8 +88,8 @@ void store_webhook_counts(struct store *s,
 
 /* ---- the oldest ready event -------------------------------------------------------------------------------------- */
 
-/* From URL to URL: there is one, or a few after a change of the configuration. One that is no text, and so comes behind
- * all texts (x''), is passed over: its event ends as a dead letter when it is due. */
+/* Looks at the oldest event of each URL: there is one URL, or a few after a change of the configuration. A URL that is
+ * no text sorts after all texts (x'') and is skipped: its event becomes a dead letter when it is due. */
 int64_t store_events_oldest_ms(struct store *s, const char *account)
 {
 	CLEANUP(mem_freep) char *from = mem_str("");
@@ -115,15 +115,15 @@ int64_t store_events_oldest_ms(struct store *s, const char *account)
 		if (oldest == 0 || created < oldest)
 			oldest = created;
 		free(from);
-		from = mem_fmt("%s\1", url); /* behind it, and behind all that go on with a NUL */
+		from = mem_fmt("%s\1", url); /* after the URL, and after URLs that continue it with a NUL */
 	}
 }
 
-/* ---- events tried in vain ---------------------------------------------------------------------------------------- */
+/* ---- events with failed attempts --------------------------------------------------------------------------------- */
 
 #define RETRYING_LOOKED_AT 64
 
-/* Back-off puts what was tried behind what is due now, so the last due ones are looked at. */
+/* Back-off makes tried events due later than others, so the events that are due last are read. */
 int store_events_retrying(struct store *s, const char *account, int64_t *ret_oldest_ms, char **ret_reason)
 {
 	char *reason = NULL;
@@ -157,8 +157,8 @@ int store_events_retrying(struct store *s, const char *account, int64_t *ret_old
 
 /* ---- pages ------------------------------------------------------------------------------------------------------- */
 
-/* Collects one page of ids under the time limit. sql: a literal; its third parameter is the state, where that is not
- * below 0. */
+/* Collects one page of ids under the time limit. sql: a literal; its third parameter is the state, if that is not
+ * negative. */
 static int page_ids(struct store *s, const char *sql, int64_t before_id, size_t max, int state, struct ids *ids,
 		    struct err *reterr)
 {
@@ -186,7 +186,7 @@ int store_events_page(struct store *s, int state, int64_t before_id, size_t max,
 	int r, n = 0;
 
 	read_limit_start(s);
-	/* All, and delivered ones (nearly all there are), stand in the order of their ids already. */
+	/* All events, or delivered ones (nearly all), are read in the order of their ids. */
 	r = page_ids(s,
 		     state < 0 ? "SELECT id FROM events WHERE id < ?1 ORDER BY id DESC LIMIT ?2"
 		     : state == EVENT_DELIVERED
@@ -245,8 +245,8 @@ static int webhook_ids(struct store *s, int state, int64_t before_id, size_t max
 	if (state == STORE_WEBHOOK_DONE)
 		return page_ids(s, "SELECT id FROM webhooks WHERE id < ?1 AND +state = ?3 ORDER BY id DESC LIMIT ?2",
 				before_id, max, state, ids, reterr);
-	/* Pending and dead ones come from the index, in which the pending stand by their wait: a page of each, put in
-	 * order. */
+	/* Pending and dead webhooks come from the index, which holds the wait before the id: a page of each wait is
+	 * read, and sorted. */
 	for (int wait = 0; r >= 0 && wait <= last_wait; wait++)
 		r = ids_of_wait(s, state, wait, before_id, max, ids, reterr);
 	if (ids->n > 0)
@@ -256,7 +256,7 @@ static int webhook_ids(struct store *s, int state, int64_t before_id, size_t max
 	return r;
 }
 
-/* 1: read into row, whose texts own[] frees. */
+/* Returns 1: *row is set, and own[] owns its texts; 0: there is no such webhook. */
 static int webhook_row_load(struct store *s, int64_t id, struct store_webhook_row *row, char *own[3],
 			    struct err *reterr)
 {
@@ -338,7 +338,7 @@ int store_webhooks_waiting_page(struct store *s, enum store_wait why, size_t max
 	return r;
 }
 
-/* ---- where an event or a webhook comes from ---------------------------------------------------------------------- */
+/* ---- the origin of an event or a webhook ------------------------------------------------------------------------- */
 
 void store_origin_done(struct store_origin *o)
 {
@@ -347,7 +347,7 @@ void store_origin_done(struct store_origin *o)
 	*o = (struct store_origin){0};
 }
 
-/* An empty text is what did not read. */
+/* Returns NULL for an empty text, which stands for an unreadable column. */
 static char *nonempty_text(struct query *q)
 {
 	char *text = query_text_or_null(q);

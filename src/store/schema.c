@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The schema and its forward migrations, by PRAGMA user_version. Each step runs once, in a transaction of its own with
- * the version that it makes; a step that has been released is never changed, a new one is put behind it.
+ * The schema and its forward migrations, by PRAGMA user_version. Each migration runs once, in a transaction of its own
+ * together with its version. A released migration never changes; a new one is added after it. doc/store.md describes
+ * the tables.
  *
- * What the tables are laid out for: the rows that change often are narrow, and texts that only travel (bodies, JSON)
- * stand in a table beside them; all that is asked of the work that is undone goes by an index that holds undone work
- * only (WHERE state = 0), so that no amount of done rows makes a turn slower. `ended` is 0 until a row is done: by it
- * done rows leave in the order in which they ended, and undone ones stand in the order of their ids.
+ * Rows that change often are narrow; bodies and JSON are in tables of their own. Queries about undone work use indexes
+ * that hold undone work only (WHERE state = 0), so that done rows make no turn slower. `ended` is 0 until a row is
+ * done: an index on it gives done rows in the order of their ends, and undone rows in the order of their ids.
  */
 #include <config.h>
 
@@ -16,7 +16,7 @@
 #include "store/tables.h"
 #include "store/transaction.h"
 
-/* "dskb": tells this program's stores from other SQLite files. */
+/* "dskb": distinguishes stores of deskbridge from other SQLite files. */
 #define APPLICATION_ID 0x64736b62
 
 static const char *const migrations[] = {
@@ -27,7 +27,7 @@ static const char *const migrations[] = {
 	" state INTEGER NOT NULL,"      /* enum store_webhook_state */
 	" wait INTEGER NOT NULL,"       /* enum store_wait */
 	" not_before INTEGER NOT NULL," /* 0: none */
-	" ended INTEGER NOT NULL,"      /* done: when */
+	" ended INTEGER NOT NULL,"      /* done: its end time; else 0 */
 	" received INTEGER NOT NULL,"
 	" tries INTEGER NOT NULL DEFAULT 0,"
 	" lookups INTEGER NOT NULL DEFAULT 0,"
@@ -35,7 +35,7 @@ static const char *const migrations[] = {
 	" transition INTEGER NOT NULL,"
 	" conversation TEXT,"
 	" customer TEXT,"
-	" result TEXT) STRICT;" /* done: what came of it; dead: why */
+	" result TEXT) STRICT;" /* done: the result; dead: the reason; pending: the last lookup's */
 	"CREATE INDEX webhooks_state ON webhooks (state, wait, ended);"
 	"CREATE INDEX webhooks_conversation ON webhooks (source, conversation, wait)"
 	" WHERE state = 0 AND conversation IS NOT NULL;"
@@ -49,7 +49,7 @@ static const char *const migrations[] = {
 	" headers BLOB NOT NULL,"  /* name NUL value NUL … */
 	" delivery BLOB NOT NULL," /* 16 bytes, or none */
 	" body BLOB NOT NULL) STRICT;"
-	/* The id is the webhook's: so the oldest stand first. */
+	/* The id is the webhook's, so the oldest digests come first. */
 	"CREATE TABLE deliveries ("
 	" id INTEGER PRIMARY KEY,"
 	" source TEXT NOT NULL,"
@@ -69,9 +69,9 @@ static const char *const migrations[] = {
 	" closed INTEGER NOT NULL,"
 	" reopen_count INTEGER NOT NULL,"
 	" addressed INTEGER NOT NULL,"
-	" taken BLOB NOT NULL,"            /* 9 bytes each: kind, time with the low byte first */
-	" changed INTEGER NOT NULL,"       /* when it was saved: retention and remember run from here */
-	" clear INTEGER NOT NULL) STRICT;" /* 1: addresses of it stand in `reached` in the clear */
+	" taken BLOB NOT NULL,"            /* the last signals, 9 bytes each: kind, time with the low byte first */
+	" changed INTEGER NOT NULL,"       /* its last save: retention and remember count from here */
+	" clear INTEGER NOT NULL) STRICT;" /* 1: `reached` holds addresses of it */
 	"CREATE UNIQUE INDEX conversations_name ON conversations (source, conversation);"
 	"CREATE INDEX conversations_open ON conversations (source, opened_received) WHERE state = 1;"
 	"CREATE INDEX conversations_age ON conversations (opened) WHERE state = 1;"
@@ -80,7 +80,7 @@ static const char *const migrations[] = {
 	" id INTEGER PRIMARY KEY,"
 	" conversation INTEGER NOT NULL,"
 	" account TEXT NOT NULL,"
-	" email TEXT," /* NULL: past retention, only the digest is left */
+	" email TEXT," /* NULL: past retention, with the digest only */
 	" digest BLOB,"
 	" flag TEXT NOT NULL,"
 	" open INTEGER NOT NULL) STRICT;" /* 1: its conversation is open */
@@ -100,11 +100,11 @@ static const char *const migrations[] = {
 	" account TEXT NOT NULL,"
 	" email TEXT NOT NULL,"
 	" state INTEGER NOT NULL," /* enum event_state */
-	" head INTEGER NOT NULL,"  /* 1: the one of its person's ready events that goes out next */
+	" head INTEGER NOT NULL,"  /* 1: its person's next event */
 	" due INTEGER NOT NULL,"
-	" ended INTEGER NOT NULL DEFAULT 0," /* delivered: when */
+	" ended INTEGER NOT NULL DEFAULT 0," /* delivered: the time of its 2xx; else 0 */
 	" attempts INTEGER NOT NULL DEFAULT 0,"
-	" later INTEGER NOT NULL DEFAULT 0," /* dead: 1: a later one of its person was delivered since */
+	" later INTEGER NOT NULL DEFAULT 0," /* dead: 1: a later event of its person was delivered since */
 	" gap INTEGER NOT NULL,"
 	" created INTEGER NOT NULL,"
 	" unique_id BLOB NOT NULL," /* 16 bytes */
@@ -138,30 +138,29 @@ static const char *const migrations[] = {
 	" n INTEGER NOT NULL,"
 	" PRIMARY KEY (kind, name, state, wait)) STRICT, WITHOUT ROWID;",
 
-	/* 2: what `as_of` held counts as the desk's; a conversation without a row here has no mark of ours. No column
-	 * is added to `conversations`: SQLite may refuse that because of one damaged row. */
+	/* 2: `as_of` counts as the helpdesk's time; a conversation without a row here has no time of ours. No column is
+	 * added to `conversations`, because SQLite may refuse that for one damaged row. */
 	"CREATE TABLE marks ("
 	" conversation INTEGER PRIMARY KEY,"
 	" as_of_received INTEGER NOT NULL,"
 	" newest INTEGER NOT NULL) STRICT;" /* the newest webhook taken */
-	/* A pending webhook's lookups that had an answer, but not the customer; none is added to `webhooks`, as above.
-	 */
+	/* The answers to a pending webhook's lookups that did not hold the customer. */
 	"CREATE TABLE lookup_answers ("
 	" id INTEGER PRIMARY KEY,"     /* the webhook's */
-	" gone INTEGER NOT NULL,"      /* how many said that there is no such customer */
-	" odd INTEGER NOT NULL,"       /* how many were of no use */
-	" odd_since INTEGER NOT NULL)" /* when the first of those came; 0: none */
+	" gone INTEGER NOT NULL,"      /* the number of answers that there is no such customer */
+	" odd INTEGER NOT NULL,"       /* the number of unusable answers */
+	" odd_since INTEGER NOT NULL)" /* the time of the first of these; 0: none */
 	" STRICT;"
 	"CREATE TABLE lookups_worked ("
 	" source TEXT NOT NULL PRIMARY KEY,"
-	" mark BLOB NOT NULL) STRICT, WITHOUT ROWID;", /* 16 bytes: a digest of where and as whom it worked */
+	" mark BLOB NOT NULL) STRICT, WITHOUT ROWID;", /* 16 bytes: a digest of base URL, parameters, credentials */
 
-	/* 3: when a pending webhook of a source that settles happened, as its first reading told. No column is added to
-	 * `webhooks`, as above. Without a row it is read from the body. */
+	/* 3: the time of a pending webhook's signal, as first parsed, where its source has `settle`. Without a row the
+	 * body is parsed. */
 	"CREATE TABLE webhook_times ("
 	" id INTEGER PRIMARY KEY," /* the webhook's */
 	" time INTEGER NOT NULL,"
-	" undated INTEGER NOT NULL) STRICT;", /* 1: the desk gave no time, and `time` is the receipt */
+	" undated INTEGER NOT NULL) STRICT;", /* 1: the helpdesk gave no time; `time` is the receipt */
 };
 
 #define SCHEMA_NEWEST ((int64_t)(sizeof(migrations) / sizeof(*migrations)))
@@ -177,7 +176,7 @@ int schema_check(struct store *s, int64_t *ret_version, struct err *reterr)
 		r = store_pragma(s, "SELECT count(*) FROM sqlite_schema", &tables, reterr);
 	if (r < 0)
 		return r;
-	/* A file without our mark is taken only where it is empty. */
+	/* A file without our application id is used only if it is empty. */
 	if (application != APPLICATION_ID && (application != 0 || version != 0 || tables != 0))
 		return err_set(
 			reterr, -ENOTSUP,

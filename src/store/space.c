@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How large the store is, when its WAL is written back, and whether new webhooks may still come in: intake ends before
- * the disk does, so that what is undone can still be worked off.
+ * The size of the store, write-back of the WAL, and the limits for new webhooks. Intake stops before the disk is full,
+ * so that undone work can still be processed.
  *
- * The WAL goes back into the file at the start of a turn that finds STORE_WAL_PAGES in it: the clients of the turn
- * before have their answers by then, whereas SQLite's own automatic checkpoint runs inside the commit that they wait
- * for. A WAL file that grew far beyond (a long reader kept it) is cut.
+ * The WAL is written back at the start of a turn that finds STORE_WAL_PAGES in it. The clients of the turn before have
+ * their answers by then. SQLite's automatic checkpoint would run inside the commit that clients wait for.
  *
- * To be written back the WAL needs room: the database grows by what is new in it. So it is written back at a third of
- * what the disk has left, where that is less, and cut then, so that the disk gets its room back.
+ * The write-back needs disk space, because the database grows by the new pages of the WAL. So the WAL is written back
+ * at a third of the free space, if that is less. A WAL file of more than twice its limit is truncated, to free its
+ * space: a long read kept it, or the disk filled.
  */
 #include <config.h>
 
@@ -22,14 +22,14 @@
 #include "store/query.h"
 #include "store/transaction.h"
 
-/* Below the smaller of these, nothing new is taken. */
+/* The floor is the smaller of these. With less free space, new webhooks are refused. */
 #define FLOOR_PART 20 /* a twentieth of the file system: 5 % */
 #define FLOOR_BYTES (INT64_C(256) << 20)
-/* On a disk of a few MiB, more than 5 %: what is undone needs room while it is worked off. */
+/* The least floor. On a disk of a few MiB it exceeds 5 %: undone work needs space while it is processed. */
 #define LEAST_BYTES (INT64_C(640) << 10)
-/* So much above the floor done rows begin to go before their time, at most: half the floor of a small disk. */
+/* Done rows are deleted early below the floor plus this margin, or plus half the floor if that is less. */
 #define MARGIN_BYTES (INT64_C(16) << 20)
-/* A full disk, or a reader, may be out of the way by then. */
+/* The disk may have space again by then, or the reader may have ended. */
 #define CHECKPOINT_RETRY_US 1000000
 
 /* ---- size and disk ----------------------------------------------------------------------------------------------- */
@@ -75,7 +75,7 @@ static int64_t wal_bytes(const struct store *s)
 
 /* ---- the WAL ----------------------------------------------------------------------------------------------------- */
 
-/* A small store writes back more often, so that the WAL stays a small part of max_size. */
+/* A store with a small max_size writes back more often, so that the WAL stays a small part of it. */
 int wal_limit(const struct store *s)
 {
 	int64_t pages = s->max_size > 0 ? s->max_size / STORE_PAGE_BYTES / 16 : STORE_WAL_PAGES;
@@ -91,11 +91,11 @@ static void wal_write_back(struct store *s)
 	int in_wal = 0, written = 0, mode, rc;
 	struct stat wal_stat;
 
-	/* Else the file keeps its size: writing over it is faster than letting it grow anew. */
+	/* A WAL of the usual size is kept: SQLite writes over it faster than it extends a new one. */
 	mode = stat(s->wal_path, &wal_stat) == 0 && wal_stat.st_size > usual ? SQLITE_CHECKPOINT_TRUNCATE
 									     : SQLITE_CHECKPOINT_PASSIVE;
 
-	/* A reader in its way is not waited for: the rest goes the next time. */
+	/* Do not wait for a reader. The next attempt writes the rest. */
 	(void)sqlite3_busy_timeout(s->db, 0);
 	rc = sqlite3_wal_checkpoint_v2(s->db, NULL, mode, &in_wal, &written);
 	(void)sqlite3_busy_timeout(s->db, STORE_BUSY_MS);
@@ -108,7 +108,7 @@ static void wal_write_back(struct store *s)
 	}
 }
 
-/* A WAL file that was deleted holds what a crash would lose: then at once. */
+/* A crash would lose the content of a WAL file that was deleted, so that is written back at once. */
 static bool wal_is_due(const struct store *s)
 {
 	bool low = s->disk_total > 0 && s->disk_left < wal_bytes(s) + 2 * STORE_TURN_BYTES;
@@ -128,7 +128,7 @@ static int wal_committed(void *arg, sqlite3 *db, const char *name, int pages)
 	return SQLITE_OK;
 }
 
-/* How much a WAL holds that an earlier process left is not told by SQLite until it is written back. */
+/* SQLite does not say how much an earlier process left in the WAL, so the file's size is taken. */
 void wal_open(struct store *s)
 {
 	struct stat wal_stat;
@@ -158,7 +158,7 @@ void store_checkpoint(struct store *s)
 
 /* ---- free space -------------------------------------------------------------------------------------------------- */
 
-/* Half of what is left beside what the WAL holds: what is written stands in the WAL first, and then in the database. */
+/* Half of the free space after a write-back: each byte is written to the WAL and then to the database. */
 int64_t store_free_bytes(const struct store *s)
 {
 	int64_t bytes = s->disk_left - wal_bytes(s);
@@ -175,9 +175,9 @@ static int64_t spare_bytes(struct store *s)
 	return store_pragma(s, "PRAGMA freelist_count", &spare, NULL) < 0 ? 0 : spare * STORE_PAGE_BYTES;
 }
 
-/* Pages that are free in the database take new rows without a byte of the disk: they count for the floor. They do not
- * help where the WAL cannot be written. Once below the floor, a little more must be there again: else intake would open
- * and close with every row. */
+/* Free pages of the database count as free space for the floor, because new rows fill them first. They do not help
+ * where the WAL cannot be written. After a refusal the floor is raised by half the margin, because intake would else
+ * open and close with every row. */
 static int disk_can_accept(struct store *s, struct err *reterr)
 {
 	int64_t floor = s->disk_total / FLOOR_PART, margin, wal = wal_bytes(s), left = s->disk_left;
@@ -187,7 +187,7 @@ static int disk_can_accept(struct store *s, struct err *reterr)
 	s->disk_low = s->disk_nearly_full = false;
 	if (s->disk_total == 0)
 		return 0;
-	/* The floor of the disk, or of what the work that is undone may still need: on a disk of a few MiB. */
+	/* On a disk of a few MiB the floor is the space that undone work may need. */
 	if (floor > FLOOR_BYTES)
 		floor = FLOOR_BYTES;
 	else if (floor < LEAST_BYTES)
@@ -208,7 +208,7 @@ static int disk_can_accept(struct store *s, struct err *reterr)
 		       s->path, amount_size(has, s->disk_left), amount_size(needs, floor));
 }
 
-/* Events must not take the room in which they are delivered, and done rows deleted. */
+/* Events must leave the space that delivery and the deletion of done rows need. */
 bool store_can_process(struct store *s)
 {
 	int64_t left = s->disk_left - wal_bytes(s);

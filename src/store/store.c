@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Opening and closing: the file, the connection, the schema, in this order.
+ * Opens and closes a store: the file, the connection, the schema, in this order.
  */
 #include <config.h>
 
@@ -14,7 +14,7 @@
 #include "store/tables.h"
 #include "store/transaction.h"
 
-/* What is not ours, or not known yet, is found out before anything is changed. */
+/* The schema is checked first, so that a file of another program or version stays unchanged. */
 static int store_prepare_file(struct store *s, struct err *reterr)
 {
 	int64_t version;
@@ -29,7 +29,7 @@ static int store_prepare_file(struct store *s, struct err *reterr)
 		       reterr);
 	if (r < 0)
 		return r;
-	wal_open(s); /* after that pragma, which takes the hook's place */
+	wal_open(s); /* after wal_autocheckpoint, which replaces the WAL hook */
 	r = schema_migrate(s, version, reterr);
 	s->is_new = version == 0;
 	s->schema_was = version;
@@ -46,7 +46,7 @@ int store_open(const struct store_options *o, enum store_mode mode, struct store
 	char *resolved = realpath(o->path, NULL);
 	int r;
 
-	/* The same file by another name is the same store: the lock and the WAL stand beside the file itself. */
+	/* A symbolic link is resolved, because the lock and the WAL are in the directory of the file itself. */
 	s->path = resolved ? resolved : mem_str(o->path);
 	s->wal_path = mem_fmt("%s-wal", s->path);
 	s->mode = mode;
@@ -74,13 +74,13 @@ void store_close(struct store *s)
 		return;
 	store_rollback(s);
 	statements_done(s);
-	/* SQLite deletes the WAL when it closes. One that belongs to another database by now stays. */
+	/* SQLite deletes the WAL at the close. A WAL that belongs to another database now must stay. */
 	if (s->db && s->files && store_file_is_lost(s->files, STORE_FILE_DATABASE) &&
 	    store_file_is_replaced(s->files, STORE_FILE_WAL))
 		s->leave_wal = true;
 	if (s->db && s->leave_wal)
 		(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-	/* The last connection writes the WAL back; the locks are held until that is over. */
+	/* The last connection writes the WAL back, so the locks are held until it is closed. */
 	INSIST(sqlite3_close(s->db) == SQLITE_OK);
 	if (s->inode_fd >= 0)
 		(void)close(s->inode_fd);

@@ -1,9 +1,45 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Transactions, the savepoint inside them, and changes in steps.
+ * Transactions, savepoints, and changes in several steps.
  *
- * What belongs to a transaction beside its rows hooks into it: it is told of the savepoint, of its undoing, of the
- * commit and of the rollback, and writes what it kept in memory before the commit.
+ * DESIGN
+ * ------
+ *
+ * Three nested scopes, each all or nothing:
+ *
+ *   transaction  store_begin … store_commit or store_rollback: one turn of the pipeline
+ *   savepoint    store_savepoint … store_savepoint_keep or _undo: a part of a turn, as one webhook's pass; not nested
+ *   change       change_begin … change_end: one function of store.h that runs several statements
+ *
+ * A change has no savepoint of its own, because that would cost two statements for each call. A change that fails after
+ * it changed rows sets `half_done`. From then on the savepoint cannot be kept and the transaction cannot be committed:
+ * both fail with the change's error, until the savepoint is undone or the transaction rolled back. So a caller that
+ * ignores an error cannot commit half a change.
+ *
+ * SQLite ends the transaction itself when the disk fails. store_failed() notices that and sets `lost`. Later changing
+ * statements would run outside the transaction, so they fail, and so does the commit.
+ *
+ * Hooks. Counters, notes of repaired rows, and unfinished wakes live in memory next to the rows. Each has a struct
+ * transaction_hook and follows the transaction, in the order of the table in store.c:
+ *
+ *   write        before the COMMIT; a failure rolls back
+ *   savepoint    after the savepoint is set
+ *   undo         when the savepoint is undone
+ *   committed    after the COMMIT
+ *   rolled_back  after the rollback
+ *
+ * Threads. A store belongs to the thread that uses it, so there is no lock here. The pipeline has the only writer. Each
+ * reader has a connection of its own and sees the last commit (WAL).
+ *
+ * Ordering guarantee. store_begin() writes back a WAL that is due, before the transaction begins: the clients of the
+ * turn before have their answers then. Readers see nothing of a transaction before its COMMIT. The pipeline answers a
+ * client after the store_commit() of its webhook returned 0.
+ *
+ * What survives a crash. Everything for which store_commit() returned 0: SQLite writes the WAL with synchronous=FULL,
+ * so COMMIT returns after fsync, and a power cut does not take it back. Everything else leaves no trace: SQLite ignores
+ * an unfinished transaction when it reads the WAL at the next start. The state of the hooks is found again: counters
+ * are rows, and repairs that were not committed are made again. Wakes start again: store_webhooks_restart() wakes
+ * webhooks that waited for a lookup, and the pipeline wakes those that wait for other reasons.
  */
 #include <config.h>
 
@@ -13,7 +49,7 @@
 
 #include "store/connection.h"
 
-/* At least once a webhook: prepared like other statements. They write nothing themselves. */
+/* These statements run at least once for each webhook, so they are prepared. They write no row. */
 static int savepoint_run(struct store *s, const char *sql, struct err *reterr)
 {
 	QUERY(q, s, sql, reterr);
@@ -33,7 +69,7 @@ static void transaction_ended(struct store *s)
 	s->lost = s->half_done = 0;
 }
 
-/* Whether it may be kept: 0, or why not. */
+/* Returns 0 where the transaction can be kept, otherwise the error that prevents it. */
 static int transaction_is_whole(struct store *s, struct err *reterr)
 {
 	if (s->lost)
@@ -80,7 +116,7 @@ void store_rollback(struct store *s)
 {
 	if (!s->in_transaction)
 		return;
-	/* On a full or failing disk SQLite has rolled back by itself already. */
+	/* On a full or failing disk SQLite may have rolled back already. */
 	if (!sqlite3_get_autocommit(s->db))
 		(void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
 	transaction_ended(s);
@@ -118,11 +154,11 @@ void store_savepoint_undo(struct store *s)
 	if (!s->in_savepoint)
 		return;
 	s->in_savepoint = false;
-	s->half_done = 0; /* none was before the savepoint */
+	s->half_done = 0; /* store_savepoint refuses a half-done transaction */
 	CALL_HOOKS(s, undo);
 	if (!sqlite3_get_autocommit(s->db) &&
 	    sqlite3_exec(s->db, "ROLLBACK TO webhook; RELEASE webhook", NULL, NULL, NULL) != SQLITE_OK)
-		/* What cannot be undone alone must not be committed with the rest. */
+		/* Work that cannot be undone must not be committed. */
 		s->lost = -EIO;
 }
 
@@ -141,7 +177,7 @@ struct change change_begin(struct store *s, struct err *reterr)
 
 int change_end(struct change *c)
 {
-	/* A statement that failed is undone by SQLite and counts for nothing here. */
+	/* SQLite undoes a statement that failed, and does not count its rows. */
 	if (c->status < 0 && c->store->in_transaction && sqlite3_total_changes(c->store->db) != c->rows)
 		c->store->half_done = c->status;
 	return c->status;
@@ -154,7 +190,7 @@ struct query change_query(struct change *c, const char *sql)
 	return query_open(c->store, sql, c->reterr);
 }
 
-/* What a query answered; 0 for a failure, which is that of the change. */
+/* Passes on a query's result. A failure becomes the change's, and 0 is returned. */
 static int change_answer(struct change *c, int r)
 {
 	if (r >= 0)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who waits for whom: questions only. What becomes of the answers: webhook_state.c.
+ * The order of webhooks: which one waits for which. These functions only read; webhook_state.c obeys their results.
  *
- * Order: a webhook waits BEHIND an earlier pending one of its conversation, and behind an earlier pending one of its
- * customer unless that one is only held by `settle` (or stands behind such a one in its own conversation), because held
- * webhooks order their own conversation only.
+ * A webhook waits BEHIND an earlier pending webhook of its conversation. It also waits BEHIND an earlier pending
+ * webhook of its customer, unless that one is held by `settle` or stands behind a held one in its own conversation:
+ * held webhooks order only their own conversation.
  */
 #include <config.h>
 
@@ -31,9 +31,9 @@ const char *store_wait_name(enum store_wait w)
 	return (size_t)w < WAITS ? wait_names[w] : "unknown";
 }
 
-/* ---- who stands before whom -------------------------------------------------------------------------------------- */
+/* ---- earlier webhooks -------------------------------------------------------------------------------------------- */
 
-/* True where `sql`, a literal, finds a webhook of that conversation or customer that stands before p. */
+/* True where `sql`, a literal, finds a webhook of this conversation or customer (of) before p. */
 static bool exists(struct change *c, const char *sql, const struct webhook_brief *p, const char *of)
 {
 	CHANGE(q, c, sql);
@@ -43,8 +43,8 @@ static bool exists(struct change *c, const char *sql, const struct webhook_brief
 	return change_step(c, &q);
 }
 
-/* INDEXED BY, here and below: the index on `state` serves as well in SQLite's eyes, and which one it takes depends on
- * their order in the file. By that one it would read all undone rows, and fail where one of them is not there. */
+/* INDEXED BY, here and below: SQLite rates the index on `state` as equal and chooses by the order in the file. With
+ * that one it would read all undone rows, and fail where one of them is missing. */
 bool webhook_is_behind(struct change *c, const struct webhook_brief *p)
 {
 	if (p->conversation &&
@@ -63,7 +63,8 @@ bool webhook_is_behind(struct change *c, const struct webhook_brief *p)
 		   " AND i.wait IN " SQL_WAITS_OF_CUSTOMER " AND i.id < ?3 AND w.state = " SQL_PENDING " LIMIT 1",
 		   p, p->customer))
 		return true;
-	/* Or behind one that is itself BEHIND, unless that one only waits for a held one of its conversation. */
+	/* It is also behind a webhook that is itself BEHIND, unless that one waits for a held one of its conversation.
+	 */
 	return exists(c,
 		      "SELECT 1 FROM webhooks i CROSS JOIN webhooks w ON w.id = i.id WHERE i.state = " SQL_PENDING
 		      " AND i.source = ?1 AND i.customer = ?2 AND i.wait = " SQL_WAIT_BEHIND
@@ -114,15 +115,15 @@ bool webhook_customer_progresses(struct change *c, const struct webhook_brief *p
 
 /* ---- of one conversation ----------------------------------------------------------------------------------------- */
 
-/* Most calls end at one of the first: a webhook that is behind another one. */
+/* Most calls end at one of the first, because the webhook is behind another one. */
 #define NEIGHBOURS_FIRST 16
 #define NEIGHBOURS_ALL (-1)
 
 struct neighbours {
 	struct store_neighbour *items;
 	size_t n;
-	int64_t last_id; /* the newest that an index named; it may not read */
-	int named;       /* by the last load */
+	int64_t last_id; /* the newest id from the index; its row may be unreadable */
+	int named;       /* the number of ids that the last load found */
 };
 
 static int by_id(const void *a, const void *b)
@@ -132,9 +133,9 @@ static int by_id(const void *a, const void *b)
 	return (one->id > other->id) - (one->id < other->id);
 }
 
-/* Replaces what is there by the next ones in order of receipt, at most max; by none where that fails. The subquery
- * chooses them by the index alone, so that only their rows are read. A join promises no order without an ORDER BY of
- * its own, which costs SQLite a third of the whole; qsort costs hardly anything. */
+/* Replaces the items by the next ones in order of receipt, at most max; by none after a failure. The subquery selects
+ * them by the index alone, so that only their rows are read. A join has no order without an ORDER BY, which takes
+ * SQLite a third of the time; qsort costs hardly anything. */
 static void neighbours_load(struct change *c, const char *source, const char *conversation, int64_t max,
 			    struct neighbours *to)
 {
@@ -159,7 +160,7 @@ static void neighbours_load(struct change *c, const char *source, const char *co
 		n.wait = (enum store_wait)query_enum(&q, (int)WAITS);
 		n.received_ms = query_int(&q);
 		n.transition = (enum transition)query_enum(&q, TRANSITION_EXPIRED + 1);
-		/* A webhook that is not pending, or does not read, ends with its reason when it is taken. */
+		/* An unreadable webhook, or one that is not pending, ends with its reason when its pass runs. */
 		if (q.bad)
 			continue;
 		n.time_ms = query_int(&q);

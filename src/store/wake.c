@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Waiting webhooks made ready: those whose time has come, and all that wait for something that has happened.
+ * Wakes waiting webhooks (makes them ready): those whose time has come, and those whose reason to wait is gone.
  *
- * Both may be a hundred thousand, after an outage of a helpdesk or a long stop, and a turn must not take seconds. So
- * one call makes STORE_WAKE_ROWS ready, and each turn's store_webhooks_due goes on with the rest in order of
- * receipt. A release never looks back: whoever was let go and waits again is not let go by it twice, and so it comes to
- * an end.
+ * There may be a hundred thousand of them, after an outage of a helpdesk or a long stop, and a turn must not take
+ * seconds. So one call wakes STORE_WAKE_ROWS webhooks, and store_webhooks_due wakes further ones in each turn, in order
+ * of receipt. A scan moves forward only, so it ends: it does not wake a webhook twice that waits again.
  *
- * What is still to be let go stands in memory only, and belongs to the transaction: what is rolled back is done again.
- * After a crash store_webhooks_restart finds it anew.
+ * The position of a scan is in memory only and follows the transaction: after a rollback the scan repeats its work.
+ * After a crash store_webhooks_restart begins the scans for lookups again, and the pipeline those for other reasons.
  */
 #include <config.h>
 
@@ -19,14 +18,14 @@
 #include "store/numbers.h"
 #include "store/tables.h"
 
-/* All webhooks of a source that wait for one reason. */
+/* A scan over the webhooks of a source that wait for one reason. */
 struct wake_scan {
 	struct wake_scan *next;
 	char *source;
 	enum store_wait why;
-	int64_t after;     /* the last one let go */
-	int64_t committed; /* the same as of the last commit */
-	bool over;         /* there were no more; it goes with the commit */
+	int64_t after;     /* the id of the last webhook that it woke */
+	int64_t committed; /* `after` at the last commit */
+	bool over;         /* there are no more; the commit frees the scan */
 };
 
 static void wake_scan_free(struct wake_scan *r)
@@ -71,7 +70,7 @@ void wake_scans_done(struct store *s)
 	s->wake_scans = NULL;
 }
 
-/* The one of this source and reason, from its beginning on. */
+/* Returns the scan of this source and reason, at its start. */
 static struct wake_scan *wake_scan_begin(struct store *s, const char *source, enum store_wait why)
 {
 	struct wake_scan *r;
@@ -91,7 +90,7 @@ static struct wake_scan *wake_scan_begin(struct store *s, const char *source, en
 	return r;
 }
 
-/* The next of them, at most *left, which is counted down. */
+/* Wakes the next webhooks, at most *left, and counts *left down. */
 static void wake_scan_continue(struct change *c, struct wake_scan *r, size_t *left)
 {
 	const struct webhook_index_entry entry = {.wait = r->why, .source = r->source};
@@ -116,7 +115,7 @@ static void wake_scan_continue(struct change *c, struct wake_scan *r, size_t *le
 	*left -= ids.n;
 }
 
-/* ---- what happened ----------------------------------------------------------------------------------------------- */
+/* ---- by reason --------------------------------------------------------------------------------------------------- */
 
 int store_webhooks_wake(struct store *s, const char *source, enum store_wait why, const char *customer_or_null,
 			struct err *reterr)
@@ -172,9 +171,9 @@ int store_webhook_wake_parked(struct store *s, const char *source, int64_t *afte
 	return left == 0;
 }
 
-/* Of all sources: from one to the next, by name. A name that is no text (x'' comes behind all texts) or has a NUL in it
- * is none: those webhooks are let go by their ids. One whose name is no text becomes a dead letter, as such a row takes
- * no change. */
+/* Wakes the webhooks of all sources, one source after the other by name. Names of damaged rows may be no text (x''
+ * sorts after all texts) or hold a NUL: these webhooks are woken by their ids. A webhook whose name is no text becomes
+ * a dead letter, because SQLite refuses to change such a row. */
 static void wake_all_sources(struct change *c, enum store_wait why)
 {
 	const struct webhook_index_entry entry = {.wait = why};
@@ -204,13 +203,14 @@ static void wake_all_sources(struct change *c, enum store_wait why)
 		source = query_text(&q);
 		query_close(&q);
 		free(from);
-		from = mem_fmt("%s\1", source); /* behind it, and behind all that go on with a NUL */
+		from = mem_fmt("%s\1", source); /* after the name, and after names that continue it with a NUL */
 		wake_scan_continue(c, wake_scan_begin(c->store, source, why), &left);
 	}
 }
 
-/* Pending ones that wait for nothing there is: nobody would ever ask for them. Their counters stay as they are: there
- * is none for such a wait. One whose row takes no change becomes a dead letter. */
+/* Makes pending webhooks of damaged rows ready whose wait has no meaning or that have an end time: nothing else would
+ * wake them. Their counters stay, because such a wait has none. A webhook whose row SQLite refuses to change becomes a
+ * dead letter. */
 static void repair_waits(struct change *c, struct query *q)
 {
 	CLEANUP(ids_done) struct ids ids = {0};
@@ -260,11 +260,11 @@ int store_webhooks_recheck(struct store *s, enum store_wait why, struct err *ret
 
 /* ---- ready ------------------------------------------------------------------------------------------------------- */
 
-/* One that is lost costs a look through the indexes of all that is undone: so many a call. */
+/* The most repairs in one call: a lost row costs a scan of the indexes of undone work. */
 #define REPAIRS_MAX 16
 
-/* ids: as the index of ready webhooks names them. Mends the first whose row is not ready; the index names others then.
- * False: all are ready. */
+/* ids: from the index of ready webhooks. Repairs the entry of the first whose row is not ready; the index then names
+ * others. False: all are ready. */
 static bool repair_one(struct change *c, const int64_t *ids, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -305,8 +305,8 @@ int store_webhooks_ready(struct store *s, int64_t *ret_ids, size_t max, struct e
 
 /* ---- each turn --------------------------------------------------------------------------------------------------- */
 
-/* Makes ready all that the query names, by id and not_before. An entry without such a row is mended. A row whose time
- * is no number is taken too: that time would never come. Returns how many. */
+/* Makes the query's webhooks ready (id, not_before). Repairs an entry without such a row. A row whose time is no number
+ * is made ready too, because that time would never come. Returns the number of ids. */
 static size_t timed_make_ready(struct change *c, struct query *q)
 {
 	CLEANUP(ids_done) struct ids ids = {0};

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The state of a webhook: its row, its counter, and those that wait for it. Letting many go at once: wake.c.
+ * The state of a webhook: its row, its counter, and the webhooks that wait BEHIND it. wake.c wakes many at once.
  *
- * Progress: of those that wait BEHIND in one conversation each also waits for the one before it, and so do those of one
- * customer. So it is enough to let the first of each go when one ends or comes to be held: it goes on, or it finds
- * another that it is behind, which will let it go in turn. That makes an end O(log n) however many wait. Whoever was
- * let go asks store_webhook_is_behind again, so letting too many go costs time only.
+ * Progress: each webhook that waits BEHIND in a conversation also waits for the one before it, and so does each of a
+ * customer. So when a webhook ends or becomes held, it is enough to wake the first of its conversation and the first of
+ * its customer. That one is decided, or it finds another webhook before it, which will wake it in turn. So an end costs
+ * O(log n), whatever the number of waiting webhooks. A woken webhook calls store_webhook_is_behind again, so a needless
+ * wake costs time only.
  */
 #include <config.h>
 
@@ -15,7 +16,7 @@
 #include "store/tables.h"
 #include "store/transaction.h"
 
-/* ---- its place --------------------------------------------------------------------------------------------------- */
+/* ---- the brief --------------------------------------------------------------------------------------------------- */
 
 void webhook_brief_done(struct webhook_brief *p)
 {
@@ -62,19 +63,19 @@ static void webhook_brief_load(struct change *c, int64_t id, enum store_webhook_
 
 /* ---- its state --------------------------------------------------------------------------------------------------- */
 
-/* The state that a webhook is to have. */
+/* The new state of a webhook. */
 struct webhook_state {
 	enum store_webhook_state state;
-	enum store_wait wait;  /* of a pending one */
-	int64_t not_before_ms; /* of one that waits for a time */
-	const char *result;    /* of one that has ended */
+	enum store_wait wait;  /* pending */
+	int64_t not_before_ms; /* pending, for a time */
+	const char *result;    /* done, dead */
 };
-/* The one place in which a webhook that is there changes its state: the row, the counter, and those that wait for it. p
- * follows. An end lets go who waits BEHIND it, and so does being held (TIME); one that comes to stand BEHIND looks
- * after those before it. A row that takes no change can still end. Whoever is let go may have to end here in turn, and
- * lets go the next one: each time one webhook less is pending. */
+/* Changes a webhook's state; only repairs bypass it. Updates the row, the counter and p. A webhook that ends or becomes
+ * held (TIME) wakes webhooks BEHIND it. A webhook that begins to wait BEHIND wakes the first one if all before it are
+ * stalled. A row that SQLite refuses to change can still end. The function may recurse, because a woken webhook may
+ * have to end; each time one webhook less is pending. */
 static void webhook_change_state(struct change *c, struct webhook_brief *p, const struct webhook_state *to);
-/* As the state in p: it is in no counter. */
+/* A state for p of a webhook that no counter holds. */
 #define WEBHOOK_NOWHERE ((enum store_webhook_state)COUNT_NOWHERE)
 
 static const struct webhook_state ready = {.state = STORE_WEBHOOK_PENDING, .wait = STORE_WAIT_NONE};
@@ -98,7 +99,7 @@ static void row_change(struct change *c, const struct webhook_brief *p, const st
 	struct change part = change_part(c, NULL);
 
 	if (to->state == STORE_WEBHOOK_PENDING) {
-		/* ended: one that is pending has not ended, and would not be found as ready. */
+		/* ended = 0: a damaged row may hold another number, and would not be found as ready. */
 		CHANGE(q, c, "UPDATE webhooks SET state = ?2, wait = ?3, not_before = ?4, ended = 0 WHERE id = ?1");
 		query_bind_int(&q, p->id);
 		query_bind_int(&q, (int64_t)to->state);
@@ -110,9 +111,8 @@ static void row_change(struct change *c, const struct webhook_brief *p, const st
 	row_end(&part, p, to);
 	if (!change_part_failed(c, &part, -EBADMSG))
 		return;
-	/* SQLite refuses each change of a row that holds a value of another type than its column's, but the row can be
-	 * replaced. What does not read becomes 0 or another text: so only a row that comes to its end is treated like
-	 * that. */
+	/* SQLite refuses to change a row that holds a value of another type than its column's, but the row can be
+	 * replaced. The replacement loses the bad value, so only a row that ends is replaced. */
 	(void)change_by_id(
 		c,
 		"INSERT OR REPLACE INTO webhooks (id, source, state, wait, not_before, ended, received, tries, lookups,"
@@ -125,7 +125,7 @@ static void row_change(struct change *c, const struct webhook_brief *p, const st
 	row_end(c, p, to);
 }
 
-/* ---- those that wait BEHIND it ----------------------------------------------------------------------------------- */
+/* ---- webhooks that wait BEHIND ----------------------------------------------------------------------------------- */
 
 void webhook_make_ready(struct change *c, const struct webhook_index_entry *entry)
 {
@@ -154,8 +154,8 @@ void webhooks_make_ready(struct change *c, const struct ids *ids, const struct w
 	}
 }
 
-/* Those behind a held one of their own conversation keep nobody of their customer waiting, and so stand back here too.
- * By a LEFT JOIN, so that one whose row is not there is found too. */
+/* Wakes the customer's first webhook BEHIND, without those behind a held webhook of their own conversation: no other
+ * webhook of the customer waits for these. The LEFT JOIN also finds an entry whose row is missing. */
 static void wake_customer(struct change *c, const struct webhook_brief *p)
 {
 	struct webhook_index_entry entry = {
@@ -176,6 +176,7 @@ static void wake_customer(struct change *c, const struct webhook_brief *p)
 		webhook_make_ready(c, &entry);
 }
 
+/* p has ended or is held: wakes the first webhook BEHIND of its conversation, and that of its customer. */
 static void wake_followers(struct change *c, const struct webhook_brief *p)
 {
 	struct webhook_index_entry entry = {
@@ -194,7 +195,7 @@ static void wake_followers(struct change *c, const struct webhook_brief *p)
 		wake_customer(c, p);
 }
 
-/* The query finds the first one that waits BEHIND before p. It goes on where nothing is before it any more. */
+/* q: finds the first webhook that waits BEHIND before p. Wakes it if nothing is before it any more. */
 static void wake_first(struct change *c, struct query *q, const struct webhook_brief *p, const char *of)
 {
 	CLEANUP(webhook_brief_done) struct webhook_brief first = {0};
@@ -211,9 +212,9 @@ static void wake_first(struct change *c, struct query *q, const struct webhook_b
 		webhook_make_ready(c, &entry);
 }
 
-/* p waits BEHIND another one now. Where all that stand before it wait BEHIND as well, the one they waited for may have
- * been deleted by hand, and nobody would ever let them go. Where p waits for a held one of its own conversation, it
- * keeps nobody of its customer waiting. */
+/* p waits BEHIND now. If all webhooks before it wait BEHIND too, the one that they wait for may have been deleted by
+ * hand, and nothing would ever wake them. If p waits for a held webhook of its own conversation, other webhooks of its
+ * customer do not wait for it. */
 static void wake_stalled(struct change *c, const struct webhook_brief *p)
 {
 	if (p->conversation && !webhook_conversation_progresses(c, p)) {
@@ -240,7 +241,7 @@ static void webhook_change_state(struct change *c, struct webhook_brief *p, cons
 	counts_move(c->store, COUNT_WEBHOOKS, p->source, (int)p->state, (int)p->wait, (int)to->state, (int)to->wait);
 	p->state = to->state;
 	p->wait = to->wait;
-	/* Of one that has ended nobody asks for these any more. */
+	/* An ended webhook needs these rows no more. */
 	if (to->state != STORE_WEBHOOK_PENDING && p->has_answers)
 		(void)change_by_id(c, "DELETE FROM lookup_answers WHERE id = ?1", p->id);
 	if (to->state != STORE_WEBHOOK_PENDING && p->has_time)
@@ -251,7 +252,7 @@ static void webhook_change_state(struct change *c, struct webhook_brief *p, cons
 		wake_stalled(c, p);
 }
 
-/* ---- changed from outside ---------------------------------------------------------------------------------------- */
+/* ---- the functions of store.h ------------------------------------------------------------------------------------ */
 
 int store_webhook_wait(struct store *s, int64_t id, enum store_wait why, int64_t not_before_ms, struct err *reterr)
 {
@@ -259,7 +260,7 @@ int store_webhook_wait(struct store *s, int64_t id, enum store_wait why, int64_t
 	struct webhook_state to = {.state = STORE_WEBHOOK_PENDING, .wait = why};
 	struct change c = change_begin(s, reterr);
 
-	/* Not before 1 ms: 0 says that there is no time to wait for. */
+	/* At least 1 ms, because 0 means no time. */
 	if (why == STORE_WAIT_TIME || why == STORE_WAIT_RETRY)
 		to.not_before_ms = not_before_ms > 0 ? not_before_ms : 1;
 	webhook_brief_load(&c, id, STORE_WEBHOOK_PENDING, &p);
@@ -299,9 +300,9 @@ int store_webhook_revive(struct store *s, int64_t id, struct err *reterr)
 	return change_end(&c);
 }
 
-/* ---- rows that are damaged --------------------------------------------------------------------------------------- */
+/* ---- damaged rows ------------------------------------------------------------------------------------------------ */
 
-/* The columns of a webhook that the indexes hold. */
+/* The columns of a webhook that are in indexes. */
 struct webhook_keys {
 	int64_t state, wait, not_before, ended;
 	char *source, *conversation, *customer;
@@ -330,7 +331,7 @@ static void webhook_keys_set(struct change *c, int64_t id, const struct webhook_
 	(void)change_run(c, &q);
 }
 
-/* Takes what is not known yet. */
+/* Copies the texts that are not known yet. */
 static void copy_text(struct change *c, struct query *q, int64_t id, char **source, char **text)
 {
 	query_bind_int(q, id);
@@ -344,8 +345,8 @@ static void copy_text(struct change *c, struct query *q, int64_t id, char **sour
 		*text = query_text(q);
 }
 
-/* Collects what other indexes and the digest of its delivery still tell, for the dead letter and for those that it kept
- * waiting. The indexes hold undone webhooks only; each is looked through once for a row that is lost. */
+/* Collects a lost row's columns from other indexes and from its delivery, for the dead letter and for the webhooks that
+ * waited for it. Scans each index once. The indexes hold undone webhooks only. */
 static void webhook_keys_recover(struct change *c, int64_t id, struct webhook_keys *k)
 {
 	CHANGE(conversation, c,
@@ -362,7 +363,7 @@ static void webhook_keys_recover(struct change *c, int64_t id, struct webhook_ke
 		k->source = mem_str("");
 }
 
-/* A dead letter from its beginning. */
+/* Inserts a row that is a dead letter. */
 static void webhook_put_placeholder(struct change *c, int64_t id, const struct webhook_keys *k)
 {
 	CHANGE(q, c,
@@ -378,7 +379,7 @@ static void webhook_put_placeholder(struct change *c, int64_t id, const struct w
 	(void)change_run(c, &q);
 }
 
-/* The row becomes what the index says, and is put back. False: it is not there. */
+/* Updates the row to what the index says and back, which removes the entry. False: there is no row. */
 static bool webhook_remove_entry(struct change *c, const struct webhook_index_entry *entry)
 {
 	CLEANUP(webhook_keys_done) struct webhook_keys own = {0};
@@ -420,7 +421,7 @@ void webhook_repair(struct change *c, const struct webhook_index_entry *entry)
 		.id = entry->id,
 		.state = STORE_WEBHOOK_PENDING,
 		.wait = entry->wait,
-		.has_answers = true, /* not known */
+		.has_answers = true, /* unknown */
 		.has_time = true,
 	};
 
@@ -438,7 +439,7 @@ void webhook_repair(struct change *c, const struct webhook_index_entry *entry)
 	p.source = k.source;
 	p.conversation = k.conversation;
 	p.customer = k.customer;
-	if (k.source[0] == '\0') /* counted under a name that nobody knows any more */
+	if (k.source[0] == '\0') /* a counter holds it, by a name that is lost */
 		p.state = WEBHOOK_NOWHERE;
 	webhook_change_state(c, &p, &(struct webhook_state){.state = STORE_WEBHOOK_DEAD, .result = NOT_THERE});
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Webhooks: put in, taken out, ended, revived. The row that changes is narrow; path, headers and body stand beside it.
- * Who waits for whom: waiting.c.
+ * Webhooks: inserts and loads them, and counts their tries and lookups. The row that changes is narrow; path, headers
+ * and body are in webhook_bodies. webhook_state.c changes their states.
  */
 #include <config.h>
 
@@ -24,7 +24,7 @@ static void headers_write(const struct pairs *headers, struct buf *to)
 	}
 }
 
-/* name NUL value NUL …; anything else is bad. */
+/* Reads name NUL value NUL …; anything else is -EBADMSG. */
 static int headers_read(const char *bytes, size_t n, struct pairs *ret)
 {
 	const char *end = bytes + n;
@@ -42,7 +42,7 @@ static int headers_read(const char *bytes, size_t n, struct pairs *ret)
 	return 0;
 }
 
-/* ---- putting in -------------------------------------------------------------------------------------------------- */
+/* ---- inserting --------------------------------------------------------------------------------------------------- */
 
 static void row_insert(struct change *c, struct webhook *w, enum store_webhook_state state, const char *result)
 {
@@ -64,7 +64,7 @@ static void row_insert(struct change *c, struct webhook *w, enum store_webhook_s
 		w->id = sqlite3_last_insert_rowid(c->store->db);
 }
 
-/* The rows beside its own. OR REPLACE: rows that already have the id of a new webhook belong to no webhook. */
+/* Inserts the rows of the other tables. OR REPLACE: a row that already has the new webhook's id belongs to none. */
 static void body_insert(struct change *c, const struct webhook *w, const struct buf *headers)
 {
 	CHANGE(body, c,
@@ -143,7 +143,7 @@ int store_webhook_save_time(struct store *s, int64_t id, int64_t time_ms, bool u
 	return r < 0 ? r : 0;
 }
 
-/* ---- taking out -------------------------------------------------------------------------------------------------- */
+/* ---- loading ----------------------------------------------------------------------------------------------------- */
 
 int store_webhook_is_pending(struct store *s, const struct webhook *w, struct err *reterr)
 {
@@ -223,7 +223,7 @@ int64_t store_newest_ms(struct store *s)
 {
 	int64_t webhook = 0, event = 0;
 
-	/* By id: a stamp of a clock that was ahead counts only until the next one is there. */
+	/* By id: a time that a wrong clock wrote counts only until the next row. */
 	QUERY(webhooks, s, "SELECT received FROM webhooks WHERE id = (SELECT max(id) FROM webhooks)", NULL);
 	if (query_one_int(&webhooks, &webhook) < 0)
 		webhook = 0;
