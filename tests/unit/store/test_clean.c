@@ -14,17 +14,17 @@ static int clean(struct fixture *f, int64_t now_ms, size_t max)
 	struct err e = {0};
 	int n;
 
-	begin(f);
+	fixture_begin(f);
 	n = store_clean(f->s, RETENTION, REMEMBER, now_ms, max, &e);
 	if (n < 0)
 		fail_msg("%s", e.text);
-	commit(f);
+	fixture_commit(f);
 	return n;
 }
 
 static void turn_at(struct fixture *f, int64_t now_ms)
 {
-	begin(f);
+	fixture_begin(f);
 	MUST(store_webhooks_due(f->s, now_ms, err));
 }
 
@@ -35,43 +35,43 @@ static void done_rows_go_after_retention_in_small_steps(void **state)
 
 	turn_at(f, NOW);
 	for (unsigned i = 0; i < 10; i++) {
-		id = put(f, "gladly", "c", "p", 0, NOW);
+		id = fixture_put(f, "gladly", "c", "p", 0, NOW);
 		MUST(store_webhook_done(f->s, id, "events", err));
-		id = queue(f, "a@example.com", i, NOW);
+		id = fixture_queue(f, "a@example.com", i, NOW);
 		MUST(store_event_delivered(f->s, id, 0, NOW, err));
 		last = id;
 	}
 	/* Undone work and dead letters stay whatever their age. */
-	put(f, "gladly", "c", "p", 0, NOW);
-	MUST(store_webhook_dead(f->s, put(f, "gladly", "d", "p", 0, NOW), "bad", err));
-	MUST(store_event_dead(f->s, queue(f, "b@example.com", 100, NOW), "rejected", NOW, err));
-	queue(f, "c@example.com", 101, NOW);
-	commit(f);
+	fixture_put(f, "gladly", "c", "p", 0, NOW);
+	MUST(store_webhook_dead(f->s, fixture_put(f, "gladly", "d", "p", 0, NOW), "bad", err));
+	MUST(store_event_dead(f->s, fixture_queue(f, "b@example.com", 100, NOW), "rejected", NOW, err));
+	fixture_queue(f, "c@example.com", 101, NOW);
+	fixture_commit(f);
 	assert_int_equal(clean(f, NOW + RETENTION - 1, 100), 0);
 	assert_int_equal(clean(f, NOW + RETENTION, 7), 7);
 	assert_int_equal(clean(f, NOW + RETENTION, 7), 7);
 	assert_int_equal(clean(f, NOW + RETENTION, 7), 6);
 	assert_int_equal(clean(f, NOW + RETENTION, 7), 0);
 	assert_int_equal(clean(f, NOW + 1000 * CLOCK_DAY_MS, 100), 0);
-	assert_int_equal(sql(f, "SELECT count(*) FROM webhooks"), 2);
-	assert_int_equal(sql(f, "SELECT count(*) FROM webhook_bodies"), 2);
-	assert_int_equal(sql(f, "SELECT count(*) FROM events"), 2);
-	assert_int_equal(sql(f, "SELECT count(*) FROM event_bodies"), 2);
-	assert_int_equal(sql(f, "SELECT sum(n) FROM counts"), 4);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhooks"), 2);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhook_bodies"), 2);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM events"), 2);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM event_bodies"), 2);
+	assert_int_equal(fixture_sql(f, "SELECT sum(n) FROM counts"), 4);
 	/* Once it is gone, the same id comes in again; Klaviyo drops it. */
-	begin(f);
-	assert_true(queue(f, "a@example.com", 9, NOW) > last);
-	commit(f);
+	fixture_begin(f);
+	assert_true(fixture_queue(f, "a@example.com", 9, NOW) > last);
+	fixture_commit(f);
 }
 
 static void retention_runs_from_the_end_not_from_the_receipt(void **state)
 {
 	struct fixture *f = *state;
-	int64_t id = put(f, "gladly", "c", "p", 0, NOW);
+	int64_t id = fixture_put(f, "gladly", "c", "p", 0, NOW);
 
 	turn_at(f, NOW + 9 * CLOCK_DAY_MS);
 	MUST(store_webhook_done(f->s, id, "events", err));
-	commit(f);
+	fixture_commit(f);
 	assert_int_equal(clean(f, NOW + 10 * CLOCK_DAY_MS, 10), 0);
 	assert_int_equal(clean(f, NOW + 11 * CLOCK_DAY_MS, 10), 1);
 }
@@ -81,14 +81,14 @@ static void deliveries_are_known_for_seven_days_whatever_the_retention(void **st
 	struct fixture *f = *state;
 
 	turn_at(f, NOW);
-	MUST(store_webhook_done(f->s, put(f, "gladly", "c", "p", 1, NOW), "events", err));
-	MUST(store_webhook_done(f->s, put(f, "gladly", "c", "p", 2, NOW + 10), "events", err));
-	commit(f);
+	MUST(store_webhook_done(f->s, fixture_put(f, "gladly", "c", "p", 1, NOW), "events", err));
+	MUST(store_webhook_done(f->s, fixture_put(f, "gladly", "c", "p", 2, NOW + 10), "events", err));
+	fixture_commit(f);
 	assert_int_equal(clean(f, NOW + 7 * CLOCK_DAY_MS - 1, 10), 2);
-	assert_int_equal(put(f, "gladly", "c", "p", 1, NOW), 0);
+	assert_int_equal(fixture_put(f, "gladly", "c", "p", 1, NOW), 0);
 	assert_int_equal(clean(f, NOW + 7 * CLOCK_DAY_MS, 10), 1);
-	assert_int_equal(put(f, "gladly", "c", "p", 2, NOW), 0);
-	assert_true(put(f, "gladly", "c", "p", 1, NOW) > 0);
+	assert_int_equal(fixture_put(f, "gladly", "c", "p", 2, NOW), 0);
+	assert_true(fixture_put(f, "gladly", "c", "p", 1, NOW) > 0);
 }
 
 static void customers_are_forgotten_after_a_day(void **state)
@@ -96,12 +96,12 @@ static void customers_are_forgotten_after_a_day(void **state)
 	struct fixture *f = *state;
 	struct customer c = {0};
 
-	begin(f);
+	fixture_begin(f);
 	MUST(store_customer_save(f->s, "gladly", "p", &c, NOW, err));
 	MUST(store_customer_save(f->s, "gladly", "q", &c, NOW + 1, err));
-	commit(f);
+	fixture_commit(f);
 	assert_int_equal(clean(f, NOW + CLOCK_DAY_MS, 10), 1);
-	assert_int_equal(sql(f, "SELECT count(*) FROM customers WHERE customer = 'q'"), 1);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM customers WHERE customer = 'q'"), 1);
 }
 
 static void save(struct fixture *f, const char *conversation, enum ledger_state state, bool reach)
@@ -129,11 +129,11 @@ static void closed_conversations_keep_digests_after_retention_and_go_after_remem
 	unsigned char sum[DIGEST_SHA256_BYTES];
 	char hex[33], text[200];
 
-	begin(f);
+	fixture_begin(f);
 	save(f, "closed", LEDGER_CLOSED, true);
 	save(f, "empty", LEDGER_CLOSED, false);
 	save(f, "open", LEDGER_OPEN, true);
-	commit(f);
+	fixture_commit(f);
 	assert_int_equal(clean(f, NOW + RETENTION - 1, 10), 0);
 	assert_int_equal(clean(f, NOW + RETENTION, 10), 1);
 	assert_int_equal(clean(f, NOW + RETENTION, 10), 0);
@@ -147,30 +147,31 @@ static void closed_conversations_keep_digests_after_retention_and_go_after_remem
 	hex_write(sum, 16, hex);
 	snprintf(text, sizeof(text), "SELECT count(*) FROM reached WHERE email IS NULL AND lower(hex(digest)) = '%s'",
 		 hex);
-	assert_int_equal(sql(f, text), 1);
-	assert_int_equal(sql(f, "SELECT count(*) FROM reached WHERE email IS NOT NULL"), 1);
+	assert_int_equal(fixture_sql(f, text), 1);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM reached WHERE email IS NOT NULL"), 1);
 	/* A late duplicate saves it again: the digest stays. */
-	begin(f);
+	fixture_begin(f);
 	MUST(store_conversation_save(f->s, "gladly", "closed", &e, &reached, err));
-	commit(f);
-	assert_int_equal(sql(f, text), 1);
+	fixture_commit(f);
+	assert_int_equal(fixture_sql(f, text), 1);
 	/* Reopened, it is reached anew. */
-	begin(f);
+	fixture_begin(f);
 	save(f, "closed", LEDGER_OPEN, true);
-	commit(f);
-	assert_int_equal(sql(f, text), 0);
-	begin(f);
+	fixture_commit(f);
+	assert_int_equal(fixture_sql(f, text), 0);
+	fixture_begin(f);
 	save(f, "closed", LEDGER_CLOSED, true);
-	commit(f);
+	fixture_commit(f);
 	/* What is remembered counts from when it was last changed. */
 	assert_int_equal(clean(f, NOW + REMEMBER, 10), 2);
-	assert_int_equal(sql(f, "SELECT count(*) FROM marks"), sql(f, "SELECT count(*) FROM conversations"));
-	assert_int_equal(sql(f, "SELECT count(*) FROM conversations WHERE conversation = 'empty'"), 0);
-	assert_int_equal(sql(f, text), 1);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM marks"),
+			 fixture_sql(f, "SELECT count(*) FROM conversations"));
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM conversations WHERE conversation = 'empty'"), 0);
+	assert_int_equal(fixture_sql(f, text), 1);
 	assert_int_equal(clean(f, NOW + RETENTION + REMEMBER, 10), 1);
-	assert_int_equal(sql(f, "SELECT count(*) FROM conversations"), 1);
-	assert_int_equal(sql(f, "SELECT count(*) FROM reached"), 1);
-	assert_int_equal(sql(f, "SELECT n FROM counts WHERE kind = 2"), 1);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM conversations"), 1);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM reached"), 1);
+	assert_int_equal(fixture_sql(f, "SELECT n FROM counts WHERE kind = 2"), 1);
 }
 
 static void near_max_size_the_oldest_done_rows_go_before_their_time(void **state)
@@ -181,15 +182,15 @@ static void near_max_size_the_oldest_done_rows_go_before_their_time(void **state
 	for (int turn = 0; turn < 30; turn++) {
 		turn_at(f, NOW + turn);
 		for (unsigned i = 0; i < 100; i++) {
-			int64_t id = put(f, "gladly", "c", "p", 0, NOW);
+			int64_t id = fixture_put(f, "gladly", "c", "p", 0, NOW);
 
 			MUST(store_webhook_done(f->s, id, "events", err));
-			id = queue(f, "a@example.com", (unsigned)turn * 100 + i, NOW + turn);
+			id = fixture_queue(f, "a@example.com", (unsigned)turn * 100 + i, NOW + turn);
 			MUST(store_event_delivered(f->s, id, 0, NOW + turn, err));
 		}
-		commit(f);
+		fixture_commit(f);
 	}
-	put(f, "gladly", "undone", "p", 0, NOW);
+	fixture_put(f, "gladly", "undone", "p", 0, NOW);
 	assert_int_equal(clean(f, NOW + 100, 100), 0);
 	store_checkpoint(f->s);
 	f->s->max_size = store_size(f->s);
@@ -198,14 +199,15 @@ static void near_max_size_the_oldest_done_rows_go_before_their_time(void **state
 	/* Until it is below four fifths, and no further. */
 	assert_in_range(n, 1, 40);
 	assert_true(store_size(f->s) <= f->s->max_size / 5 * 4);
-	assert_true(sql(f, "SELECT count(*) FROM webhooks WHERE state = 1") > 500);
-	assert_true(sql(f, "SELECT count(*) FROM events WHERE state = 1") > 500);
-	assert_int_equal(sql(f, "SELECT count(*) FROM webhooks WHERE state = 0"), 1);
-	assert_true(sql(f, "SELECT count(*) FROM webhooks WHERE state = 1") < 3000);
-	assert_true(sql(f, "SELECT max(id) FROM webhooks") - sql(f, "SELECT min(id) FROM webhooks") + 1 ==
-		    sql(f, "SELECT count(*) FROM webhooks"));
-	assert_true(sql(f, "SELECT min(id) FROM events") > 1);
-	assert_int_equal(sql(f, "SELECT max(id) FROM events"), 3000);
+	assert_true(fixture_sql(f, "SELECT count(*) FROM webhooks WHERE state = 1") > 500);
+	assert_true(fixture_sql(f, "SELECT count(*) FROM events WHERE state = 1") > 500);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhooks WHERE state = 0"), 1);
+	assert_true(fixture_sql(f, "SELECT count(*) FROM webhooks WHERE state = 1") < 3000);
+	assert_true(fixture_sql(f, "SELECT max(id) FROM webhooks") - fixture_sql(f, "SELECT min(id) FROM webhooks") +
+			    1 ==
+		    fixture_sql(f, "SELECT count(*) FROM webhooks"));
+	assert_true(fixture_sql(f, "SELECT min(id) FROM events") > 1);
+	assert_int_equal(fixture_sql(f, "SELECT max(id) FROM events"), 3000);
 }
 
 static void undone_work_alone_is_never_cleaned_for_room(void **state)
@@ -213,10 +215,10 @@ static void undone_work_alone_is_never_cleaned_for_room(void **state)
 	struct fixture *f = *state;
 
 	for (unsigned i = 0; i < 200; i++)
-		put(f, "gladly", "c", "p", 0, NOW);
+		fixture_put(f, "gladly", "c", "p", 0, NOW);
 	f->s->max_size = 1000;
 	assert_int_equal(clean(f, NOW, 100), 0);
-	assert_int_equal(sql(f, "SELECT count(*) FROM webhooks"), 200);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhooks"), 200);
 }
 
 int main(void)

@@ -14,7 +14,7 @@
 
 static void turn_at(struct fixture *f, int64_t now_ms)
 {
-	begin(f);
+	fixture_begin(f);
 	MUST(store_webhooks_due(f->s, now_ms, err));
 }
 
@@ -31,10 +31,10 @@ static int clean(struct fixture *f, int64_t now_ms, int64_t retention_ms)
 {
 	int n;
 
-	begin(f);
+	fixture_begin(f);
 	n = store_clean(f->s, retention_ms, 400 * DAY, now_ms, 100, NULL);
 	assert_true(n >= 0);
-	commit(f);
+	fixture_commit(f);
 	return n;
 }
 
@@ -48,7 +48,7 @@ static void a_webhook_that_waits_too_far_ahead_becomes_ready(void **state)
 	struct fixture *f = *state;
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		int64_t id = put(f, "gladly", "c", NULL, 0, NOW);
+		int64_t id = fixture_put(f, "gladly", "c", NULL, 0, NOW);
 
 		turn_at(f, NOW);
 		MUST(store_webhook_wait(f->s, id, i % 2 ? STORE_WAIT_TIME : STORE_WAIT_RETRY, NOW + rows[i].wait_ms,
@@ -56,7 +56,7 @@ static void a_webhook_that_waits_too_far_ahead_becomes_ready(void **state)
 		assert_int_equal(store_webhooks_cap_due(f->s, NOW + HOUR, 10, NULL), rows[i].near);
 		assert_int_equal(ready(f), rows[i].near);
 		MUST(store_webhook_done(f->s, id, "events", err));
-		commit(f);
+		fixture_commit(f);
 	}
 }
 
@@ -66,24 +66,24 @@ static void an_event_that_is_due_too_far_ahead_becomes_due(void **state)
 	struct fixture *f = *state;
 	int64_t soon, far, farther;
 
-	begin(f);
-	soon = queue(f, "a@example.com", 1, NOW);
-	far = queue(f, "b@example.com", 2, NOW);
-	farther = queue(f, "c@example.com", 3, NOW);
-	queue(f, "c@example.com", 4, NOW); /* behind it: has no time of its own */
+	fixture_begin(f);
+	soon = fixture_queue(f, "a@example.com", 1, NOW);
+	far = fixture_queue(f, "b@example.com", 2, NOW);
+	farther = fixture_queue(f, "c@example.com", 3, NOW);
+	fixture_queue(f, "c@example.com", 4, NOW); /* behind it: has no time of its own */
 	MUST(store_event_retry(f->s, soon, 1, NOW + HOUR, "503", err));
 	MUST(store_event_retry(f->s, far, 1, NOW + DAY, "503", err));
 	MUST(store_event_retry(f->s, farther, 1, NOW + YEARS, "503", err));
-	assert_int_equal(due(f, "default", NOW).n, 0);
+	assert_int_equal(fixture_due(f, "default", NOW).n, 0);
 	assert_int_equal(store_events_cap_due(f->s, "other", NOW + HOUR, NOW, 1, NULL), 0);
 	assert_int_equal(store_events_cap_due(f->s, "default", NOW + HOUR, NOW, 1, NULL), 1);
-	assert_int_equal(due(f, "default", NOW).n, 1);
-	assert_int_equal(due(f, "default", NOW).ids[0], farther);
+	assert_int_equal(fixture_due(f, "default", NOW).n, 1);
+	assert_int_equal(fixture_due(f, "default", NOW).ids[0], farther);
 	assert_int_equal(store_events_cap_due(f->s, "default", NOW + HOUR, NOW, 10, NULL), 1);
-	assert_int_equal(due(f, "default", NOW).n, 2);
+	assert_int_equal(fixture_due(f, "default", NOW).n, 2);
 	assert_int_equal(store_events_cap_due(f->s, "default", NOW + HOUR, NOW, 10, NULL), 0);
 	assert_int_equal(store_events_next_due_ms(f->s, "default", NOW), NOW + HOUR);
-	commit(f);
+	fixture_commit(f);
 }
 
 static void after_a_step_back_each_that_waits_for_a_time_is_looked_at_once(void **state)
@@ -92,15 +92,15 @@ static void after_a_step_back_each_that_waits_for_a_time_is_looked_at_once(void 
 	unsigned turns = 0;
 	int64_t looked = 0;
 
-	begin(f);
+	fixture_begin(f);
 	for (unsigned i = 0; i < 1000; i++) {
-		int64_t id = put(f, i % 2 ? "gladly" : "zendesk", "c", NULL, 0, NOW);
+		int64_t id = fixture_put(f, i % 2 ? "gladly" : "zendesk", "c", NULL, 0, NOW);
 
 		MUST(store_webhook_wait(f->s, id, id % 3 ? STORE_WAIT_TIME : STORE_WAIT_RETRY, NOW + HOUR + i, err));
 	}
 	MUST(store_webhooks_recheck(f->s, STORE_WAIT_TIME, err));
 	MUST(store_webhooks_recheck(f->s, STORE_WAIT_RETRY, err));
-	commit(f);
+	fixture_commit(f);
 	do {
 		int64_t ids[STORE_WAKE_ROWS * 2];
 		int n;
@@ -110,26 +110,26 @@ static void after_a_step_back_each_that_waits_for_a_time_is_looked_at_once(void 
 		for (int i = 0; i < n; i++) /* waits again, as settle may let it */
 			MUST(store_webhook_wait(f->s, ids[i], ids[i] % 3 ? STORE_WAIT_TIME : STORE_WAIT_RETRY,
 						NOW + HOUR, err));
-		commit(f);
+		fixture_commit(f);
 		looked += n;
 		turns++;
 	} while (store_webhooks_next_due_ms(f->s) <= NOW && turns < 100);
 	assert_int_equal(looked, 1000);
-	assert_int_equal(sql(f, "SELECT count(*) FROM webhooks WHERE not_before > 0"), 1000);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhooks WHERE not_before > 0"), 1000);
 }
 
 static void a_person_whose_last_2xx_is_still_to_come_waits_for_the_gap_only(void **state)
 {
 	struct fixture *f = *state;
 
-	begin(f);
-	MUST(store_event_delivered(f->s, queue(f, "a@example.com", 1, NOW + DAY), 0, NOW + DAY, err));
-	commit(f);
+	fixture_begin(f);
+	MUST(store_event_delivered(f->s, fixture_queue(f, "a@example.com", 1, NOW + DAY), 0, NOW + DAY, err));
+	fixture_commit(f);
 	turn_at(f, NOW);
-	assert_true(queue_to(f, "default", URL, "a@example.com", 2, false, 2000, NOW) > 0);
-	commit(f);
-	assert_int_equal(due(f, "default", NOW + 1999).n, 0);
-	assert_int_equal(due(f, "default", NOW + 2000).n, 1);
+	assert_true(fixture_queue_to(f, "default", URL, "a@example.com", 2, false, 2000, NOW) > 0);
+	fixture_commit(f);
+	assert_int_equal(fixture_due(f, "default", NOW + 1999).n, 0);
+	assert_int_equal(fixture_due(f, "default", NOW + 2000).n, 1);
 }
 
 static void what_ends_after_a_step_back_ends_at_the_time_of_now(void **state)
@@ -138,28 +138,28 @@ static void what_ends_after_a_step_back_ends_at_the_time_of_now(void **state)
 	int64_t id;
 
 	turn_at(f, NOW + YEARS);
-	commit(f);
+	fixture_commit(f);
 	turn_at(f, NOW);
-	id = put(f, "gladly", "c", NULL, 0, NOW);
+	id = fixture_put(f, "gladly", "c", NULL, 0, NOW);
 	MUST(store_webhook_done(f->s, id, "events", err));
-	commit(f);
-	assert_int_equal(sql(f, "SELECT ended FROM webhooks"), NOW);
+	fixture_commit(f);
+	assert_int_equal(fixture_sql(f, "SELECT ended FROM webhooks"), NOW);
 }
 
 static void digests_received_by_a_clock_that_was_ahead_keep_no_others(void **state)
 {
 	struct fixture *f = *state;
 
-	put(f, "gladly", "c", "p", 1, NOW + YEARS);
-	put(f, "gladly", "c", "p", 2, NOW);
-	put(f, "gladly", "c", "p", 3, NOW + YEARS);
-	put(f, "gladly", "c", "p", 4, NOW + DAY);
+	fixture_put(f, "gladly", "c", "p", 1, NOW + YEARS);
+	fixture_put(f, "gladly", "c", "p", 2, NOW);
+	fixture_put(f, "gladly", "c", "p", 3, NOW + YEARS);
+	fixture_put(f, "gladly", "c", "p", 4, NOW + DAY);
 	(void)clean(f, NOW + 7 * DAY - 1, DAY);
-	assert_int_equal(sql(f, "SELECT count(*) FROM deliveries"), 4);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM deliveries"), 4);
 	(void)clean(f, NOW + 7 * DAY, DAY);
-	assert_int_equal(sql(f, "SELECT count(*) FROM deliveries"), 2);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM deliveries"), 2);
 	(void)clean(f, NOW + 8 * DAY, DAY);
-	assert_int_equal(sql(f, "SELECT count(*) FROM deliveries"), 0);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM deliveries"), 0);
 }
 
 static void many_digests_received_by_a_clock_that_was_ahead_keep_no_others(void **state)
@@ -167,15 +167,15 @@ static void many_digests_received_by_a_clock_that_was_ahead_keep_no_others(void 
 	struct fixture *f = *state;
 	int n = 0;
 
-	begin(f);
+	fixture_begin(f);
 	for (unsigned char i = 1; i <= 100; i++)
-		put(f, "gladly", "c", "p", i, NOW + YEARS);
-	put(f, "gladly", "c", "p", 101, NOW);
-	commit(f);
+		fixture_put(f, "gladly", "c", "p", i, NOW + YEARS);
+	fixture_put(f, "gladly", "c", "p", 101, NOW);
+	fixture_commit(f);
 	for (int i = 0; i < 4; i++)
 		n += clean(f, NOW + 8 * DAY, DAY);
 	assert_int_equal(n, 101);
-	assert_int_equal(sql(f, "SELECT count(*) FROM deliveries"), 0);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM deliveries"), 0);
 }
 
 static void a_customer_saved_by_a_clock_that_was_ahead_is_asked_for_again(void **state)
@@ -183,17 +183,17 @@ static void a_customer_saved_by_a_clock_that_was_ahead_is_asked_for_again(void *
 	struct fixture *f = *state;
 	struct customer c = {0}, back = {0};
 
-	begin(f);
+	fixture_begin(f);
 	MUST(store_customer_save(f->s, "gladly", "p", &c, NOW + DAY, err));
-	commit(f);
+	fixture_commit(f);
 	turn_at(f, NOW);
-	commit(f);
+	fixture_commit(f);
 	assert_int_equal(store_customer_load(f->s, "gladly", "p", NOW - 600000, &back, NULL), -ENOENT);
 	/* A caller that has just asked takes what there is. */
 	MUST(store_customer_load(f->s, "gladly", "p", 0, &back, err));
 	customer_done(&back);
 	turn_at(f, NOW + DAY - 1000); /* a little ahead is no age */
-	commit(f);
+	fixture_commit(f);
 	MUST(store_customer_load(f->s, "gladly", "p", NOW + DAY - 600000, &back, err));
 	customer_done(&back);
 }
@@ -204,16 +204,16 @@ static void no_age_longer_than_allowed_deletes_anything(void **state)
 	struct customer c = {0};
 
 	turn_at(f, NOW);
-	MUST(store_webhook_done(f->s, put(f, "gladly", "c", "p", 1, NOW), "events", err));
-	MUST(store_event_delivered(f->s, queue(f, "a@example.com", 1, NOW), 0, NOW, err));
+	MUST(store_webhook_done(f->s, fixture_put(f, "gladly", "c", "p", 1, NOW), "events", err));
+	MUST(store_event_delivered(f->s, fixture_queue(f, "a@example.com", 1, NOW), 0, NOW, err));
 	MUST(store_customer_save(f->s, "gladly", "p", &c, NOW, err));
-	commit(f);
+	fixture_commit(f);
 	store_set_longest_age(f->s, 0);
 	assert_int_equal(clean(f, NOW + YEARS, 30 * 60000), 0);
 	store_set_longest_age(f->s, 30 * 60000); /* half an hour after a jump */
 	assert_int_equal(clean(f, NOW + YEARS, 30 * 60000), 2);
-	assert_int_equal(sql(f, "SELECT count(*) FROM customers"), 1);
-	assert_int_equal(sql(f, "SELECT count(*) FROM deliveries"), 1);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM customers"), 1);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM deliveries"), 1);
 	store_set_longest_age(f->s, CLOCK_NEVER_MS);
 	assert_int_equal(clean(f, NOW + YEARS, 30 * 60000), 2);
 }
@@ -223,13 +223,13 @@ static void the_newest_time_is_that_of_the_newest_row(void **state)
 	struct fixture *f = *state;
 
 	assert_int_equal(store_newest_ms(f->s), 0);
-	put(f, "gladly", "c", "p", 0, NOW + YEARS); /* the clock was ahead */
+	fixture_put(f, "gladly", "c", "p", 0, NOW + YEARS); /* the clock was ahead */
 	assert_int_equal(store_newest_ms(f->s), NOW + YEARS);
-	put(f, "gladly", "c", "p", 0, NOW);
+	fixture_put(f, "gladly", "c", "p", 0, NOW);
 	assert_int_equal(store_newest_ms(f->s), NOW);
-	begin(f);
-	queue(f, "a@example.com", 1, NOW + 5);
-	commit(f);
+	fixture_begin(f);
+	fixture_queue(f, "a@example.com", 1, NOW + 5);
+	fixture_commit(f);
 	assert_int_equal(store_newest_ms(f->s), NOW + 5);
 }
 

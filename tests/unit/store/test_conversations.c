@@ -11,10 +11,10 @@ static void save(struct fixture *f, const char *source, const char *conversation
 	bool own = !f->s->in_transaction;
 
 	if (own)
-		begin(f);
+		fixture_begin(f);
 	MUST(store_conversation_save(f->s, source, conversation, e, reached, err));
 	if (own)
-		commit(f);
+		fixture_commit(f);
 }
 
 /* An open or closed conversation that reached one address by one flag. */
@@ -88,7 +88,7 @@ static void an_entry_and_whom_it_reached_come_back_whole(void **state)
 	assert_string_equal(back_reached.items[1].flag, "In Support");
 	reached_clear(&back_reached);
 	reached_clear(&reached);
-	assert_int_equal(sql(f, "SELECT count(*) FROM conversations"), 1);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM conversations"), 1);
 }
 
 static void an_unknown_conversation_gives_an_empty_entry(void **state)
@@ -198,20 +198,20 @@ static void event_step(struct fixture *f, const char *step, unsigned n, bool fla
 	};
 
 	snprintf(e.unique_id, sizeof(e.unique_id), "%032x", n);
-	begin(f);
+	fixture_begin(f);
 	MUST(store_event_insert(f->s, &e, 0, NOW, err));
 	if (step[2] == '!')
 		MUST(store_event_dead(f->s, e.id, "refused by Klaviyo", NOW, err));
 	else if (step[2] != '?')
 		MUST(store_event_delivered(f->s, e.id, 0, NOW, err));
-	commit(f);
+	fixture_commit(f);
 	if (step[2] == '-') {
 		char text[96];
 
 		snprintf(text, sizeof(text), "DELETE FROM event_bodies WHERE id = %" PRId64, e.id);
-		sql(f, text);
+		fixture_sql(f, text);
 		snprintf(text, sizeof(text), "DELETE FROM events WHERE id = %" PRId64, e.id);
-		sql(f, text);
+		fixture_sql(f, text);
 	}
 }
 
@@ -273,10 +273,10 @@ static void who_is_paused_but_not_for_klaviyo_is_marked(void **state)
 		assert_int_equal(store_paused_page(f->s, 10, met_refused, &marked, NULL), 1);
 		if (marked != cases[i].marked)
 			fail_msg("%s: %s", cases[i].steps, marked ? "marked" : "not marked");
-		sql(f, "DELETE FROM events");
-		sql(f, "DELETE FROM event_bodies");
-		sql(f, "DELETE FROM conversations");
-		sql(f, "DELETE FROM reached");
+		fixture_sql(f, "DELETE FROM events");
+		fixture_sql(f, "DELETE FROM event_bodies");
+		fixture_sql(f, "DELETE FROM conversations");
+		fixture_sql(f, "DELETE FROM reached");
 	}
 }
 
@@ -315,7 +315,7 @@ static void a_conversation_that_does_not_read_says_so_and_can_be_written_over(vo
 		struct err why = {0};
 
 		save_one(f, "gladly", "c", LEDGER_OPEN, NOW, "jo@example.com");
-		sql(f, breaks[i]);
+		fixture_sql(f, breaks[i]);
 		if (store_conversation_load(f->s, "gladly", "c", &e, &reached, &why) != -EBADMSG)
 			fail_msg("%s", breaks[i]);
 		save_one(f, "gladly", "c", LEDGER_OPEN, NOW, "jo@example.com");
@@ -336,9 +336,9 @@ static void a_customer_is_known_until_too_old(void **state)
 	assert_int_equal(store_customer_load(f->s, "gladly", "p", 0, &back, &e), -ENOENT);
 	addresses_add(&c.addresses, "jo@example.com", true);
 	pairs_add(&c.taken, "region", "us");
-	begin(f);
+	fixture_begin(f);
 	MUST(store_customer_save(f->s, "gladly", "p", &c, NOW, err));
-	commit(f);
+	fixture_commit(f);
 	assert_int_equal(store_customer_load(f->s, "gladly", "p", NOW + 1, &back, &e), -ENOENT);
 	assert_int_equal(store_customer_load(f->s, "zendesk", "p", NOW, &back, &e), -ENOENT);
 	MUST(store_customer_load(f->s, "gladly", "p", NOW, &back, err));
@@ -348,16 +348,16 @@ static void a_customer_is_known_until_too_old(void **state)
 	customer_done(&back);
 	/* The newest answer counts. */
 	addresses_add(&c.addresses, "al@example.com", false);
-	begin(f);
+	fixture_begin(f);
 	MUST(store_customer_save(f->s, "gladly", "p", &c, NOW + 10, err));
-	commit(f);
+	fixture_commit(f);
 	back = (struct customer){0};
 	MUST(store_customer_load(f->s, "gladly", "p", NOW + 10, &back, err));
 	assert_int_equal(back.addresses.n, 2);
 	customer_done(&back);
 	customer_done(&c);
 	/* A broken row is asked for again. */
-	sql(f, "UPDATE customers SET text = '{\"addr'");
+	fixture_sql(f, "UPDATE customers SET text = '{\"addr'");
 	assert_int_equal(store_customer_load(f->s, "gladly", "p", NOW, &back, &e), -ENOENT);
 }
 

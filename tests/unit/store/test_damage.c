@@ -65,7 +65,7 @@ static void behind_the_back_of_indexes(struct fixture *f, const char *table, con
 		sqlite3_free(gone);
 	}
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
-	sql(f, text);
+	fixture_sql(f, text);
 	db = connection(f);
 	must_exec(db, "PRAGMA writable_schema = 1");
 	for (struct hidden *h = hidden; h < end; h++) {
@@ -120,28 +120,28 @@ static void a_webhook_without_its_row_is_a_dead_letter_once(void **state)
 	struct told told = {0};
 	int64_t ids[4];
 
-	assert_int_equal(put(f, "gladly", "c-1", "k-1", 1, NOW), 1);
-	assert_int_equal(put(f, "gladly", "c-2", "k-2", 2, NOW), 2);
+	assert_int_equal(fixture_put(f, "gladly", "c-1", "k-1", 1, NOW), 1);
+	assert_int_equal(fixture_put(f, "gladly", "c-2", "k-2", 2, NOW), 2);
 	behind_the_back_of_indexes(f, "webhooks", "DELETE FROM webhooks WHERE id = 1");
 	assert_false(is_sound(f));
-	begin(f);
+	fixture_begin(f);
 	assert_int_equal(store_webhooks_ready(f->s, ids, 4, NULL), 1);
 	assert_int_equal(ids[0], 2);
-	commit(f);
+	fixture_commit(f);
 	store_losses(f->s, tell, &told);
 	assert_int_equal(told.n, 1);
 	assert_int_equal(told.kind, STORE_LOSS_WEBHOOK);
 	assert_int_equal(told.id, 1);
 	assert_string_equal(told.name, "gladly"); /* as the digest of its delivery tells */
 	assert_non_null(strstr(told.reason, "its row is not there"));
-	assert_int_equal(sql(f, "SELECT state FROM webhooks WHERE id = 1"), STORE_WEBHOOK_DEAD);
-	begin(f);
+	assert_int_equal(fixture_sql(f, "SELECT state FROM webhooks WHERE id = 1"), STORE_WEBHOOK_DEAD);
+	fixture_begin(f);
 	assert_int_equal(store_webhooks_ready(f->s, ids, 4, NULL), 1);
-	commit(f);
+	fixture_commit(f);
 	store_losses(f->s, tell, &told);
 	assert_int_equal(told.n, 1);
-	assert_int_equal(sql(f, "SELECT n FROM counts WHERE kind = 1 AND state = 0 AND wait = 0"), 1);
-	assert_int_equal(sql(f, "SELECT n FROM counts WHERE kind = 1 AND state = 2"), 1);
+	assert_int_equal(fixture_sql(f, "SELECT n FROM counts WHERE kind = 1 AND state = 0 AND wait = 0"), 1);
+	assert_int_equal(fixture_sql(f, "SELECT n FROM counts WHERE kind = 1 AND state = 2"), 1);
 }
 
 static void an_entry_of_a_row_that_is_done_is_taken_out(void **state)
@@ -150,15 +150,15 @@ static void an_entry_of_a_row_that_is_done_is_taken_out(void **state)
 	struct told told = {0};
 	int64_t id;
 
-	assert_int_equal(put(f, "gladly", "c-1", "k-1", 1, NOW), 1);
+	assert_int_equal(fixture_put(f, "gladly", "c-1", "k-1", 1, NOW), 1);
 	behind_the_back_of_indexes(f, "webhooks",
 				   "UPDATE webhooks SET state = 1, ended = 7, result = 'x' WHERE id = 1");
-	begin(f);
+	fixture_begin(f);
 	assert_int_equal(store_webhooks_ready(f->s, &id, 1, NULL), 0);
-	commit(f);
+	fixture_commit(f);
 	store_losses(f->s, tell, &told);
 	assert_int_equal(told.kind, STORE_LOSS_OTHER); /* the index lacks what the row says now, too */
-	assert_int_equal(sql(f, "SELECT ended FROM webhooks WHERE id = 1 AND state = 1 AND result = 'x'"), 7);
+	assert_int_equal(fixture_sql(f, "SELECT ended FROM webhooks WHERE id = 1 AND state = 1 AND result = 'x'"), 7);
 	assert_int_equal(store_webhooks_ready(f->s, &id, 1, NULL), 0);
 }
 
@@ -167,21 +167,21 @@ static void what_is_lost_keeps_nobody_behind_it(void **state)
 	struct fixture *f = *state;
 	struct webhook w = {0};
 
-	assert_int_equal(put(f, "gladly", "c-1", "k-1", 1, NOW), 1);
-	assert_int_equal(put(f, "gladly", "c-1", "k-1", 2, NOW), 2);
-	begin(f);
+	assert_int_equal(fixture_put(f, "gladly", "c-1", "k-1", 1, NOW), 1);
+	assert_int_equal(fixture_put(f, "gladly", "c-1", "k-1", 2, NOW), 2);
+	fixture_begin(f);
 	MUST(store_webhook_wait(f->s, 1, STORE_WAIT_LOOKUP, 0, err));
 	MUST(store_webhook_wait(f->s, 2, STORE_WAIT_BEHIND, 0, err));
-	commit(f);
+	fixture_commit(f);
 	behind_the_back_of_indexes(f, "webhooks", "DELETE FROM webhooks WHERE id = 1");
-	begin(f);
+	fixture_begin(f);
 	MUST(store_webhook_load(f->s, 2, &w, err));
 	assert_int_equal(store_webhook_is_behind(f->s, &w, NULL), 0);
 	webhook_done(&w);
 	MUST(store_webhooks_restart(f->s, err));
-	commit(f);
-	assert_int_equal(sql(f, "SELECT state FROM webhooks WHERE id = 1"), STORE_WEBHOOK_DEAD);
-	assert_int_equal(wait_of(f, 2), STORE_WAIT_NONE);
+	fixture_commit(f);
+	assert_int_equal(fixture_sql(f, "SELECT state FROM webhooks WHERE id = 1"), STORE_WEBHOOK_DEAD);
+	assert_int_equal(fixture_wait_of(f, 2), STORE_WAIT_NONE);
 }
 
 static void those_behind_one_that_was_deleted_by_hand_go_on_with_the_next(void **state)
@@ -189,18 +189,18 @@ static void those_behind_one_that_was_deleted_by_hand_go_on_with_the_next(void *
 	struct fixture *f = *state;
 
 	for (unsigned char i = 1; i <= 3; i++)
-		assert_int_equal(put(f, "gladly", "c-1", "k-1", i, NOW), i);
-	begin(f);
+		assert_int_equal(fixture_put(f, "gladly", "c-1", "k-1", i, NOW), i);
+	fixture_begin(f);
 	MUST(store_webhook_wait(f->s, 1, STORE_WAIT_LOOKUP, 0, err));
 	MUST(store_webhook_wait(f->s, 2, STORE_WAIT_BEHIND, 0, err));
-	commit(f);
-	assert_int_equal(wait_of(f, 2), STORE_WAIT_BEHIND);
-	sql(f, "DELETE FROM webhooks WHERE id = 1");
-	begin(f);
+	fixture_commit(f);
+	assert_int_equal(fixture_wait_of(f, 2), STORE_WAIT_BEHIND);
+	fixture_sql(f, "DELETE FROM webhooks WHERE id = 1");
+	fixture_begin(f);
 	MUST(store_webhook_wait(f->s, 3, STORE_WAIT_BEHIND, 0, err));
-	commit(f);
-	assert_int_equal(wait_of(f, 2), STORE_WAIT_NONE);
-	assert_int_equal(wait_of(f, 3), STORE_WAIT_BEHIND);
+	fixture_commit(f);
+	assert_int_equal(fixture_wait_of(f, 2), STORE_WAIT_NONE);
+	assert_int_equal(fixture_wait_of(f, 3), STORE_WAIT_BEHIND);
 }
 
 static void what_is_undone_is_found_again(void **state)
@@ -209,23 +209,23 @@ static void what_is_undone_is_found_again(void **state)
 	struct told told = {0};
 	int64_t id;
 
-	assert_int_equal(put(f, "gladly", "c-1", "k-1", 1, NOW), 1);
+	assert_int_equal(fixture_put(f, "gladly", "c-1", "k-1", 1, NOW), 1);
 	behind_the_back_of_indexes(f, "webhooks", "DELETE FROM webhooks WHERE id = 1");
 	for (int i = 0; i < 2; i++) {
-		begin(f);
+		fixture_begin(f);
 		assert_int_equal(store_webhooks_ready(f->s, &id, 1, NULL), 0);
 		if (i == 0)
 			store_rollback(f->s);
 		else
-			commit(f);
+			fixture_commit(f);
 		store_losses(f->s, tell, &told);
 		assert_int_equal(told.n, i);
 	}
-	begin(f);
+	fixture_begin(f);
 	MUST(store_savepoint(f->s, err));
 	loss_note(f->s, STORE_LOSS_EVENT, 9, "default", "why");
 	store_savepoint_undo(f->s);
-	commit(f);
+	fixture_commit(f);
 	store_losses(f->s, tell, &told);
 	assert_int_equal(told.n, 1);
 }
@@ -239,15 +239,15 @@ static void many_that_are_lost_are_all_told(void **state)
 	int64_t id;
 
 	for (unsigned i = 0; i < 300; i++)
-		assert_int_equal(put(f, "gladly", NULL, NULL, 0, NOW + i), i + 1);
+		assert_int_equal(fixture_put(f, "gladly", NULL, NULL, 0, NOW + i), i + 1);
 	behind_the_back_of_indexes(f, "webhooks", "DELETE FROM webhooks");
-	begin(f);
+	fixture_begin(f);
 	while (store_webhooks_ready(f->s, &id, 1, NULL) > 0)
 		calls++;
 	assert_true(calls > 2);
 	assert_true(calls < 100);
-	commit(f);
-	assert_int_equal(sql(f, "SELECT count(*) FROM webhooks WHERE state = 2"), 300);
+	fixture_commit(f);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhooks WHERE state = 2"), 300);
 	store_losses(f->s, tell, &told);
 	assert_int_equal(told.n, 257);
 	assert_string_equal(told.reason, "44 more rows like these");
@@ -260,14 +260,14 @@ static void a_change_goes_on_where_an_index_lacks_the_row(void **state)
 	struct fixture *f = *state;
 	struct told told = {0};
 
-	assert_int_equal(put(f, "gladly", "c-1", "k-1", 1, NOW), 1);
+	assert_int_equal(fixture_put(f, "gladly", "c-1", "k-1", 1, NOW), 1);
 	behind_the_back_of_indexes(f, "webhooks", "UPDATE webhooks SET conversation = 'c-2' WHERE id = 1");
-	begin(f);
+	fixture_begin(f);
 	MUST(store_webhook_done(f->s, 1, "events", err));
-	commit(f);
+	fixture_commit(f);
 	store_losses(f->s, tell, &told);
 	assert_int_equal(told.n, 1);
-	assert_int_equal(sql(f, "SELECT state FROM webhooks WHERE id = 1"), STORE_WEBHOOK_DONE);
+	assert_int_equal(fixture_sql(f, "SELECT state FROM webhooks WHERE id = 1"), STORE_WEBHOOK_DONE);
 }
 
 static void pending_ones_that_wait_for_nothing_there_is_are_ready_after_a_start(void **state)
@@ -276,14 +276,14 @@ static void pending_ones_that_wait_for_nothing_there_is_are_ready_after_a_start(
 	int64_t ids[4];
 
 	for (unsigned char i = 1; i <= 3; i++)
-		assert_int_equal(put(f, "gladly", "c-1", NULL, i, NOW), i);
-	sql(f, "UPDATE webhooks SET wait = 99 WHERE id = 1; UPDATE webhooks SET wait = -1 WHERE id = 2;"
-	       "UPDATE webhooks SET ended = 5 WHERE id = 3");
-	begin(f);
+		assert_int_equal(fixture_put(f, "gladly", "c-1", NULL, i, NOW), i);
+	fixture_sql(f, "UPDATE webhooks SET wait = 99 WHERE id = 1; UPDATE webhooks SET wait = -1 WHERE id = 2;"
+		       "UPDATE webhooks SET ended = 5 WHERE id = 3");
+	fixture_begin(f);
 	assert_int_equal(store_webhooks_ready(f->s, ids, 4, NULL), 0);
 	MUST(store_webhooks_restart(f->s, err));
 	assert_int_equal(store_webhooks_ready(f->s, ids, 4, NULL), 3);
-	commit(f);
+	fixture_commit(f);
 }
 
 /* ---- events ------------------------------------------------------------------------------------------------------ */
@@ -301,10 +301,10 @@ static void an_event_without_its_row_is_a_dead_letter(void **state)
 	struct told told = {0};
 	int n = 0;
 
-	begin(f);
-	assert_true(queue(f, "a@example.com", 1, NOW) == 1);
-	assert_true(queue(f, "b@example.com", 2, NOW) == 2);
-	commit(f);
+	fixture_begin(f);
+	assert_true(fixture_queue(f, "a@example.com", 1, NOW) == 1);
+	assert_true(fixture_queue(f, "b@example.com", 2, NOW) == 2);
+	fixture_commit(f);
 	behind_the_back_of_indexes(f, "events", "DELETE FROM events WHERE id = 1");
 	assert_int_equal(store_events_due(f->s, "default", NOW, 10, NULL, count_event, &n, NULL), 1);
 	assert_int_equal(n, 1);
@@ -312,12 +312,12 @@ static void an_event_without_its_row_is_a_dead_letter(void **state)
 	assert_int_equal(told.n, 1);
 	assert_int_equal(told.kind, STORE_LOSS_EVENT);
 	assert_string_equal(told.name, "default");
-	assert_int_equal(sql(f, "SELECT state FROM events WHERE id = 1"), EVENT_DEAD);
+	assert_int_equal(fixture_sql(f, "SELECT state FROM events WHERE id = 1"), EVENT_DEAD);
 	assert_int_equal(store_events_due(f->s, "default", NOW, 10, NULL, count_event, &n, NULL), 0);
 	/* Its person's next goes first, and the event itself may be queued again. */
-	begin(f);
-	assert_true(queue(f, "a@example.com", 3, NOW) > 0);
-	commit(f);
+	fixture_begin(f);
+	assert_true(fixture_queue(f, "a@example.com", 3, NOW) > 0);
+	fixture_commit(f);
 	assert_int_equal(store_events_due(f->s, "default", NOW, 10, NULL, count_event, &n, NULL), 0);
 	assert_int_equal(n, 4);
 }
@@ -326,15 +326,15 @@ static void an_event_that_only_the_unique_index_knows_is_queued(void **state)
 {
 	struct fixture *f = *state;
 
-	begin(f);
-	assert_true(queue(f, "a@example.com", 1, NOW) == 1);
+	fixture_begin(f);
+	assert_true(fixture_queue(f, "a@example.com", 1, NOW) == 1);
 	MUST(store_event_delivered(f->s, 1, 0, NOW, err));
-	commit(f);
+	fixture_commit(f);
 	behind_the_back_of_indexes(f, "events", "DELETE FROM events WHERE id = 1");
-	begin(f);
-	assert_true(queue(f, "a@example.com", 1, NOW) > 0);
-	assert_true(queue(f, "a@example.com", 1, NOW) == 0);
-	commit(f);
+	fixture_begin(f);
+	assert_true(fixture_queue(f, "a@example.com", 1, NOW) > 0);
+	assert_true(fixture_queue(f, "a@example.com", 1, NOW) == 0);
+	fixture_commit(f);
 }
 
 static void an_event_that_is_not_due_is_not_handed_out(void **state)
@@ -342,14 +342,14 @@ static void an_event_that_is_not_due_is_not_handed_out(void **state)
 	struct fixture *f = *state;
 	int n = 0;
 
-	begin(f);
-	assert_true(queue(f, "a@example.com", 1, NOW) == 1);
-	commit(f);
+	fixture_begin(f);
+	assert_true(fixture_queue(f, "a@example.com", 1, NOW) == 1);
+	fixture_commit(f);
 	behind_the_back_of_indexes(f, "events", "UPDATE events SET state = 1, head = 0, ended = 5 WHERE id = 1");
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(store_events_due(f->s, "default", NOW, 10, NULL, count_event, &n, NULL), i == 0);
 	assert_int_equal(n, 0);
-	assert_int_equal(sql(f, "SELECT state FROM events WHERE id = 1"), EVENT_DELIVERED);
+	assert_int_equal(fixture_sql(f, "SELECT state FROM events WHERE id = 1"), EVENT_DELIVERED);
 }
 
 /* ---- conversations ----------------------------------------------------------------------------------------------- */
@@ -373,12 +373,12 @@ static void a_conversation_without_its_row_begins_anew(void **state)
 	struct told told = {0};
 	int64_t n = 9;
 
-	begin(f);
+	fixture_begin(f);
 	save(f, "c-1", LEDGER_OPEN, "a@example.com");
 	save(f, "c-2", LEDGER_OPEN, "a@example.com");
-	commit(f);
+	fixture_commit(f);
 	behind_the_back_of_indexes(f, "conversations", "DELETE FROM conversations WHERE conversation = 'c-2'");
-	begin(f);
+	fixture_begin(f);
 	MUST(store_conversation_load(f->s, "gladly", "c-2", &e, &reached, err));
 	assert_int_equal(e.state, LEDGER_UNKNOWN);
 	assert_int_equal(reached.n, 0);
@@ -393,7 +393,7 @@ static void a_conversation_without_its_row_begins_anew(void **state)
 	reached_clear(&reached);
 	MUST(store_flag_count(f->s, "default", "a@example.com", "In Gladly Conversation", NULL, NULL, &n, err));
 	assert_int_equal(n, 1);
-	commit(f);
+	fixture_commit(f);
 	store_losses(f->s, tell, &told);
 	assert_true(told.n <= 1); /* none where the id came to be used before */
 }
@@ -404,18 +404,18 @@ static void an_open_conversation_without_its_row_does_not_stop_expiry(void **sta
 	struct told told = {0};
 	char *name = NULL;
 
-	begin(f);
+	fixture_begin(f);
 	save(f, "c-1", LEDGER_OPEN, "a@example.com");
 	save(f, "c-2", LEDGER_OPEN, "b@example.com");
-	commit(f);
+	fixture_commit(f);
 	behind_the_back_of_indexes(f, "conversations", "DELETE FROM conversations WHERE conversation = 'c-1'");
-	begin(f);
+	fixture_begin(f);
 	MUST(store_conversation_oldest_open(f->s, "gladly", NOW, &name, err));
 	assert_null(name); /* c-1 was mended */
 	MUST(store_conversation_oldest_open(f->s, "gladly", NOW, &name, err));
 	assert_string_equal(name, "c-2");
 	free(name);
-	commit(f);
+	fixture_commit(f);
 	store_losses(f->s, tell, &told);
 	assert_int_equal(told.n, 1);
 	assert_int_equal(told.kind, STORE_LOSS_CONVERSATION);
@@ -429,25 +429,25 @@ static void a_mend_that_fails_leaves_the_one_before_it(void **state)
 	struct err e = {0};
 	char *name = NULL;
 
-	begin(f);
+	fixture_begin(f);
 	save(f, "c-1", LEDGER_OPEN, NULL);
 	save(f, "c-2", LEDGER_OPEN, NULL);
-	commit(f);
+	fixture_commit(f);
 	behind_the_back_of_indexes(f, "conversations",
 				   "DELETE FROM conversations WHERE conversation = 'c-1';"
 				   "UPDATE conversations SET conversation = 'c-9' WHERE conversation = 'c-2'");
-	mistype(f, "conversations", "closed", "UPDATE conversations SET closed = 'x'");
-	begin(f);
+	fixture_mistype(f, "conversations", "closed", "UPDATE conversations SET closed = 'x'");
+	fixture_begin(f);
 	MUST(store_conversation_oldest_open(f->s, "gladly", NOW, &name, err));
 	assert_null(name);
 	assert_int_equal(store_conversation_oldest_open(f->s, "gladly", NOW, &name, &e), -EBADMSG);
 	assert_null(name);
-	commit(f);
+	fixture_commit(f);
 	store_losses(f->s, tell, &told);
 	assert_int_equal(told.n, 1);
-	begin(f); /* c-1 is not proposed again */
+	fixture_begin(f); /* c-1 is not proposed again */
 	assert_int_equal(store_conversation_oldest_open(f->s, "gladly", NOW, &name, &e), -EBADMSG);
-	commit(f);
+	fixture_commit(f);
 }
 
 /* ---- rows with a value of another type: SQLite changes nothing of such a row ------------------------------------- */
@@ -456,13 +456,13 @@ static void a_mistyped_webhook_can_end(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(put(f, "gladly", "c-1", "k-1", 1, NOW), 1);
-	mistype(f, "webhooks", "received", "UPDATE webhooks SET received = 'x'");
-	begin(f);
+	assert_int_equal(fixture_put(f, "gladly", "c-1", "k-1", 1, NOW), 1);
+	fixture_mistype(f, "webhooks", "received", "UPDATE webhooks SET received = 'x'");
+	fixture_begin(f);
 	MUST(store_webhook_dead(f->s, 1, "it does not read", err));
-	commit(f);
-	assert_int_equal(sql(f, "SELECT state FROM webhooks WHERE id = 1 AND result = 'it does not read'"), 2);
-	assert_int_equal(sql(f, "SELECT sum(n) FROM counts WHERE kind = 1 AND state = 0"), 0);
+	fixture_commit(f);
+	assert_int_equal(fixture_sql(f, "SELECT state FROM webhooks WHERE id = 1 AND result = 'it does not read'"), 2);
+	assert_int_equal(fixture_sql(f, "SELECT sum(n) FROM counts WHERE kind = 1 AND state = 0"), 0);
 	assert_true(is_sound(f));
 }
 
@@ -472,18 +472,18 @@ static void a_mistyped_webhook_that_is_to_go_on_is_a_dead_letter(void **state)
 	struct told told = {0};
 
 	for (unsigned char i = 1; i <= 3; i++)
-		assert_int_equal(put(f, "gladly", "c-1", NULL, i, NOW), i);
-	begin(f);
+		assert_int_equal(fixture_put(f, "gladly", "c-1", NULL, i, NOW), i);
+	fixture_begin(f);
 	MUST(store_webhook_wait(f->s, 1, STORE_WAIT_RETRY, NOW + 1, err));
 	MUST(store_webhook_wait(f->s, 2, STORE_WAIT_BEHIND, 0, err));
 	MUST(store_webhook_wait(f->s, 3, STORE_WAIT_BEHIND, 0, err));
-	commit(f);
-	mistype(f, "webhooks", "received", "UPDATE webhooks SET received = 'x' WHERE id < 3");
-	begin(f);
+	fixture_commit(f);
+	fixture_mistype(f, "webhooks", "received", "UPDATE webhooks SET received = 'x' WHERE id < 3");
+	fixture_begin(f);
 	MUST(store_webhooks_due(f->s, NOW + 2, err));
-	commit(f);
-	assert_int_equal(sql(f, "SELECT count(*) FROM webhooks WHERE state = 2"), 2);
-	assert_int_equal(wait_of(f, 3), STORE_WAIT_NONE);
+	fixture_commit(f);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhooks WHERE state = 2"), 2);
+	assert_int_equal(fixture_wait_of(f, 3), STORE_WAIT_NONE);
 	store_losses(f->s, tell, &told);
 	assert_int_equal(told.n, 2);
 	assert_string_equal(told.name, "gladly");
@@ -496,41 +496,41 @@ static void a_mistyped_event_is_passed_over(void **state)
 	struct told told = {0};
 	int64_t ids[4];
 
-	begin(f);
+	fixture_begin(f);
 	for (unsigned i = 0; i < 4; i++)
-		ids[i] = queue(f, "jo@example.com", i, NOW);
-	commit(f);
-	mistype(f, "events", "created", "UPDATE events SET created = 'x' WHERE id IN (2, 3)");
-	begin(f);
+		ids[i] = fixture_queue(f, "jo@example.com", i, NOW);
+	fixture_commit(f);
+	fixture_mistype(f, "events", "created", "UPDATE events SET created = 'x' WHERE id IN (2, 3)");
+	fixture_begin(f);
 	MUST(store_event_delivered(f->s, ids[0], 0, NOW, err));
-	commit(f);
+	fixture_commit(f);
 	store_losses(f->s, tell, &told);
 	assert_int_equal(told.n, 2);
 	assert_int_equal(told.kind, STORE_LOSS_EVENT);
-	assert_int_equal(sql(f, "SELECT id FROM events WHERE head = 1"), ids[3]);
+	assert_int_equal(fixture_sql(f, "SELECT id FROM events WHERE head = 1"), ids[3]);
 	/* Dead ones that were overtaken do not stop what is delivered after them. */
-	mistype(f, "events", "gap", "UPDATE events SET gap = 'x' WHERE id = 2");
-	begin(f);
+	fixture_mistype(f, "events", "gap", "UPDATE events SET gap = 'x' WHERE id = 2");
+	fixture_begin(f);
 	MUST(store_event_delivered(f->s, ids[3], 0, NOW, err));
-	commit(f);
-	assert_int_equal(sql(f, "SELECT later FROM events WHERE id = 3"), 1);
+	fixture_commit(f);
+	assert_int_equal(fixture_sql(f, "SELECT later FROM events WHERE id = 3"), 1);
 }
 
 static void a_mistyped_event_that_is_due_too_late_stops_no_other(void **state)
 {
 	struct fixture *f = *state;
 
-	begin(f);
-	(void)queue(f, "jo@example.com", 0, NOW);
-	(void)queue(f, "mo@example.com", 1, NOW);
-	commit(f);
-	sql(f, "UPDATE events SET due = 9000000000000");
-	mistype(f, "events", "created", "UPDATE events SET created = 'x' WHERE id = 1");
-	begin(f);
+	fixture_begin(f);
+	(void)fixture_queue(f, "jo@example.com", 0, NOW);
+	(void)fixture_queue(f, "mo@example.com", 1, NOW);
+	fixture_commit(f);
+	fixture_sql(f, "UPDATE events SET due = 9000000000000");
+	fixture_mistype(f, "events", "created", "UPDATE events SET created = 'x' WHERE id = 1");
+	fixture_begin(f);
 	MUST(store_events_cap_due(f->s, "default", NOW + 1000, NOW, 16, err));
-	commit(f);
-	assert_int_equal(sql(f, "SELECT due FROM events WHERE id = 2"), NOW);
-	assert_int_equal(sql(f, "SELECT state FROM events WHERE id = 1"), EVENT_DEAD);
+	fixture_commit(f);
+	assert_int_equal(fixture_sql(f, "SELECT due FROM events WHERE id = 2"), NOW);
+	assert_int_equal(fixture_sql(f, "SELECT state FROM events WHERE id = 1"), EVENT_DEAD);
 }
 
 static void a_source_that_is_no_text_stops_no_restart(void **state)
@@ -538,18 +538,18 @@ static void a_source_that_is_no_text_stops_no_restart(void **state)
 	struct fixture *f = *state;
 	struct told told = {0};
 
-	assert_int_equal(put(f, "gladly", "c-1", NULL, 1, NOW), 1);
-	assert_int_equal(put(f, "kustomer", "c-2", NULL, 2, NOW), 2);
-	begin(f);
+	assert_int_equal(fixture_put(f, "gladly", "c-1", NULL, 1, NOW), 1);
+	assert_int_equal(fixture_put(f, "kustomer", "c-2", NULL, 2, NOW), 2);
+	fixture_begin(f);
 	MUST(store_webhook_wait(f->s, 1, STORE_WAIT_LOOKUP, 0, err));
 	MUST(store_webhook_wait(f->s, 2, STORE_WAIT_LOOKUP, 0, err));
-	commit(f);
-	mistype(f, "webhooks", "source", "UPDATE webhooks SET source = x'67' WHERE id = 1");
-	begin(f);
+	fixture_commit(f);
+	fixture_mistype(f, "webhooks", "source", "UPDATE webhooks SET source = x'67' WHERE id = 1");
+	fixture_begin(f);
 	MUST(store_webhooks_restart(f->s, err));
-	commit(f);
-	assert_int_equal(wait_of(f, 2), STORE_WAIT_NONE);
-	assert_int_equal(sql(f, "SELECT state FROM webhooks WHERE id = 1"), 2);
+	fixture_commit(f);
+	assert_int_equal(fixture_wait_of(f, 2), STORE_WAIT_NONE);
+	assert_int_equal(fixture_sql(f, "SELECT state FROM webhooks WHERE id = 1"), 2);
 	store_losses(f->s, tell, &told);
 	assert_int_equal(told.n, 1);
 	assert_non_null(strstr(told.reason, "webhooks.source"));
@@ -560,15 +560,15 @@ static void a_mistyped_webhook_that_waits_for_nothing_there_is_stops_no_restart(
 	struct fixture *f = *state;
 	struct told told = {0};
 
-	assert_int_equal(put(f, "gladly", "c-1", NULL, 1, NOW), 1);
-	assert_int_equal(put(f, "gladly", "c-2", NULL, 2, NOW), 2);
-	mistype(f, "webhooks", "received", "UPDATE webhooks SET received = 'x', wait = 99 WHERE id = 1");
-	sql(f, "UPDATE webhooks SET wait = 99 WHERE id = 2");
-	begin(f);
+	assert_int_equal(fixture_put(f, "gladly", "c-1", NULL, 1, NOW), 1);
+	assert_int_equal(fixture_put(f, "gladly", "c-2", NULL, 2, NOW), 2);
+	fixture_mistype(f, "webhooks", "received", "UPDATE webhooks SET received = 'x', wait = 99 WHERE id = 1");
+	fixture_sql(f, "UPDATE webhooks SET wait = 99 WHERE id = 2");
+	fixture_begin(f);
 	MUST(store_webhooks_restart(f->s, err));
-	commit(f);
-	assert_int_equal(sql(f, "SELECT state FROM webhooks WHERE id = 1"), 2);
-	assert_int_equal(wait_of(f, 2), STORE_WAIT_NONE);
+	fixture_commit(f);
+	assert_int_equal(fixture_sql(f, "SELECT state FROM webhooks WHERE id = 1"), 2);
+	assert_int_equal(fixture_wait_of(f, 2), STORE_WAIT_NONE);
 	store_losses(f->s, tell, &told);
 	assert_int_equal(told.n, 1);
 	assert_non_null(strstr(told.reason, "webhooks.received"));
@@ -578,51 +578,51 @@ static void a_source_with_a_nul_in_it_stops_no_restart(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(put(f, "gladly", "c-1", NULL, 1, NOW), 1);
-	assert_int_equal(put(f, "kustomer", "c-2", NULL, 2, NOW), 2);
-	begin(f);
+	assert_int_equal(fixture_put(f, "gladly", "c-1", NULL, 1, NOW), 1);
+	assert_int_equal(fixture_put(f, "kustomer", "c-2", NULL, 2, NOW), 2);
+	fixture_begin(f);
 	MUST(store_webhook_wait(f->s, 1, STORE_WAIT_LOOKUP, 0, err));
 	MUST(store_webhook_wait(f->s, 2, STORE_WAIT_LOOKUP, 0, err));
-	commit(f);
-	sql(f, "UPDATE webhooks SET source = CAST(x'676c00646c79' AS TEXT) WHERE id = 1");
-	begin(f);
+	fixture_commit(f);
+	fixture_sql(f, "UPDATE webhooks SET source = CAST(x'676c00646c79' AS TEXT) WHERE id = 1");
+	fixture_begin(f);
 	MUST(store_webhooks_restart(f->s, err));
-	commit(f);
-	assert_int_equal(wait_of(f, 1), STORE_WAIT_NONE);
-	assert_int_equal(wait_of(f, 2), STORE_WAIT_NONE);
+	fixture_commit(f);
+	assert_int_equal(fixture_wait_of(f, 1), STORE_WAIT_NONE);
+	assert_int_equal(fixture_wait_of(f, 2), STORE_WAIT_NONE);
 }
 
 static void a_webhook_that_waits_for_a_time_that_is_no_number_goes_on(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(put(f, "gladly", "c-1", NULL, 1, NOW), 1);
-	assert_int_equal(put(f, "gladly", "c-2", NULL, 2, NOW), 2);
-	begin(f);
+	assert_int_equal(fixture_put(f, "gladly", "c-1", NULL, 1, NOW), 1);
+	assert_int_equal(fixture_put(f, "gladly", "c-2", NULL, 2, NOW), 2);
+	fixture_begin(f);
 	MUST(store_webhook_wait(f->s, 1, STORE_WAIT_TIME, NOW + 1000, err));
 	MUST(store_webhook_wait(f->s, 2, STORE_WAIT_RETRY, NOW + 1000, err));
-	commit(f);
-	mistype(f, "webhooks", "not_before", "UPDATE webhooks SET not_before = 'x'");
-	begin(f);
+	fixture_commit(f);
+	fixture_mistype(f, "webhooks", "not_before", "UPDATE webhooks SET not_before = 'x'");
+	fixture_begin(f);
 	MUST(store_webhooks_cap_due(f->s, NOW + 5000, 16, err));
-	commit(f);
-	assert_int_equal(wait_of(f, 1), STORE_WAIT_NONE);
-	assert_int_equal(wait_of(f, 2), STORE_WAIT_NONE);
+	fixture_commit(f);
+	assert_int_equal(fixture_wait_of(f, 1), STORE_WAIT_NONE);
+	assert_int_equal(fixture_wait_of(f, 2), STORE_WAIT_NONE);
 	assert_int_equal(store_webhooks_next_due_ms(f->s), CLOCK_NEVER_MS);
-	assert_int_equal(sql(f, "SELECT n FROM counts WHERE kind = 1 AND state = 0 AND wait = 0"), 2);
+	assert_int_equal(fixture_sql(f, "SELECT n FROM counts WHERE kind = 1 AND state = 0 AND wait = 0"), 2);
 }
 
 static void an_event_whose_url_is_no_text_is_passed_over(void **state)
 {
 	struct fixture *f = *state;
 
-	begin(f);
+	fixture_begin(f);
 	for (unsigned i = 0; i < 3; i++)
-		(void)queue(f, "jo@example.com", i, NOW + i);
-	commit(f);
-	mistype(f, "events", "url", "UPDATE events SET url = x'68' WHERE id = 1");
+		(void)fixture_queue(f, "jo@example.com", i, NOW + i);
+	fixture_commit(f);
+	fixture_mistype(f, "events", "url", "UPDATE events SET url = x'68' WHERE id = 1");
 	assert_int_equal(store_events_oldest_ms(f->s, "default"), NOW + 1);
-	mistype(f, "events", "url", "UPDATE events SET url = x'68'");
+	fixture_mistype(f, "events", "url", "UPDATE events SET url = x'68'");
 	assert_int_equal(store_events_oldest_ms(f->s, "default"), 0);
 }
 
@@ -630,11 +630,11 @@ static void an_event_whose_url_has_a_nul_in_it_is_looked_at_once(void **state)
 {
 	struct fixture *f = *state;
 
-	begin(f);
+	fixture_begin(f);
 	for (unsigned i = 0; i < 2; i++)
-		(void)queue(f, "jo@example.com", i, NOW + i);
-	commit(f);
-	sql(f, "UPDATE events SET url = CAST(x'68740074703a' AS TEXT) WHERE id = 2");
+		(void)fixture_queue(f, "jo@example.com", i, NOW + i);
+	fixture_commit(f);
+	fixture_sql(f, "UPDATE events SET url = CAST(x'68740074703a' AS TEXT) WHERE id = 2");
 	assert_int_equal(store_events_oldest_ms(f->s, "default"), NOW);
 }
 
@@ -642,16 +642,16 @@ static void a_mistyped_row_past_its_time_stops_no_cleaning(void **state)
 {
 	struct fixture *f = *state;
 
-	begin(f);
+	fixture_begin(f);
 	MUST(store_webhooks_due(f->s, NOW, err));
 	save(f, "c-1", LEDGER_CLOSED, "a@example.com");
 	save(f, "c-2", LEDGER_CLOSED, "b@example.com");
-	commit(f);
-	mistype(f, "reached", "open", "UPDATE reached SET open = 'x' WHERE id = 1");
-	begin(f);
+	fixture_commit(f);
+	fixture_mistype(f, "reached", "open", "UPDATE reached SET open = 'x' WHERE id = 1");
+	fixture_begin(f);
 	MUST(store_clean(f->s, CLOCK_DAY_MS, 400 * CLOCK_DAY_MS, NOW + 2 * CLOCK_DAY_MS, 64, err));
-	commit(f);
-	assert_int_equal(sql(f, "SELECT count(*) FROM reached WHERE email IS NOT NULL"), 0);
+	fixture_commit(f);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM reached WHERE email IS NOT NULL"), 0);
 }
 
 /* ---- what SQLite says of a row ----------------------------------------------------------------------------------- */
@@ -674,38 +674,40 @@ static void a_change_that_failed_half_way_is_never_kept(void **state)
 	struct fixture *f = *state;
 	struct err e = {0};
 
-	sql(f, "CREATE TRIGGER no BEFORE INSERT ON webhook_bodies WHEN new.path = '' BEGIN SELECT RAISE(ABORT, 'no'); "
-	       "END");
+	fixture_sql(
+		f,
+		"CREATE TRIGGER no BEFORE INSERT ON webhook_bodies WHEN new.path = '' BEGIN SELECT RAISE(ABORT, 'no'); "
+		"END");
 	/* Its savepoint is undone instead, and what stands before it stays. */
-	begin(f);
-	assert_int_equal(put(f, "gladly", "c-1", NULL, 1, NOW), 1);
+	fixture_begin(f);
+	assert_int_equal(fixture_put(f, "gladly", "c-1", NULL, 1, NOW), 1);
 	MUST(store_savepoint(f->s, err));
 	assert_int_equal(insert_half(f, &e), -EBADMSG);
 	assert_int_equal(store_savepoint_keep(f->s, &e), -EBADMSG);
 	assert_non_null(strstr(e.text, "half way"));
-	commit(f);
-	assert_int_equal(sql(f, "SELECT count(*) FROM webhooks"), 1);
-	assert_int_equal(sql(f, "SELECT sum(n) FROM counts WHERE kind = 1"), 1);
+	fixture_commit(f);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhooks"), 1);
+	assert_int_equal(fixture_sql(f, "SELECT sum(n) FROM counts WHERE kind = 1"), 1);
 	/* Undone by who asked for it, it is over. */
-	begin(f);
+	fixture_begin(f);
 	MUST(store_savepoint(f->s, err));
 	assert_int_equal(insert_half(f, &e), -EBADMSG);
 	store_savepoint_undo(f->s);
-	assert_int_equal(put(f, "gladly", "c-1", NULL, 2, NOW), 2);
-	commit(f);
-	assert_int_equal(sql(f, "SELECT count(*) FROM webhooks"), 2);
+	assert_int_equal(fixture_put(f, "gladly", "c-1", NULL, 2, NOW), 2);
+	fixture_commit(f);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhooks"), 2);
 	/* Without a savepoint the whole transaction goes. */
-	begin(f);
-	assert_int_equal(put(f, "gladly", "c-1", NULL, 3, NOW), 3);
+	fixture_begin(f);
+	assert_int_equal(fixture_put(f, "gladly", "c-1", NULL, 3, NOW), 3);
 	assert_int_equal(insert_half(f, &e), -EBADMSG);
 	assert_int_equal(store_savepoint(f->s, &e), -EBADMSG);
 	assert_int_equal(store_commit(f->s, &e), -EBADMSG);
-	assert_int_equal(sql(f, "SELECT count(*) FROM webhooks"), 2);
-	begin(f);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhooks"), 2);
+	fixture_begin(f);
 	assert_int_equal(insert_half(f, &e), -EBADMSG);
 	store_rollback(f->s);
-	assert_int_equal(put(f, "gladly", "c-1", NULL, 3, NOW), 3);
-	assert_int_equal(sql(f, "SELECT sum(n) FROM counts WHERE kind = 1"), 3);
+	assert_int_equal(fixture_put(f, "gladly", "c-1", NULL, 3, NOW), 3);
+	assert_int_equal(fixture_sql(f, "SELECT sum(n) FROM counts WHERE kind = 1"), 3);
 }
 
 static void a_statement_that_failed_alone_leaves_the_rest(void **state)
@@ -713,15 +715,15 @@ static void a_statement_that_failed_alone_leaves_the_rest(void **state)
 	struct fixture *f = *state;
 	struct err e = {0};
 
-	sql(f, "CREATE TRIGGER no BEFORE UPDATE OF tries ON webhooks BEGIN SELECT RAISE(ABORT, 'no'); END");
-	begin(f);
+	fixture_sql(f, "CREATE TRIGGER no BEFORE UPDATE OF tries ON webhooks BEGIN SELECT RAISE(ABORT, 'no'); END");
+	fixture_begin(f);
 	MUST(store_savepoint(f->s, err));
-	assert_int_equal(put(f, "gladly", "c-1", NULL, 1, NOW), 1);
+	assert_int_equal(fixture_put(f, "gladly", "c-1", NULL, 1, NOW), 1);
 	assert_int_equal(store_webhook_set_tries(f->s, 1, 1, &e), -EBADMSG);
 	assert_int_equal(store_webhook_done(f->s, 7, "events", &e), -ENOENT);
 	MUST(store_savepoint_keep(f->s, err));
-	commit(f);
-	assert_int_equal(sql(f, "SELECT count(*) FROM webhooks"), 1);
+	fixture_commit(f);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhooks"), 1);
 }
 
 static void a_row_that_sqlite_refuses_is_not_the_disks_fault(void **state)
@@ -729,10 +731,10 @@ static void a_row_that_sqlite_refuses_is_not_the_disks_fault(void **state)
 	struct fixture *f = *state;
 	struct err e = {0};
 
-	assert_int_equal(put(f, "gladly", "c-1", "k-1", 1, NOW), 1);
-	sql(f, "CREATE TRIGGER t BEFORE UPDATE ON webhooks BEGIN SELECT raise(ABORT, 'no'); END");
+	assert_int_equal(fixture_put(f, "gladly", "c-1", "k-1", 1, NOW), 1);
+	fixture_sql(f, "CREATE TRIGGER t BEFORE UPDATE ON webhooks BEGIN SELECT raise(ABORT, 'no'); END");
 	fixture_reopen(f);
-	begin(f);
+	fixture_begin(f);
 	assert_int_equal(store_webhook_done(f->s, 1, "events", &e), -EBADMSG);
 	assert_non_null(strstr(e.text, "refuses a row"));
 	store_rollback(f->s);
@@ -746,8 +748,8 @@ static void a_page_that_is_damaged_is_not_the_disks_fault(void **state)
 	int64_t page;
 	FILE *file;
 
-	assert_int_equal(put(f, "gladly", "c-1", "k-1", 1, NOW), 1);
-	page = sql(f, "SELECT rootpage FROM sqlite_schema WHERE name = 'webhook_bodies'");
+	assert_int_equal(fixture_put(f, "gladly", "c-1", "k-1", 1, NOW), 1);
+	page = fixture_sql(f, "SELECT rootpage FROM sqlite_schema WHERE name = 'webhook_bodies'");
 	store_close(f->s);
 	f->s = NULL;
 	file = fopen(f->path, "r+");
@@ -759,29 +761,31 @@ static void a_page_that_is_damaged_is_not_the_disks_fault(void **state)
 	fixture_open(f);
 	assert_int_equal(store_webhook_load(f->s, 1, &w, &e), -EUCLEAN);
 	assert_non_null(strstr(e.text, "damaged"));
-	begin(f);
+	fixture_begin(f);
 	MUST(store_webhook_dead(f->s, 1, e.text, err));
-	commit(f);
+	fixture_commit(f);
 }
 
 static void a_counter_beyond_all_numbers_does_not_stop_commits(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(put(f, "gladly", "c-1", "k-1", 1, NOW), 1);
-	sql(f, "UPDATE counts SET n = 9223372036854775807");
-	assert_int_equal(put(f, "gladly", "c-2", "k-1", 2, NOW), 2);
-	assert_int_equal(sql(f, "SELECT n FROM counts WHERE kind = 1"), 1);
+	assert_int_equal(fixture_put(f, "gladly", "c-1", "k-1", 1, NOW), 1);
+	fixture_sql(f, "UPDATE counts SET n = 9223372036854775807");
+	assert_int_equal(fixture_put(f, "gladly", "c-2", "k-1", 2, NOW), 2);
+	assert_int_equal(fixture_sql(f, "SELECT n FROM counts WHERE kind = 1"), 1);
 }
 
 static void what_stands_under_a_new_id_is_nobodys(void **state)
 {
 	struct fixture *f = *state;
 
-	sql(f, "INSERT INTO webhook_bodies VALUES (1, '', '', x'', x'', x''); INSERT INTO deliveries VALUES (1, 'x', "
-	       "x'00', 0)");
-	assert_int_equal(put(f, "gladly", "c-1", "k-1", 1, NOW), 1);
-	assert_int_equal(put(f, "gladly", "c-1", "k-1", 1, NOW), 0);
+	fixture_sql(
+		f,
+		"INSERT INTO webhook_bodies VALUES (1, '', '', x'', x'', x''); INSERT INTO deliveries VALUES (1, 'x', "
+		"x'00', 0)");
+	assert_int_equal(fixture_put(f, "gladly", "c-1", "k-1", 1, NOW), 1);
+	assert_int_equal(fixture_put(f, "gladly", "c-1", "k-1", 1, NOW), 0);
 }
 
 int main(void)

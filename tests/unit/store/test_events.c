@@ -27,13 +27,13 @@ static bool revive(struct fixture *f, int64_t id, int64_t now_ms)
 #define assert_due(f, now_ms, ...) assert_due_are(f, now_ms, (const int64_t[]){__VA_ARGS__, 0}, __LINE__)
 static void assert_due_are(struct fixture *f, int64_t now_ms, const int64_t *want, int line)
 {
-	struct seen seen = due(f, "default", now_ms);
+	struct fixture_ids due = fixture_due(f, "default", now_ms);
 	size_t n = 0;
 
 	while (want[n])
 		n++;
-	if (seen.n != n || (n > 0 && memcmp(seen.ids, want, n * sizeof(*want)) != 0))
-		fail_msg("line %d: %zu are due, the first is %lld", line, seen.n, seen.n ? (long long)seen.ids[0] : 0);
+	if (due.n != n || (n > 0 && memcmp(due.ids, want, n * sizeof(*want)) != 0))
+		fail_msg("line %d: %zu are due, the first is %lld", line, due.n, due.n ? (long long)due.ids[0] : 0);
 }
 
 /* ---- keeping ----------------------------------------------------------------------------------------------------- */
@@ -62,9 +62,9 @@ static void an_event_comes_back_as_it_was_queued(void **state)
 	struct event back = {0};
 
 	strcpy(e.unique_id, "00112233445566778899aabbccddeeff");
-	begin(f);
+	fixture_begin(f);
 	MUST(store_event_insert(f->s, &e, 2000, NOW, err));
-	commit(f);
+	fixture_commit(f);
 	fixture_reopen(f);
 	MUST(store_event_load(f->s, e.id, &back, err));
 	assert_string_equal(back.account, "eu");
@@ -90,10 +90,10 @@ static void an_event_comes_back_as_it_was_queued(void **state)
 	assert_int_equal(back.attempts, 0);
 	assert_null(back.reason);
 	event_done(&back);
-	begin(f);
+	fixture_begin(f);
 	MUST(store_event_retry(f->s, e.id, 3, NOW + 4000, "503 from Klaviyo", err));
 	MUST(store_event_rewrite(f->s, e.id, FLAG_TRUE, "{}", false, err));
-	commit(f);
+	fixture_commit(f);
 	back = (struct event){0};
 	MUST(store_event_load(f->s, e.id, &back, err));
 	assert_int_equal(back.attempts, 3);
@@ -112,19 +112,19 @@ static void an_account_has_each_unique_id_once(void **state)
 	struct err e = {0};
 	int64_t id;
 
-	begin(f);
-	id = queue(f, "jo@example.com", 1, NOW);
+	fixture_begin(f);
+	id = fixture_queue(f, "jo@example.com", 1, NOW);
 	assert_true(id > 0);
-	assert_int_equal(queue(f, "jo@example.com", 1, NOW), 0);
-	assert_int_equal(queue(f, "al@example.com", 1, NOW), 0);
-	assert_true(queue_to(f, "eu", URL, "jo@example.com", 1, true, 0, NOW) > 0);
+	assert_int_equal(fixture_queue(f, "jo@example.com", 1, NOW), 0);
+	assert_int_equal(fixture_queue(f, "al@example.com", 1, NOW), 0);
+	assert_true(fixture_queue_to(f, "eu", URL, "jo@example.com", 1, true, 0, NOW) > 0);
 	delivered(f, id, 0, NOW);
-	assert_int_equal(queue(f, "jo@example.com", 1, NOW), 0);
+	assert_int_equal(fixture_queue(f, "jo@example.com", 1, NOW), 0);
 	strcpy(bad.unique_id, "0011223344556677889 AABBCCDDEEFF");
 	assert_int_equal(store_event_insert(f->s, &bad, 0, NOW, &e), -EINVAL);
-	commit(f);
-	assert_int_equal(sql(f, "SELECT count(*) FROM events"), 2);
-	assert_int_equal(sql(f, "SELECT count(*) FROM event_bodies"), 2);
+	fixture_commit(f);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM events"), 2);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM event_bodies"), 2);
 	event_done(&bad);
 }
 
@@ -135,14 +135,14 @@ static void a_person_has_one_event_due_at_a_time_in_order(void **state)
 	struct fixture *f = *state;
 	int64_t a1, a2, a3, b1;
 
-	begin(f);
-	a1 = queue(f, "a@example.com", 1, NOW);
-	a2 = queue(f, "a@example.com", 2, NOW + 1);
-	b1 = queue(f, "b@example.com", 3, NOW + 2);
-	a3 = queue(f, "a@example.com", 4, NOW + 3);
+	fixture_begin(f);
+	a1 = fixture_queue(f, "a@example.com", 1, NOW);
+	a2 = fixture_queue(f, "a@example.com", 2, NOW + 1);
+	b1 = fixture_queue(f, "b@example.com", 3, NOW + 2);
+	a3 = fixture_queue(f, "a@example.com", 4, NOW + 3);
 	assert_due(f, NOW + 10, a1, b1);
 	/* Of another account it is another queue. */
-	assert_int_equal(due(f, "eu", NOW + 10).n, 0);
+	assert_int_equal(fixture_due(f, "eu", NOW + 10).n, 0);
 	delivered(f, a1, 0, NOW + 20);
 	assert_due(f, NOW + 20, b1, a2);
 	MUST(store_event_retry(f->s, a2, 1, NOW + 1000, "timeout", err));
@@ -155,25 +155,25 @@ static void a_person_has_one_event_due_at_a_time_in_order(void **state)
 	assert_due(f, NOW + 1000, a3);
 	delivered(f, a3, 0, NOW + 1001);
 	assert_due(f, NOW + 9999, 0);
-	commit(f);
+	fixture_commit(f);
 }
 
 static void the_longest_due_comes_first(void **state)
 {
 	struct fixture *f = *state;
 	int64_t a, b, c;
-	struct seen seen = {.n = 0};
+	struct fixture_ids due = {.n = 0};
 
-	begin(f);
-	a = queue(f, "a@example.com", 1, NOW);
-	b = queue(f, "b@example.com", 2, NOW);
-	c = queue(f, "c@example.com", 3, NOW);
+	fixture_begin(f);
+	a = fixture_queue(f, "a@example.com", 1, NOW);
+	b = fixture_queue(f, "b@example.com", 2, NOW);
+	c = fixture_queue(f, "c@example.com", 3, NOW);
 	MUST(store_event_retry(f->s, a, 1, NOW + 50, NULL, err));
 	assert_due(f, NOW + 60, b, c, a);
-	MUST(store_events_due(f->s, "default", NOW + 60, 2, NULL, see, &seen, err));
-	assert_int_equal(seen.n, 2);
-	assert_int_equal(seen.ids[1], c);
-	commit(f);
+	MUST(store_events_due(f->s, "default", NOW + 60, 2, NULL, fixture_add_id, &due, err));
+	assert_int_equal(due.n, 2);
+	assert_int_equal(due.ids[1], c);
+	fixture_commit(f);
 }
 
 static void the_gap_lies_between_requests_that_change_the_flag(void **state)
@@ -184,10 +184,10 @@ static void the_gap_lies_between_requests_that_change_the_flag(void **state)
 	struct fixture *f = *state;
 	int64_t on, on2, off, next;
 
-	begin(f);
-	on = queue_to(f, "default", URL, "a@example.com", 1, true, GAP, NOW);
-	on2 = queue_to(f, "default", URL, "a@example.com", 2, true, GAP, NOW);
-	off = queue_to(f, "default", URL, "a@example.com", 3, false, GAP, NOW);
+	fixture_begin(f);
+	on = fixture_queue_to(f, "default", URL, "a@example.com", 1, true, GAP, NOW);
+	on2 = fixture_queue_to(f, "default", URL, "a@example.com", 2, true, GAP, NOW);
+	off = fixture_queue_to(f, "default", URL, "a@example.com", 3, false, GAP, NOW);
 	delivered(f, on, GAP, NOW + 100);
 	assert_due(f, NOW + 100, on2); /* the same flag: at once */
 	delivered(f, on2, GAP, NOW + 200);
@@ -196,16 +196,16 @@ static void the_gap_lies_between_requests_that_change_the_flag(void **state)
 	assert_due(f, NOW + 200 + GAP, off);
 	delivered(f, off, GAP, NOW + 3000);
 	/* The queue was empty: what comes now keeps its distance from the last 2xx too, as far as the flag changes. */
-	next = queue_to(f, "default", URL, "a@example.com", 4, false, GAP, NOW + 3100);
+	next = fixture_queue_to(f, "default", URL, "a@example.com", 4, false, GAP, NOW + 3100);
 	assert_due(f, NOW + 3100, next);
 	dead(f, next, NOW + 3100);
-	next = queue_to(f, "default", URL, "a@example.com", 5, true, GAP, NOW + 3200);
+	next = fixture_queue_to(f, "default", URL, "a@example.com", 5, true, GAP, NOW + 3200);
 	assert_due(f, NOW + 4999, 0);
 	assert_due(f, NOW + 5000, next);
 	delivered(f, next, GAP, NOW + 5000);
-	next = queue_to(f, "default", URL, "a@example.com", 6, false, GAP, NOW + 7000);
+	next = fixture_queue_to(f, "default", URL, "a@example.com", 6, false, GAP, NOW + 7000);
 	assert_due(f, NOW + 7000, next);
-	commit(f);
+	fixture_commit(f);
 }
 
 static void a_death_does_not_shorten_the_gap(void **state)
@@ -216,15 +216,15 @@ static void a_death_does_not_shorten_the_gap(void **state)
 	struct fixture *f = *state;
 	int64_t on, same, off;
 
-	begin(f);
-	on = queue_to(f, "default", URL, "a@example.com", 1, true, GAP, NOW);
-	same = queue_to(f, "default", URL, "a@example.com", 2, true, GAP, NOW);
-	off = queue_to(f, "default", URL, "a@example.com", 3, false, GAP, NOW);
+	fixture_begin(f);
+	on = fixture_queue_to(f, "default", URL, "a@example.com", 1, true, GAP, NOW);
+	same = fixture_queue_to(f, "default", URL, "a@example.com", 2, true, GAP, NOW);
+	off = fixture_queue_to(f, "default", URL, "a@example.com", 3, false, GAP, NOW);
 	delivered(f, on, GAP, NOW);
 	dead(f, same, NOW + 100);
 	assert_due(f, NOW + GAP - 1, 0);
 	assert_due(f, NOW + GAP, off);
-	commit(f);
+	fixture_commit(f);
 }
 
 /* ---- back from the dead ------------------------------------------------------------------------------------------ */
@@ -236,10 +236,10 @@ static void a_revived_event_takes_its_old_place(void **state)
 	struct event back = {0};
 	struct err e = {0};
 
-	begin(f);
-	a = queue(f, "a@example.com", 1, NOW);
-	b = queue(f, "a@example.com", 2, NOW);
-	c = queue(f, "a@example.com", 3, NOW);
+	fixture_begin(f);
+	a = fixture_queue(f, "a@example.com", 1, NOW);
+	b = fixture_queue(f, "a@example.com", 2, NOW);
+	c = fixture_queue(f, "a@example.com", 3, NOW);
 	assert_int_equal(store_event_revive(f->s, a, NOW, &(bool){false}, &e), -ENOENT);
 	MUST(store_event_retry(f->s, a, 7, NOW + 5, "timeout", err));
 	dead(f, a, NOW + 10);
@@ -254,7 +254,7 @@ static void a_revived_event_takes_its_old_place(void **state)
 	assert_due(f, NOW + 30, a);
 	delivered(f, a, 0, NOW + 40);
 	assert_due(f, NOW + 40, c);
-	commit(f);
+	fixture_commit(f);
 }
 
 static void a_revived_event_goes_at_once_where_nobody_waits(void **state)
@@ -262,19 +262,19 @@ static void a_revived_event_goes_at_once_where_nobody_waits(void **state)
 	struct fixture *f = *state;
 	int64_t a, b;
 
-	begin(f);
-	a = queue_to(f, "default", URL, "a@example.com", 1, false, 2000, NOW);
+	fixture_begin(f);
+	a = fixture_queue_to(f, "default", URL, "a@example.com", 1, false, 2000, NOW);
 	dead(f, a, NOW);
 	assert_false(revive(f, a, NOW + 10));
 	assert_due(f, NOW + 10, a);
 	dead(f, a, NOW + 10);
-	b = queue_to(f, "default", URL, "a@example.com", 2, true, 2000, NOW + 20);
+	b = fixture_queue_to(f, "default", URL, "a@example.com", 2, true, 2000, NOW + 20);
 	delivered(f, b, 2000, NOW + 30);
 	/* And keeps the person's gap. */
 	assert_true(revive(f, a, NOW + 40));
 	assert_due(f, NOW + 2029, 0);
 	assert_due(f, NOW + 2030, a);
-	commit(f);
+	fixture_commit(f);
 }
 
 static void that_a_later_one_was_delivered_is_known_after_it_was_cleaned_away(void **state)
@@ -282,22 +282,22 @@ static void that_a_later_one_was_delivered_is_known_after_it_was_cleaned_away(vo
 	struct fixture *f = *state;
 	int64_t first, second, third;
 
-	begin(f);
-	first = queue(f, "a@example.com", 1, NOW);
-	second = queue(f, "a@example.com", 2, NOW);
-	third = queue(f, "a@example.com", 3, NOW);
+	fixture_begin(f);
+	first = fixture_queue(f, "a@example.com", 1, NOW);
+	second = fixture_queue(f, "a@example.com", 2, NOW);
+	third = fixture_queue(f, "a@example.com", 3, NOW);
 	dead(f, first, NOW);
 	delivered(f, second, 0, NOW);
 	dead(f, third, NOW);
 	MUST(store_clean(f->s, CLOCK_DAY_MS, CLOCK_DAY_MS, NOW + 9 * CLOCK_DAY_MS, 100, err));
-	commit(f);
-	assert_int_equal(sql(f, "SELECT count(*) FROM events WHERE state = 1"), 0);
-	begin(f);
+	fixture_commit(f);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM events WHERE state = 1"), 0);
+	fixture_begin(f);
 	assert_true(revive(f, first, NOW + 9 * CLOCK_DAY_MS));
 	delivered(f, first, 0, NOW + 9 * CLOCK_DAY_MS);
 	/* What was delivered now is older than the third. */
 	assert_false(revive(f, third, NOW + 9 * CLOCK_DAY_MS));
-	commit(f);
+	fixture_commit(f);
 }
 
 /* ---- other URLs, the oldest, ends -------------------------------------------------------------------------------- */
@@ -307,21 +307,21 @@ static void events_of_another_url_become_dead_letters_a_few_at_a_time(void **sta
 	struct fixture *f = *state;
 	int64_t mine;
 
-	begin(f);
+	fixture_begin(f);
 	for (unsigned i = 0; i < 7; i++)
-		queue_to(f, "default", i % 2 ? "http://127.0.0.1:9090" : "https://z.example", "a@example.com", i, true,
-			 0, NOW);
-	mine = queue(f, "a@example.com", 100, NOW);
-	queue_to(f, "default", "", "b@example.com", 101, true, 0, NOW);
-	queue_to(f, "eu", "https://z.example", "a@example.com", 102, true, 0, NOW);
+		fixture_queue_to(f, "default", i % 2 ? "http://127.0.0.1:9090" : "https://z.example", "a@example.com",
+				 i, true, 0, NOW);
+	mine = fixture_queue(f, "a@example.com", 100, NOW);
+	fixture_queue_to(f, "default", "", "b@example.com", 101, true, 0, NOW);
+	fixture_queue_to(f, "eu", "https://z.example", "a@example.com", 102, true, 0, NOW);
 	assert_int_equal(store_events_dead_of_other_url(f->s, "default", URL, "sandbox", NOW, 5, NULL), 5);
 	assert_int_equal(store_events_dead_of_other_url(f->s, "default", URL, "sandbox", NOW, 5, NULL), 2);
 	assert_int_equal(store_events_dead_of_other_url(f->s, "default", URL, "sandbox", NOW, 5, NULL), 0);
-	assert_int_equal(due(f, "default", NOW).n, 2);
-	assert_int_equal(due(f, "default", NOW).ids[0], mine);
-	assert_int_equal(due(f, "eu", NOW).n, 1);
-	commit(f);
-	assert_int_equal(sql(f, "SELECT count(*) FROM events WHERE state = 2 AND reason = 'sandbox'"), 7);
+	assert_int_equal(fixture_due(f, "default", NOW).n, 2);
+	assert_int_equal(fixture_due(f, "default", NOW).ids[0], mine);
+	assert_int_equal(fixture_due(f, "eu", NOW).n, 1);
+	fixture_commit(f);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM events WHERE state = 2 AND reason = 'sandbox'"), 7);
 }
 
 static void the_oldest_ready_event_is_found_whatever_its_url(void **state)
@@ -329,11 +329,11 @@ static void the_oldest_ready_event_is_found_whatever_its_url(void **state)
 	struct fixture *f = *state;
 	int64_t a, b, c;
 
-	begin(f);
+	fixture_begin(f);
 	assert_int_equal(store_events_oldest_ms(f->s, "default"), 0);
-	a = queue_to(f, "default", "https://z.example", "a@example.com", 1, true, 0, NOW);
-	b = queue_to(f, "default", "", "a@example.com", 2, true, 0, NOW + 5);
-	c = queue_to(f, "default", URL, "c@example.com", 3, true, 0, NOW + 9);
+	a = fixture_queue_to(f, "default", "https://z.example", "a@example.com", 1, true, 0, NOW);
+	b = fixture_queue_to(f, "default", "", "a@example.com", 2, true, 0, NOW + 5);
+	c = fixture_queue_to(f, "default", URL, "c@example.com", 3, true, 0, NOW + 9);
 	assert_int_equal(store_events_oldest_ms(f->s, "default"), NOW);
 	delivered(f, a, 0, NOW + 10);
 	assert_int_equal(store_events_oldest_ms(f->s, "default"), NOW + 5);
@@ -341,7 +341,7 @@ static void the_oldest_ready_event_is_found_whatever_its_url(void **state)
 	assert_int_equal(store_events_oldest_ms(f->s, "default"), NOW + 9);
 	delivered(f, c, 0, NOW + 10);
 	assert_int_equal(store_events_oldest_ms(f->s, "default"), 0);
-	commit(f);
+	fixture_commit(f);
 }
 
 static void what_has_ended_does_not_end_again(void **state)
@@ -350,15 +350,15 @@ static void what_has_ended_does_not_end_again(void **state)
 	struct err e = {0};
 	int64_t a;
 
-	begin(f);
-	a = queue(f, "a@example.com", 1, NOW);
+	fixture_begin(f);
+	a = fixture_queue(f, "a@example.com", 1, NOW);
 	delivered(f, a, 0, NOW);
 	assert_int_equal(store_event_delivered(f->s, a, 0, NOW, &e), -ENOENT);
 	assert_int_equal(store_event_dead(f->s, a, "late", NOW, &e), -ENOENT);
 	assert_int_equal(store_event_retry(f->s, a, 1, NOW, "late", &e), -ENOENT);
 	assert_int_equal(store_event_delivered(f->s, a + 1, 0, NOW, &e), -ENOENT);
-	commit(f);
-	assert_int_equal(sql(f, "SELECT n FROM counts WHERE kind = 3 AND state = 1"), 1);
+	fixture_commit(f);
+	assert_int_equal(fixture_sql(f, "SELECT n FROM counts WHERE kind = 3 AND state = 1"), 1);
 }
 
 static void a_bad_event_becomes_a_dead_letter_and_stops_nobody(void **state)
@@ -377,20 +377,22 @@ static void a_bad_event_becomes_a_dead_letter_and_stops_nobody(void **state)
 	struct err e = {0};
 
 	for (size_t i = 0; i < sizeof(breaks) / sizeof(*breaks); i++) {
-		begin(f);
-		assert_int_equal(queue(f, "a@example.com", 1, NOW), 1);
-		assert_int_equal(queue(f, "a@example.com", 2, NOW), 2);
-		assert_int_equal(queue(f, "b@example.com", 3, NOW), 3);
-		commit(f);
-		sql(f, breaks[i]);
+		fixture_begin(f);
+		assert_int_equal(fixture_queue(f, "a@example.com", 1, NOW), 1);
+		assert_int_equal(fixture_queue(f, "a@example.com", 2, NOW), 2);
+		assert_int_equal(fixture_queue(f, "b@example.com", 3, NOW), 3);
+		fixture_commit(f);
+		fixture_sql(f, breaks[i]);
 		assert_int_equal(store_event_load(f->s, 1, &back, &e), -EBADMSG);
 		/* Also without a transaction of the caller's. */
 		assert_due(f, NOW, 3);
 		assert_due(f, NOW, 2, 3);
-		if (sql(f, "SELECT count(*) FROM events WHERE id = 1 AND state = 2 AND reason LIKE '%does not read: "
-			   "its %'") != 1)
+		if (fixture_sql(
+			    f,
+			    "SELECT count(*) FROM events WHERE id = 1 AND state = 2 AND reason LIKE '%does not read: "
+			    "its %'") != 1)
 			fail_msg("%s", breaks[i]);
-		sql(f, "DELETE FROM events; DELETE FROM event_bodies; DELETE FROM sqlite_sequence");
+		fixture_sql(f, "DELETE FROM events; DELETE FROM event_bodies; DELETE FROM sqlite_sequence");
 	}
 }
 
@@ -431,19 +433,19 @@ static bool model_waits(const struct model *m, int person)
 
 static void model_check(const struct model *m, struct fixture *f, unsigned step)
 {
-	struct seen seen = due(f, "default", INT64_MAX / 2);
+	struct fixture_ids due = fixture_due(f, "default", INT64_MAX / 2);
 	size_t heads = 0;
 
 	for (int i = 0; i < m->n; i++) {
 		bool is = false;
 
-		for (size_t j = 0; j < seen.n; j++)
-			is = is || seen.ids[j] == m->items[i].id;
+		for (size_t j = 0; j < due.n; j++)
+			is = is || due.ids[j] == m->items[i].id;
 		heads += m->items[i].head;
 		if (is != m->items[i].head)
 			fail_msg("step %u: event %d", step, i);
 	}
-	assert_int_equal(heads, seen.n);
+	assert_int_equal(heads, due.n);
 }
 
 static void random_ends_and_revivals_keep_one_head_a_person(void **state)
@@ -452,7 +454,7 @@ static void random_ends_and_revivals_keep_one_head_a_person(void **state)
 	struct model m = {.n = 0};
 	unsigned seed = 4242;
 
-	begin(f);
+	fixture_begin(f);
 	for (unsigned step = 0; step < 3000; step++) {
 		int what = rand_r(&seed) % 6, i = m.n ? rand_r(&seed) % m.n : 0;
 
@@ -461,7 +463,7 @@ static void random_ends_and_revivals_keep_one_head_a_person(void **state)
 			char email[32];
 
 			snprintf(email, sizeof(email), "p%d@example.com", person);
-			m.items[m.n].id = queue(f, email, step, NOW + step);
+			m.items[m.n].id = fixture_queue(f, email, step, NOW + step);
 			m.items[m.n].person = person;
 			m.items[m.n].head = !model_waits(&m, person);
 			m.items[m.n++].state = EVENT_READY;
@@ -483,12 +485,12 @@ static void random_ends_and_revivals_keep_one_head_a_person(void **state)
 		}
 		if (step % 50 == 0) {
 			model_check(&m, f, step);
-			commit(f);
-			begin(f);
+			fixture_commit(f);
+			fixture_begin(f);
 		}
 	}
 	model_check(&m, f, 3000);
-	commit(f);
+	fixture_commit(f);
 }
 
 int main(void)

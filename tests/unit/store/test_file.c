@@ -41,9 +41,9 @@ static void the_files_are_their_owners_only(void **state)
 	static const char *const suffixes[] = {"", "-wal", "-shm", ".lock"};
 	struct fixture *f = *state;
 
-	begin(f);
-	assert_true(queue(f, "a@example.com", 1, NOW) > 0);
-	commit(f);
+	fixture_begin(f);
+	assert_true(fixture_queue(f, "a@example.com", 1, NOW) > 0);
+	fixture_commit(f);
 	for (int i = 0; i < 4; i++) {
 		char path[128];
 		struct stat st;
@@ -73,14 +73,14 @@ static void a_store_of_a_newer_version_is_refused_with_what_to_do(void **state)
 
 	store_close(f->s);
 	f->s = NULL;
-	sql(f, "PRAGMA user_version = 7");
+	fixture_sql(f, "PRAGMA user_version = 7");
 	assert_int_equal(open_as(f->path, STORE_WRITE, &e), -EPROTO);
 	assert_non_null(strstr(e.text, "made by a newer deskbridge (schema 7, this one knows 3)"));
 	assert_non_null(strstr(e.text, "install that version or restore a backup"));
 	assert_int_equal(open_as(f->path, STORE_READ, &e), -EPROTO);
-	assert_int_equal(sql(f, "PRAGMA user_version"), 7);
+	assert_int_equal(fixture_sql(f, "PRAGMA user_version"), 7);
 	/* Refused, it is not locked for the right one. */
-	sql(f, "PRAGMA user_version = 3");
+	fixture_sql(f, "PRAGMA user_version = 3");
 	assert_int_equal(open_as(f->path, STORE_WRITE, &e), 0);
 }
 
@@ -104,12 +104,12 @@ static void what_is_not_a_store_is_refused_and_left_alone(void **state)
 	assert_int_equal(fclose(back), 0);
 	/* Somebody else's database. */
 	assert_int_equal(unlink(other.path), 0);
-	sql(&other, "CREATE TABLE t (a); PRAGMA user_version = 1");
+	fixture_sql(&other, "CREATE TABLE t (a); PRAGMA user_version = 1");
 	assert_int_equal(open_as(other.path, STORE_WRITE, &e), -ENOTSUP);
 	assert_non_null(strstr(e.text, "another program"));
-	sql(&other, "PRAGMA user_version = 0");
+	fixture_sql(&other, "PRAGMA user_version = 0");
 	assert_int_equal(open_as(other.path, STORE_WRITE, &e), -ENOTSUP);
-	assert_int_equal(sql(&other, "SELECT count(*) FROM sqlite_schema"), 1);
+	assert_int_equal(fixture_sql(&other, "SELECT count(*) FROM sqlite_schema"), 1);
 	/* Its journal is still its own: byte 18 of the file is 2 where there is a WAL. */
 	back = fopen(other.path, "r");
 	assert_non_null(back);
@@ -185,9 +185,9 @@ static void a_second_writer_is_refused_and_told_who_has_it(void **state)
 	assert_int_equal(open_as(other, STORE_WRITE, &e), -EBUSY);
 	/* Readers are not refused, and the writer goes on. */
 	assert_int_equal(open_as(f->path, STORE_READ, &e), 0);
-	begin(f);
-	assert_true(queue(f, "a@example.com", 1, NOW) > 0);
-	commit(f);
+	fixture_begin(f);
+	assert_true(fixture_queue(f, "a@example.com", 1, NOW) > 0);
+	fixture_commit(f);
 	store_close(f->s);
 	f->s = NULL;
 	assert_int_equal(open_as(f->path, STORE_WRITE, &e), 0);
@@ -226,10 +226,10 @@ static void a_reader_sees_what_is_committed_and_nothing_else(void **state)
 	struct event e = {0};
 
 	MUST(store_open(&o, STORE_READ, &reader, err));
-	begin(f);
-	assert_int_equal(queue(f, "a@example.com", 1, NOW), 1);
+	fixture_begin(f);
+	assert_int_equal(fixture_queue(f, "a@example.com", 1, NOW), 1);
 	assert_int_equal(store_event_load(reader, 1, &e, NULL), -ENOENT);
-	commit(f);
+	fixture_commit(f);
 	MUST(store_event_load(reader, 1, &e, err));
 	event_done(&e);
 	store_close(reader);
@@ -252,10 +252,12 @@ static void a_reader_ends_when_its_time_is_up(void **state)
 	int n = 0, r;
 
 	/* Many rows that a page of the few others must pass by. */
-	sql(f, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400000) INSERT INTO events "
-	       "(account,"
-	       " email, state, head, due, gap, created, unique_id, url) SELECT 'a', 'e', 0, 0, 0, 0, 0,"
-	       " CAST(printf('%016d', i) AS BLOB), '' FROM n");
+	fixture_sql(
+		f,
+		"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400000) INSERT INTO events "
+		"(account,"
+		" email, state, head, due, gap, created, unique_id, url) SELECT 'a', 'e', 0, 0, 0, 0, 0,"
+		" CAST(printf('%016d', i) AS BLOB), '' FROM n");
 	MUST(store_open(&o, STORE_READ, &reader, err));
 	reader->read_limit_ms = 1;
 	started = clock_mono_us();
@@ -281,24 +283,24 @@ static void a_full_disk_refuses_the_turn_and_keeps_what_was_committed(void **sta
 	int64_t pages = 0;
 	int r = 0;
 
-	assert_int_equal(put(f, "gladly", "c", "p", 1, NOW), 1);
+	assert_int_equal(fixture_put(f, "gladly", "c", "p", 1, NOW), 1);
 	MUST(store_pragma(f->s, "PRAGMA page_count", &pages, err));
 	MUST(store_exec(f->s, "PRAGMA max_page_count = 100", err));
 	memset(w.body, 'x', w.body_len);
-	begin(f);
+	fixture_begin(f);
 	for (int i = 0; r == 0 && i < 100; i++)
 		r = store_webhook_insert(f->s, &w, NULL, NULL, &e);
 	assert_int_equal(r, -ENOSPC);
 	assert_non_null(strstr(e.text, "full: make room there"));
 	store_rollback(f->s);
-	assert_int_equal(sql(f, "SELECT count(*) FROM webhooks"), 1);
-	assert_int_equal(sql(f, "SELECT sum(n) FROM counts"), 1);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhooks"), 1);
+	assert_int_equal(fixture_sql(f, "SELECT sum(n) FROM counts"), 1);
 	/* With room again it goes on. */
 	MUST(store_exec(f->s, "PRAGMA max_page_count = 100000", err));
-	begin(f);
+	fixture_begin(f);
 	MUST(store_webhook_insert(f->s, &w, NULL, NULL, err));
-	commit(f);
-	assert_int_equal(sql(f, "SELECT sum(n) FROM counts"), 2);
+	fixture_commit(f);
+	assert_int_equal(fixture_sql(f, "SELECT sum(n) FROM counts"), 2);
 	webhook_done(&w);
 }
 
@@ -358,8 +360,8 @@ static void a_commit_that_does_not_fit_is_refused_and_the_store_goes_on(void **s
 	assert_true(WIFEXITED(status));
 	assert_in_range(WEXITSTATUS(status), 2, 200);
 	fixture_open(f);
-	assert_int_equal(sql(f, "SELECT count(*) FROM webhooks"), WEXITSTATUS(status));
-	assert_int_equal(sql(f, "SELECT sum(n) FROM counts"), WEXITSTATUS(status));
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhooks"), WEXITSTATUS(status));
+	assert_int_equal(fixture_sql(f, "SELECT sum(n) FROM counts"), WEXITSTATUS(status));
 }
 
 /* As it does when the disk fails: what the turn does after that must not be committed piece by piece. */
@@ -369,7 +371,7 @@ static void a_turn_that_sqlite_gave_up_takes_nothing_more(void **state)
 	struct webhook w = {.source = mem_str("gladly"), .received_ms = NOW, .body = mem_str("{}"), .body_len = 2};
 	struct err e = {0};
 
-	begin(f);
+	fixture_begin(f);
 	MUST(store_webhook_insert(f->s, &w, NULL, NULL, err));
 	MUST(store_savepoint(f->s, err));
 	assert_int_equal(sqlite3_exec(f->s->db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
@@ -378,11 +380,11 @@ static void a_turn_that_sqlite_gave_up_takes_nothing_more(void **state)
 	store_savepoint_undo(f->s);
 	assert_int_equal(store_webhook_insert(f->s, &w, NULL, NULL, &e), -EIO);
 	assert_int_equal(store_commit(f->s, &e), -EIO);
-	assert_int_equal(sql(f, "SELECT count(*) FROM webhooks"), 0);
-	assert_int_equal(sql(f, "SELECT count(*) FROM counts"), 0);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhooks"), 0);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM counts"), 0);
 	/* The next turn is whole again. */
-	assert_true(put(f, "gladly", "c", "p", 1, NOW) > 0);
-	assert_int_equal(sql(f, "SELECT sum(n) FROM counts"), 1);
+	assert_true(fixture_put(f, "gladly", "c", "p", 1, NOW) > 0);
+	assert_int_equal(fixture_sql(f, "SELECT sum(n) FROM counts"), 1);
 	webhook_done(&w);
 }
 
@@ -479,7 +481,7 @@ static void intake_ends_before_the_wal_cannot_be_written_back(void **state)
 	struct fixture *f = *state;
 	struct err e = {0};
 
-	begin(f);
+	fixture_begin(f);
 	f->s->disk_total = 64 << 20;
 	f->s->disk_left = 32 << 20;
 	f->s->wal_pages = 0;
@@ -529,10 +531,10 @@ static int64_t webhooks_after_cut(struct fixture *f, off_t cut)
 	copy_file(f->path, copy.path, 0);
 	copy_file(wal, copy_wal, cut);
 	fixture_open(&copy);
-	n = sql(&copy, "SELECT count(*) FROM webhooks");
-	assert_int_equal(sql(&copy, "SELECT coalesce(sum(n), 0) FROM counts"), n);
+	n = fixture_sql(&copy, "SELECT count(*) FROM webhooks");
+	assert_int_equal(fixture_sql(&copy, "SELECT coalesce(sum(n), 0) FROM counts"), n);
 	/* A whole store: another webhook goes in and comes out. */
-	assert_true(put(&copy, "gladly", "c", "p", 0, NOW) > 0);
+	assert_true(fixture_put(&copy, "gladly", "c", "p", 0, NOW) > 0);
 	store_close(copy.s);
 	assert_int_equal(unlink(copy.path), 0);
 	return n;
@@ -545,12 +547,12 @@ static void a_power_cut_loses_nothing_that_was_committed(void **state)
 	/* So small a cache that the open transaction is in the WAL in part already. */
 	MUST(store_exec(f->s, "PRAGMA cache_size = 10", err));
 	for (int i = 0; i < 20; i++)
-		put(f, "gladly", "c", "p", 0, NOW);
-	begin(f);
+		fixture_put(f, "gladly", "c", "p", 0, NOW);
+	fixture_begin(f);
 	for (int i = 0; i < 500; i++)
-		put(f, "gladly", "c", "p", 0, NOW);
+		fixture_put(f, "gladly", "c", "p", 0, NOW);
 	assert_int_equal(webhooks_after_cut(f, 0), 20);
-	commit(f);
+	fixture_commit(f);
 	assert_int_equal(webhooks_after_cut(f, 0), 520);
 	/* Torn in the last frame: the last transaction was not whole on the disk. */
 	assert_int_equal(webhooks_after_cut(f, 100), 20);
@@ -564,11 +566,11 @@ static void the_wal_is_written_back_at_the_start_of_a_turn(void **state)
 
 	f->s->max_size = 16 * 64 * STORE_PAGE_BYTES; /* so the WAL may hold 64 pages */
 	for (int i = 0; i < 100; i++)
-		put(f, "gladly", "c", "p", 0, NOW);
+		fixture_put(f, "gladly", "c", "p", 0, NOW);
 	assert_in_range(f->s->wal_pages, 1, 90);
 	store_checkpoint(f->s);
 	assert_int_equal(f->s->wal_pages, 0);
-	assert_int_equal(sql(f, "SELECT count(*) FROM webhooks"), 100);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhooks"), 100);
 }
 
 static void a_wal_that_a_reader_kept_is_cut_afterwards(void **state)
@@ -580,12 +582,12 @@ static void a_wal_that_a_reader_kept_is_cut_afterwards(void **state)
 	struct stat st;
 
 	f->s->max_size = 16 * 64 * STORE_PAGE_BYTES;
-	put(f, "gladly", "c", "p", 0, NOW);
+	fixture_put(f, "gladly", "c", "p", 0, NOW);
 	MUST(store_open(&o, STORE_READ, &reader, err));
 	assert_int_equal(sqlite3_prepare_v2(reader->db, "SELECT id FROM webhooks", -1, &stmt, NULL), SQLITE_OK);
 	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
 	for (int i = 0; i < 100; i++)
-		put(f, "gladly", "c", "p", 0, NOW);
+		fixture_put(f, "gladly", "c", "p", 0, NOW);
 	assert_true(f->s->wal_pages > 300);
 	assert_int_equal(sqlite3_finalize(stmt), SQLITE_OK);
 	store_checkpoint(f->s);
@@ -604,10 +606,10 @@ static void nothing_new_is_taken_beyond_max_size(void **state)
 	MUST(store_can_accept(f->s, err));
 	f->s->max_size = size + 50000;
 	MUST(store_can_accept(f->s, err));
-	begin(f);
+	fixture_begin(f);
 	for (int i = 0; i < 3000; i++)
-		put(f, "gladly", "c", "p", 0, NOW);
-	commit(f);
+		fixture_put(f, "gladly", "c", "p", 0, NOW);
+	fixture_commit(f);
 	assert_true(store_size(f->s) > size + 50000);
 	assert_int_equal(store_can_accept(f->s, &e), -ENOSPC);
 	assert_non_null(strstr(e.text, "store.max_size"));
@@ -623,14 +625,14 @@ static void the_size_is_pages_in_use_and_the_wal(void **state)
 
 	store_checkpoint(f->s);
 	empty = store_size(f->s);
-	begin(f);
+	fixture_begin(f);
 	for (int i = 0; i < 1000; i++)
-		put(f, "gladly", "c", "p", 0, NOW);
-	commit(f);
+		fixture_put(f, "gladly", "c", "p", 0, NOW);
+	fixture_commit(f);
 	assert_int_equal(stat(f->s->wal_path, &st), 0);
 	full = store_size(f->s);
 	assert_true(full > empty + 100000);
-	sql(f, "DELETE FROM webhooks; DELETE FROM webhook_bodies; PRAGMA wal_checkpoint(TRUNCATE)");
+	fixture_sql(f, "DELETE FROM webhooks; DELETE FROM webhook_bodies; PRAGMA wal_checkpoint(TRUNCATE)");
 	assert_int_equal(stat(f->s->wal_path, &st), 0);
 	assert_int_equal(st.st_size, 0);
 	/* The file did not shrink; what is free in it counts as free. */
@@ -647,13 +649,13 @@ static void a_backup_is_a_whole_store_and_never_replaces_a_file(void **state)
 	struct stat st;
 	char part[128];
 
-	put(f, "gladly", "c", "p", 7, NOW);
+	fixture_put(f, "gladly", "c", "p", 7, NOW);
 	snprintf(copy.path, sizeof(copy.path), "%s/backup.db", f->dir);
 	MUST(store_open(&o, STORE_READ, &reader, err));
-	begin(f);
-	put(f, "gladly", "d", "p", 8, NOW);
+	fixture_begin(f);
+	fixture_put(f, "gladly", "d", "p", 8, NOW);
 	MUST(store_backup(reader, copy.path, err));
-	commit(f);
+	fixture_commit(f);
 	assert_int_equal(store_backup(reader, copy.path, &e), -EEXIST);
 	snprintf(part, sizeof(part), "%s/none/backup.db", f->dir);
 	assert_int_equal(store_backup(reader, part, &e), -ENOENT);
@@ -663,8 +665,8 @@ static void a_backup_is_a_whole_store_and_never_replaces_a_file(void **state)
 	assert_int_equal(stat(copy.path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
 	fixture_open(&copy);
-	assert_int_equal(sql(&copy, "SELECT count(*) FROM webhooks"), 1);
-	assert_int_equal(put(&copy, "gladly", "c", "p", 7, NOW), 0);
+	assert_int_equal(fixture_sql(&copy, "SELECT count(*) FROM webhooks"), 1);
+	assert_int_equal(fixture_put(&copy, "gladly", "c", "p", 7, NOW), 0);
 	store_close(copy.s);
 }
 

@@ -19,7 +19,7 @@ static void told_event(void *ctx, const char *account, enum event_state state, i
 
 	snprintf(text, sizeof(text), "SELECT count(*) FROM events WHERE account = '%s' AND state = %d", account,
 		 (int)state);
-	assert_int_equal(n, sql(t->f, text));
+	assert_int_equal(n, fixture_sql(t->f, text));
 	t->sum += n;
 }
 
@@ -30,7 +30,7 @@ static void told_webhook(void *ctx, const char *source, enum store_webhook_state
 
 	snprintf(text, sizeof(text), "SELECT count(*) FROM webhooks WHERE source = '%s' AND state = %d AND wait = %d",
 		 source, (int)state, (int)why);
-	assert_int_equal(n, sql(t->f, text));
+	assert_int_equal(n, fixture_sql(t->f, text));
 	t->sum += n;
 }
 
@@ -40,7 +40,7 @@ static void told_conversation(void *ctx, const char *source, int64_t open)
 	char text[128];
 
 	snprintf(text, sizeof(text), "SELECT count(*) FROM conversations WHERE source = '%s' AND state = 1", source);
-	assert_int_equal(open, sql(t->f, text));
+	assert_int_equal(open, fixture_sql(t->f, text));
 	t->sum += open;
 }
 
@@ -51,7 +51,7 @@ static void told_unaddressed(void *ctx, const char *source, int64_t open)
 
 	snprintf(text, sizeof(text),
 		 "SELECT count(*) FROM conversations WHERE source = '%s' AND state = 1 AND addressed = 0", source);
-	assert_int_equal(open, sql(t->f, text));
+	assert_int_equal(open, fixture_sql(t->f, text));
 	t->sum += open;
 }
 
@@ -60,16 +60,16 @@ static void recount(struct fixture *f)
 	struct told t = {.f = f};
 
 	store_event_counts(f->s, told_event, &t);
-	assert_int_equal(t.sum, sql(f, "SELECT count(*) FROM events"));
+	assert_int_equal(t.sum, fixture_sql(f, "SELECT count(*) FROM events"));
 	t.sum = 0;
 	store_webhook_counts(f->s, told_webhook, &t);
-	assert_int_equal(t.sum, sql(f, "SELECT count(*) FROM webhooks"));
+	assert_int_equal(t.sum, fixture_sql(f, "SELECT count(*) FROM webhooks"));
 	t.sum = 0;
 	store_conversation_counts(f->s, told_conversation, &t);
-	assert_int_equal(t.sum, sql(f, "SELECT count(*) FROM conversations WHERE state = 1"));
+	assert_int_equal(t.sum, fixture_sql(f, "SELECT count(*) FROM conversations WHERE state = 1"));
 	t.sum = 0;
 	store_unaddressed_counts(f->s, told_unaddressed, &t);
-	assert_int_equal(t.sum, sql(f, "SELECT count(*) FROM conversations WHERE state = 1 AND addressed = 0"));
+	assert_int_equal(t.sum, fixture_sql(f, "SELECT count(*) FROM conversations WHERE state = 1 AND addressed = 0"));
 }
 
 /* The reason told of the account "default", or NULL. The caller owns it. */
@@ -118,7 +118,7 @@ static bool change(struct fixture *f, unsigned *seed, unsigned step)
 	switch (rand_r(seed) % 14) {
 	case 0:
 	case 1:
-		put(f, name, "c", "p", 0, now);
+		fixture_put(f, name, "c", "p", 0, now);
 		break;
 	case 2:
 		r = store_webhook_done(f->s, id, "events", &e);
@@ -137,7 +137,7 @@ static bool change(struct fixture *f, unsigned *seed, unsigned step)
 		break;
 	case 7:
 	case 8:
-		queue_to(f, name, URL, rand_r(seed) % 2 ? "a@x.org" : "b@x.org", step, true, 0, now);
+		fixture_queue_to(f, name, URL, rand_r(seed) % 2 ? "a@x.org" : "b@x.org", step, true, 0, now);
 		break;
 	case 9:
 		r = store_event_delivered(f->s, id, 0, now, &e);
@@ -166,7 +166,7 @@ static void counters_equal_a_recount_after_any_history(void **state)
 	unsigned seed = 991, step = 0;
 
 	for (int turn = 0; turn < 150; turn++) {
-		begin(f);
+		fixture_begin(f);
 		for (int i = 0; i < 15; i++) {
 			bool undo = rand_r(&seed) % 6 == 0;
 
@@ -181,7 +181,7 @@ static void counters_equal_a_recount_after_any_history(void **state)
 		if (rand_r(&seed) % 8 == 0)
 			store_rollback(f->s);
 		else
-			commit(f);
+			fixture_commit(f);
 		if (turn % 10 == 0)
 			recount(f);
 		if (turn % 50 == 0)
@@ -196,7 +196,7 @@ static void counters_equal_a_recount_where_rows_take_no_change(void **state)
 	unsigned seed = 1771, step = 0;
 
 	for (int turn = 0; turn < 150; turn++) {
-		begin(f);
+		fixture_begin(f);
 		for (int i = 0; i < 15; i++) {
 			MUST(store_savepoint(f->s, err));
 			if (change(f, &seed, step++) && change(f, &seed, step++))
@@ -204,11 +204,12 @@ static void counters_equal_a_recount_where_rows_take_no_change(void **state)
 			else
 				store_savepoint_undo(f->s);
 		}
-		commit(f);
+		fixture_commit(f);
 		if (turn % 4 == 0) {
-			mistype(f, "webhooks", "received",
+			fixture_mistype(
+				f, "webhooks", "received",
 				"UPDATE webhooks SET received = 'x' WHERE id % 5 = 2 OR (state = 0 AND wait > 0)");
-			mistype(f, "events", "created", "UPDATE events SET created = 'x' WHERE id % 5 = 2");
+			fixture_mistype(f, "events", "created", "UPDATE events SET created = 'x' WHERE id % 5 = 2");
 			recount(f);
 		}
 	}
@@ -239,16 +240,16 @@ static void events_are_paged_by_state_newest_first(void **state)
 	struct fixture *f = *state;
 	struct page p = {.n = 0};
 
-	begin(f);
+	fixture_begin(f);
 	for (unsigned i = 1; i <= 30; i++)
-		assert_int_equal(queue(f, "a@example.com", i, NOW), i);
+		assert_int_equal(fixture_queue(f, "a@example.com", i, NOW), i);
 	for (int64_t id = 1; id <= 20; id++) {
 		if (id % 2)
 			MUST(store_event_delivered(f->s, id, 0, NOW, err));
 		else
 			MUST(store_event_dead(f->s, id, "profile is invalid", NOW, err));
 	}
-	commit(f);
+	fixture_commit(f);
 	assert_int_equal(store_events_page(f->s, -1, 0, 20, turn_page, &p, NULL), 20);
 	assert_int_equal(p.ids[0], 30);
 	assert_int_equal(p.ids[19], 11);
@@ -270,7 +271,8 @@ static void events_are_paged_by_state_newest_first(void **state)
 	p.stop_at = 2;
 	assert_int_equal(store_events_page(f->s, -1, 0, 20, turn_page, &p, NULL), 2);
 	/* A row that does not read is shown as far as it does. */
-	sql(f, "UPDATE event_bodies SET properties = 'x' WHERE id = 30; DELETE FROM event_bodies WHERE id = 29");
+	fixture_sql(f,
+		    "UPDATE event_bodies SET properties = 'x' WHERE id = 30; DELETE FROM event_bodies WHERE id = 29");
 	p.n = 0;
 	assert_int_equal(store_events_page(f->s, -1, 0, 20, turn_page, &p, NULL), 2);
 	assert_int_equal(p.ids[1], 29);
@@ -299,13 +301,13 @@ static void webhooks_are_paged_with_what_they_wait_for(void **state)
 	int64_t id[6];
 
 	for (int i = 0; i < 6; i++)
-		id[i] = put(f, "gladly", "c", "p", 0, NOW + i);
-	begin(f);
+		id[i] = fixture_put(f, "gladly", "c", "p", 0, NOW + i);
+	fixture_begin(f);
 	MUST(store_webhook_done(f->s, id[0], "no address", err));
 	MUST(store_webhook_dead(f->s, id[1], "404", err));
 	MUST(store_webhook_wait(f->s, id[2], STORE_WAIT_TIME, NOW + 500, err));
 	MUST(store_webhook_wait(f->s, id[4], STORE_WAIT_SLOT, 0, err));
-	commit(f);
+	fixture_commit(f);
 	assert_int_equal(store_webhooks_page(f->s, -1, 0, 16, turn_row, &p, NULL), 6);
 	assert_int_equal(p.rows[0].id, id[5]);
 	assert_string_equal(p.reason[5], "no address");
@@ -370,11 +372,11 @@ static void use_what_is_hot(struct fixture *f)
 	unsigned count;
 	bool later;
 
-	begin(f);
+	fixture_begin(f);
 	for (unsigned i = 0; i < 400; i++)
 		change(f, &seed, i);
-	id = put(f, "gladly", "c", "p", 99, NOW);
-	put(f, "gladly", "c", "p", 99, NOW);
+	id = fixture_put(f, "gladly", "c", "p", 99, NOW);
+	fixture_put(f, "gladly", "c", "p", 99, NOW);
 	MUST(store_webhook_load(s, id, &w, err));
 	MUST(store_webhook_is_behind(s, &w, err));
 	MUST(store_webhook_is_pending(s, &w, err));
@@ -418,9 +420,9 @@ static void use_what_is_hot(struct fixture *f)
 	MUST(store_customer_save(s, "gladly", "p", &customer, NOW, err));
 	MUST(store_customer_load(s, "gladly", "p", 0, &back, err));
 	customer_done(&back);
-	queue_to(f, "one", URL, "q@x.org", 5000, true, 1000, NOW);
-	id = queue_to(f, "one", URL, "q@x.org", 5001, true, 1000, NOW);
-	(void)due(f, "one", NOW);
+	fixture_queue_to(f, "one", URL, "q@x.org", 5000, true, 1000, NOW);
+	id = fixture_queue_to(f, "one", URL, "q@x.org", 5001, true, 1000, NOW);
+	(void)fixture_due(f, "one", NOW);
 	(void)store_events_next_due_ms(s, "one", NOW);
 	MUST(store_events_cap_due(s, "one", NOW, NOW, 10, err));
 	MUST(store_event_retry(s, id, 1, NOW, "x", err));
@@ -433,15 +435,15 @@ static void use_what_is_hot(struct fixture *f)
 	MUST(store_events_dead_of_other_url(s, "one", "http://127.0.0.1", "x", NOW, 5, err));
 	(void)store_events_oldest_ms(s, "one");
 	free(retrying(f, 0));
-	queue_to(f, "one", URL, "q@x.org", 5003, true, 1000, NOW);
+	fixture_queue_to(f, "one", URL, "q@x.org", 5003, true, 1000, NOW);
 	(void)store_events_oldest_ms(s, "one");
 	MUST(store_clean(s, 0, 0, NOW + CLOCK_DAY_MS, 1000, err));
-	commit(f);
-	begin(f);
+	fixture_commit(f);
+	fixture_begin(f);
 	change_conversation(f, &seed);
 	change_conversation(f, &seed);
 	MUST(store_clean(s, 0, 100 * CLOCK_DAY_MS, NOW + 10 * CLOCK_DAY_MS, 1000, err));
-	commit(f);
+	fixture_commit(f);
 	MUST(store_can_accept(s, err));
 }
 
@@ -451,10 +453,10 @@ static void events_tried_in_vain_are_told_with_their_oldest_and_latest_reason(vo
 	char *reason;
 	int64_t id[3];
 
-	begin(f);
+	fixture_begin(f);
 	for (unsigned i = 0; i < 3; i++)
-		id[i] = queue(f, i == 0 ? "a@x.org" : i == 1 ? "b@x.org" : "c@x.org", i, NOW + i);
-	queue(f, "a@x.org", 3, NOW + 3);
+		id[i] = fixture_queue(f, i == 0 ? "a@x.org" : i == 1 ? "b@x.org" : "c@x.org", i, NOW + i);
+	fixture_queue(f, "a@x.org", 3, NOW + 3);
 	MUST(store_event_retry(f->s, id[2], 0, NOW + 9000, "throttled", err));
 	assert_null(retrying(f, 0));
 	MUST(store_event_retry(f->s, id[0], 2, NOW + 1000, "503", err));
@@ -466,9 +468,9 @@ static void events_tried_in_vain_are_told_with_their_oldest_and_latest_reason(vo
 	free(retrying(f, NOW + 1));
 	MUST(store_event_dead(f->s, id[1], "rejected", NOW + 5000, err));
 	assert_null(retrying(f, 0));
-	commit(f);
-	assert_int_equal(sql(f, "SELECT attempts FROM events WHERE email = 'a@x.org' AND state = 1"), 3);
-	assert_int_equal(sql(f, "SELECT attempts FROM events WHERE email = 'b@x.org'"), 1);
+	fixture_commit(f);
+	assert_int_equal(fixture_sql(f, "SELECT attempts FROM events WHERE email = 'a@x.org' AND state = 1"), 3);
+	assert_int_equal(fixture_sql(f, "SELECT attempts FROM events WHERE email = 'b@x.org'"), 1);
 }
 
 struct plans {

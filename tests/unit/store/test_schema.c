@@ -59,7 +59,7 @@ static void a_store_of_schema_1_goes_on_with_what_it_holds(void **state)
 	assert_false(store_was_migrated(f->s, &from, &to)); /* a new one */
 	write_old(f, "schema-1.sql");
 	fixture_open(f);
-	assert_int_equal(sql(f, "PRAGMA user_version"), 3);
+	assert_int_equal(fixture_sql(f, "PRAGMA user_version"), 3);
 	assert_true(store_was_migrated(f->s, &from, &to));
 	assert_true(from == 1 && to == 3);
 	load(f, "closed-2", &e);
@@ -75,14 +75,14 @@ static void a_store_of_schema_1_goes_on_with_what_it_holds(void **state)
 	s.time_ms = s.received_ms = T + 1000;
 	ledger_apply(&e, &s, &change, &v);
 	assert_int_equal(v.transition, TRANSITION_CLOSED);
-	begin(f);
+	fixture_begin(f);
 	MUST(store_conversation_save(f->s, "lumen", "open-1", &e, &(struct reached_list){0}, err));
-	commit(f);
+	fixture_commit(f);
 	fixture_reopen(f);
 	assert_false(store_was_migrated(f->s, &from, &to));
-	assert_int_equal(sql(f, "SELECT as_of_received FROM marks WHERE conversation = 1"), T + 1000);
-	assert_int_equal(sql(f, "SELECT newest FROM marks WHERE conversation = 1"), 1);
-	assert_int_equal(sql(f, "SELECT count(*) FROM customers"), 1);
+	assert_int_equal(fixture_sql(f, "SELECT as_of_received FROM marks WHERE conversation = 1"), T + 1000);
+	assert_int_equal(fixture_sql(f, "SELECT newest FROM marks WHERE conversation = 1"), 1);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM customers"), 1);
 }
 
 /* One webhook in each wait, a done and a dead one; of one person a delivered event, two ready ones and a dead one. */
@@ -124,10 +124,10 @@ static size_t ready(struct fixture *f, int64_t ids[16])
 {
 	int n;
 
-	begin(f);
+	fixture_begin(f);
 	MUST(store_webhooks_due(f->s, T + 120000, err));
 	n = store_webhooks_ready(f->s, ids, 16, NULL);
-	commit(f);
+	fixture_commit(f);
 	assert_true(n >= 0);
 	return (size_t)n;
 }
@@ -145,15 +145,15 @@ static void the_work_of_a_store_of_schema_1_goes_on(void **state)
 	int64_t ids[16], event = 0;
 
 	write_old(f, "schema-1.sql");
-	sql(f, work);
+	fixture_sql(f, work);
 	fixture_open(f);
-	begin(f);
+	fixture_begin(f);
 	MUST(store_webhooks_restart(f->s, err));
-	commit(f);
+	fixture_commit(f);
 	assert_int_equal(ready(f, ids), 4);
 	for (int i = 0; i < 4; i++)
 		assert_int_equal(ids[i], i + 1);
-	begin(f);
+	fixture_begin(f);
 	MUST(store_webhook_lookups(f->s, 3, &lookups, err));
 	assert_int_equal(lookups.asked, 3);
 	assert_int_equal(lookups.gone + lookups.odd, 0);
@@ -161,30 +161,32 @@ static void the_work_of_a_store_of_schema_1_goes_on(void **state)
 	MUST(store_webhooks_wake_slot(f->s, "lumen", 4, err));
 	MUST(store_webhooks_wake(f->s, "lumen", STORE_WAIT_UNCONFIGURED, NULL, err));
 	MUST(store_webhook_revive(f->s, 9, err));
-	commit(f);
+	fixture_commit(f);
 	assert_int_equal(ready(f, ids), 7);
 	assert_int_equal(ids[6], 9);
 	assert_int_equal(store_events_due(f->s, "default", T, 8, NULL, take_event, &event, NULL), 0);
 	assert_int_equal(event, 3);
-	begin(f);
+	fixture_begin(f);
 	MUST(store_event_delivered(f->s, 3, 0, T, err));
-	commit(f);
+	fixture_commit(f);
 	assert_int_equal(store_events_due(f->s, "default", T, 8, NULL, take_event, &event, NULL), 0);
 	assert_int_equal(event, 4);
-	assert_int_equal(sql(f, "SELECT later FROM events WHERE id = 2"), 1);
+	assert_int_equal(fixture_sql(f, "SELECT later FROM events WHERE id = 2"), 1);
 }
 
 /* A text where a number belongs, as a bad disk may leave it. SQLite 3.46 adds no column to such a table. */
 static void damage(struct fixture *f)
 {
-	sql(f, "PRAGMA writable_schema = 1;"
-	       "UPDATE sqlite_schema SET sql = replace(replace(sql, ') STRICT', ')'), 'opened INTEGER', 'opened BLOB')"
-	       " WHERE name = 'conversations'");
-	sql(f, "UPDATE conversations SET opened = 'lost' WHERE id = 2");
-	sql(f, "PRAGMA writable_schema = 1;"
-	       "UPDATE sqlite_schema SET sql = replace(sql, 'opened BLOB', 'opened INTEGER') || ' STRICT'"
-	       " WHERE name = 'conversations'");
-	assert_int_equal(sql(f, "SELECT typeof(opened) = 'text' FROM conversations WHERE id = 2"), 1);
+	fixture_sql(
+		f,
+		"PRAGMA writable_schema = 1;"
+		"UPDATE sqlite_schema SET sql = replace(replace(sql, ') STRICT', ')'), 'opened INTEGER', 'opened BLOB')"
+		" WHERE name = 'conversations'");
+	fixture_sql(f, "UPDATE conversations SET opened = 'lost' WHERE id = 2");
+	fixture_sql(f, "PRAGMA writable_schema = 1;"
+		       "UPDATE sqlite_schema SET sql = replace(sql, 'opened BLOB', 'opened INTEGER') || ' STRICT'"
+		       " WHERE name = 'conversations'");
+	assert_int_equal(fixture_sql(f, "SELECT typeof(opened) = 'text' FROM conversations WHERE id = 2"), 1);
 }
 
 static void one_damaged_row_stops_no_store_of_schema_1(void **state)
@@ -204,18 +206,19 @@ static void one_damaged_row_stops_no_store_of_schema_1(void **state)
 static void a_store_that_was_brought_forward_is_like_a_new_one(void **state)
 {
 	struct fixture *f = *state;
-	int64_t tables = sql(f, "SELECT count(*) FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'");
-	int64_t columns =
-		sql(f, "SELECT count(*) FROM sqlite_schema s, pragma_table_info(s.name) p WHERE s.type = 'table'"
-		       " AND s.name NOT LIKE 'sqlite_%'");
+	int64_t tables = fixture_sql(f, "SELECT count(*) FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'");
+	int64_t columns = fixture_sql(
+		f, "SELECT count(*) FROM sqlite_schema s, pragma_table_info(s.name) p WHERE s.type = 'table'"
+		   " AND s.name NOT LIKE 'sqlite_%'");
 
 	write_old(f, "schema-1.sql");
 	fixture_open(f);
-	assert_int_equal(sql(f, "SELECT count(*) FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'"), tables);
-	assert_int_equal(sql(f,
-			     "SELECT count(*) FROM sqlite_schema s, pragma_table_info(s.name) p WHERE s.type = 'table'"
-			     " AND s.name NOT LIKE 'sqlite_%'"),
-			 columns);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'"), tables);
+	assert_int_equal(
+		fixture_sql(f,
+			    "SELECT count(*) FROM sqlite_schema s, pragma_table_info(s.name) p WHERE s.type = 'table'"
+			    " AND s.name NOT LIKE 'sqlite_%'"),
+		columns);
 	MUST(store_pragma(f->s, "PRAGMA user_version", &columns, err));
 	assert_int_equal(columns, 3);
 }
@@ -246,20 +249,20 @@ static void what_a_store_of_schema_2_holds_back_is_there_without_its_times(void 
 	fixture_open(f);
 	assert_true(store_was_migrated(f->s, &from, &to));
 	assert_true(from == 2 && to == 3);
-	assert_int_equal(sql(f, "SELECT count(*) FROM webhook_times"), 0);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhook_times"), 0);
 	MUST(store_webhooks_of_conversation(f->s, "lumen", "held-2", meet, &h, err));
 	assert_int_equal(h.n, 2);
 	assert_int_equal(h.ids[0], 3);
 	assert_int_equal(h.waits[0], STORE_WAIT_TIME);
 	assert_int_equal(h.waits[1], STORE_WAIT_BEHIND);
 	assert_int_equal(h.timed, 0);
-	begin(f);
+	fixture_begin(f);
 	MUST(store_webhook_save_time(f->s, 3, T, false, err));
 	MUST(store_webhook_done(f->s, 3, "settled", err));
 	MUST(store_webhook_save_time(f->s, 4, T, false, err));
-	commit(f);
-	assert_int_equal(sql(f, "SELECT id FROM webhook_times"), 4);
-	assert_int_equal(sql(f, "SELECT wait FROM webhooks WHERE id = 4"), STORE_WAIT_NONE);
+	fixture_commit(f);
+	assert_int_equal(fixture_sql(f, "SELECT id FROM webhook_times"), 4);
+	assert_int_equal(fixture_sql(f, "SELECT wait FROM webhooks WHERE id = 4"), STORE_WAIT_NONE);
 }
 
 int main(void)

@@ -20,27 +20,27 @@ static int64_t put_many(struct fixture *f, const char *source, enum store_wait w
 {
 	int64_t first = 0;
 
-	begin(f);
+	fixture_begin(f);
 	for (int i = 0; i < MANY; i++) {
 		char conversation[16];
 		int64_t id;
 
 		snprintf(conversation, sizeof(conversation), "c%d", i);
-		id = put(f, source, conversation, NULL, 0, NOW);
+		id = fixture_put(f, source, conversation, NULL, 0, NOW);
 		MUST(store_webhook_wait(f->s, id, why, not_before_ms, err));
 		if (first == 0)
 			first = id;
 	}
-	commit(f);
+	fixture_commit(f);
 	return first;
 }
 
 /* A turn in which nothing happens but what is due. */
 static void turn(struct fixture *f, int64_t now_ms)
 {
-	begin(f);
+	fixture_begin(f);
 	MUST(store_webhooks_due(f->s, now_ms, err));
-	commit(f);
+	fixture_commit(f);
 }
 
 static void a_release_of_many_goes_on_over_the_next_turns(void **state)
@@ -48,9 +48,9 @@ static void a_release_of_many_goes_on_over_the_next_turns(void **state)
 	struct fixture *f = *state;
 	int64_t first = put_many(f, "gladly", STORE_WAIT_LOOKUP, 0);
 
-	begin(f);
+	fixture_begin(f);
 	MUST(store_webhooks_wake(f->s, "gladly", STORE_WAIT_LOOKUP, NULL, err));
-	commit(f);
+	fixture_commit(f);
 	assert_int_equal(ready(f), STORE_WAKE_ROWS);
 	assert_int_equal(found[0], first);
 	assert_int_equal(store_webhooks_next_due_ms(f->s), 0);
@@ -67,16 +67,16 @@ static void who_waits_again_is_let_go_once_only(void **state)
 	int turns = 0;
 
 	put_many(f, "gladly", STORE_WAIT_UNCONFIGURED, 0);
-	begin(f);
+	fixture_begin(f);
 	MUST(store_webhooks_wake(f->s, "gladly", STORE_WAIT_UNCONFIGURED, NULL, err));
-	commit(f);
+	fixture_commit(f);
 	for (;; turns++) {
 		int n = ready(f);
 
-		begin(f);
+		fixture_begin(f);
 		for (int i = 0; i < n; i++)
 			MUST(store_webhook_wait(f->s, found[i], STORE_WAIT_UNCONFIGURED, 0, err));
-		commit(f);
+		fixture_commit(f);
 		if (store_webhooks_next_due_ms(f->s) == CLOCK_NEVER_MS)
 			break;
 		assert_true(turns < 5);
@@ -92,10 +92,10 @@ static void a_release_that_is_rolled_back_is_made_again(void **state)
 	struct fixture *f = *state;
 
 	put_many(f, "gladly", STORE_WAIT_LOOKUP, 0);
-	begin(f);
+	fixture_begin(f);
 	MUST(store_webhooks_wake(f->s, "gladly", STORE_WAIT_LOOKUP, NULL, err));
-	commit(f);
-	begin(f);
+	fixture_commit(f);
+	fixture_begin(f);
 	MUST(store_webhooks_due(f->s, NOW, err));
 	MUST(store_webhooks_due(f->s, NOW, err));
 	store_rollback(f->s);
@@ -128,9 +128,9 @@ static void a_restart_with_many_of_several_sources_goes_on_over_turns(void **sta
 	put_many(f, "gladly", STORE_WAIT_LOOKUP, 0);
 	put_many(f, "zendesk", STORE_WAIT_LOOKUP, 0);
 	fixture_reopen(f);
-	begin(f);
+	fixture_begin(f);
 	MUST(store_webhooks_restart(f->s, err));
-	commit(f);
+	fixture_commit(f);
 	assert_int_equal(ready(f), STORE_WAKE_ROWS);
 	while (store_webhooks_next_due_ms(f->s) != CLOCK_NEVER_MS) {
 		int before = ready(f);
@@ -140,7 +140,7 @@ static void a_restart_with_many_of_several_sources_goes_on_over_turns(void **sta
 		assert_true(++turns < 8);
 	}
 	/* More than `found` holds. */
-	assert_int_equal(sql(f, "SELECT count(*) FROM webhooks WHERE wait = 0"), 2 * MANY);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhooks WHERE wait = 0"), 2 * MANY);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)

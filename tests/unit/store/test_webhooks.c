@@ -38,10 +38,10 @@ static void waits(struct fixture *f, int64_t id, enum store_wait why, int64_t no
 	bool own = !f->s->in_transaction;
 
 	if (own)
-		begin(f);
+		fixture_begin(f);
 	MUST(store_webhook_wait(f->s, id, why, not_before_ms, err));
 	if (own)
-		commit(f);
+		fixture_commit(f);
 }
 
 static void ends(struct fixture *f, int64_t id)
@@ -49,10 +49,10 @@ static void ends(struct fixture *f, int64_t id)
 	bool own = !f->s->in_transaction;
 
 	if (own)
-		begin(f);
+		fixture_begin(f);
 	MUST(store_webhook_done(f->s, id, "events", err));
 	if (own)
-		commit(f);
+		fixture_commit(f);
 }
 
 /* ---- keeping ----------------------------------------------------------------------------------------------------- */
@@ -78,9 +78,9 @@ static void a_committed_webhook_is_there_whole_after_a_reopening(void **state)
 	memset(w.delivery, 0xa5, sizeof(w.delivery));
 	pairs_add(&w.headers, "X-Desk", "one");
 	pairs_add(&w.headers, "X-Desk", "");
-	begin(f);
+	fixture_begin(f);
 	MUST(store_webhook_insert(f->s, &w, NULL, NULL, err));
-	commit(f);
+	fixture_commit(f);
 	fixture_reopen(f);
 	load(f, w.id, &back);
 	assert_string_equal(back.source, w.source);
@@ -110,64 +110,64 @@ static void what_was_not_committed_leaves_no_trace(void **state)
 {
 	struct fixture *f = *state;
 
-	begin(f);
-	assert_true(put(f, "gladly", "c", "p", 1, NOW) > 0);
+	fixture_begin(f);
+	assert_true(fixture_put(f, "gladly", "c", "p", 1, NOW) > 0);
 	store_rollback(f->s);
 	assert_int_equal(ready(f), 0);
 	/* Its delivery was not seen either. */
-	assert_true(put(f, "gladly", "c", "p", 1, NOW) > 0);
+	assert_true(fixture_put(f, "gladly", "c", "p", 1, NOW) > 0);
 }
 
 static void the_same_delivery_comes_in_once_a_source(void **state)
 {
 	struct fixture *f = *state;
-	int64_t first = put(f, "gladly", "c", "p", 7, NOW);
+	int64_t first = fixture_put(f, "gladly", "c", "p", 7, NOW);
 
 	assert_true(first > 0);
-	assert_int_equal(put(f, "gladly", "c", "p", 7, NOW + 5), 0);
-	assert_true(put(f, "zendesk", "c", "p", 7, NOW) > 0);
-	assert_true(put(f, "gladly", "c", "p", 8, NOW) > 0);
+	assert_int_equal(fixture_put(f, "gladly", "c", "p", 7, NOW + 5), 0);
+	assert_true(fixture_put(f, "zendesk", "c", "p", 7, NOW) > 0);
+	assert_true(fixture_put(f, "gladly", "c", "p", 8, NOW) > 0);
 	/* Without anything that makes two the same, both come in. */
-	assert_true(put(f, "gladly", "c", "p", 0, NOW) > 0);
-	assert_true(put(f, "gladly", "c", "p", 0, NOW) > 0);
+	assert_true(fixture_put(f, "gladly", "c", "p", 0, NOW) > 0);
+	assert_true(fixture_put(f, "gladly", "c", "p", 0, NOW) > 0);
 	ends(f, first);
 	fixture_reopen(f);
-	assert_int_equal(put(f, "gladly", "c", "p", 7, NOW + 5), 0);
+	assert_int_equal(fixture_put(f, "gladly", "c", "p", 7, NOW + 5), 0);
 }
 
 static void ids_are_never_given_twice(void **state)
 {
 	struct fixture *f = *state;
-	int64_t id = put(f, "gladly", "c", "p", 0, NOW);
+	int64_t id = fixture_put(f, "gladly", "c", "p", 0, NOW);
 
 	ends(f, id);
-	begin(f);
+	fixture_begin(f);
 	MUST(store_clean(f->s, 1000, 1000, NOW + CLOCK_DAY_MS, 100, err));
-	commit(f);
-	assert_int_equal(sql(f, "SELECT count(*) FROM webhooks"), 0);
-	assert_true(put(f, "gladly", "c", "p", 0, NOW) > id);
+	fixture_commit(f);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhooks"), 0);
+	assert_true(fixture_put(f, "gladly", "c", "p", 0, NOW) > id);
 }
 
 static void one_webhook_is_undone_and_the_rest_of_the_turn_stays(void **state)
 {
 	struct fixture *f = *state;
-	int64_t a = put(f, "gladly", "a", NULL, 0, NOW), b = put(f, "gladly", "b", NULL, 0, NOW);
+	int64_t a = fixture_put(f, "gladly", "a", NULL, 0, NOW), b = fixture_put(f, "gladly", "b", NULL, 0, NOW);
 
-	begin(f);
+	fixture_begin(f);
 	MUST(store_savepoint(f->s, err));
 	MUST(store_webhook_done(f->s, a, "events", err));
 	MUST(store_savepoint_keep(f->s, err));
 	MUST(store_savepoint(f->s, err));
 	MUST(store_webhook_done(f->s, b, "events", err));
-	assert_true(queue(f, "jo@example.com", 1, NOW) > 0);
+	assert_true(fixture_queue(f, "jo@example.com", 1, NOW) > 0);
 	store_savepoint_undo(f->s);
 	MUST(store_webhook_dead(f->s, b, "its rule failed", err));
-	commit(f);
-	assert_int_equal(sql(f, "SELECT count(*) FROM webhooks WHERE state = 1"), 1);
-	assert_int_equal(sql(f, "SELECT count(*) FROM webhooks WHERE state = 2"), 1);
-	assert_int_equal(sql(f, "SELECT count(*) FROM events"), 0);
-	assert_int_equal(sql(f, "SELECT coalesce(sum(n), 0) FROM counts WHERE kind = 3"), 0);
-	assert_int_equal(sql(f, "SELECT n FROM counts WHERE kind = 1 AND state = 2"), 1);
+	fixture_commit(f);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhooks WHERE state = 1"), 1);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhooks WHERE state = 2"), 1);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM events"), 0);
+	assert_int_equal(fixture_sql(f, "SELECT coalesce(sum(n), 0) FROM counts WHERE kind = 3"), 0);
+	assert_int_equal(fixture_sql(f, "SELECT n FROM counts WHERE kind = 1 AND state = 2"), 1);
 }
 
 /* ---- ready and waiting ------------------------------------------------------------------------------------------- */
@@ -178,7 +178,7 @@ static void ready_ones_come_in_order_of_receipt(void **state)
 	int64_t id[5];
 
 	for (int i = 0; i < 5; i++)
-		id[i] = put(f, i % 2 ? "gladly" : "zendesk", "c", NULL, 0, NOW - i);
+		id[i] = fixture_put(f, i % 2 ? "gladly" : "zendesk", "c", NULL, 0, NOW - i);
 	waits(f, id[1], STORE_WAIT_LOOKUP, 0);
 	assert_int_equal(ready(f), 4);
 	assert_int_equal(ids[0], id[0]);
@@ -187,9 +187,9 @@ static void ready_ones_come_in_order_of_receipt(void **state)
 	assert_int_equal(store_webhooks_ready(f->s, ids, 2, NULL), 2);
 	assert_int_equal(ids[1], id[2]);
 	/* One that is let go has its place by its receipt again. */
-	begin(f);
+	fixture_begin(f);
 	MUST(store_webhooks_wake(f->s, "gladly", STORE_WAIT_LOOKUP, NULL, err));
-	commit(f);
+	fixture_commit(f);
 	assert_int_equal(ready(f), 5);
 	assert_int_equal(ids[1], id[1]);
 }
@@ -197,26 +197,27 @@ static void ready_ones_come_in_order_of_receipt(void **state)
 static void held_and_retried_ones_are_ready_when_their_time_has_come(void **state)
 {
 	struct fixture *f = *state;
-	int64_t held = put(f, "gladly", "a", NULL, 0, NOW), retried = put(f, "gladly", "b", NULL, 0, NOW);
+	int64_t held = fixture_put(f, "gladly", "a", NULL, 0, NOW),
+		retried = fixture_put(f, "gladly", "b", NULL, 0, NOW);
 
 	assert_int_equal(store_webhooks_next_due_ms(f->s), CLOCK_NEVER_MS);
 	waits(f, held, STORE_WAIT_TIME, NOW + 2000);
 	waits(f, retried, STORE_WAIT_RETRY, NOW + 1000);
 	assert_int_equal(store_webhooks_next_due_ms(f->s), NOW + 1000);
 	fixture_reopen(f);
-	begin(f);
+	fixture_begin(f);
 	MUST(store_webhooks_due(f->s, NOW + 999, err));
-	commit(f);
+	fixture_commit(f);
 	assert_int_equal(ready(f), 0);
-	begin(f);
+	fixture_begin(f);
 	MUST(store_webhooks_due(f->s, NOW + 1000, err));
-	commit(f);
+	fixture_commit(f);
 	assert_int_equal(ready(f), 1);
 	assert_int_equal(ids[0], retried);
 	assert_int_equal(store_webhooks_next_due_ms(f->s), NOW + 2000);
-	begin(f);
+	fixture_begin(f);
 	MUST(store_webhooks_due(f->s, NOW + 5000, err));
-	commit(f);
+	fixture_commit(f);
 	assert_int_equal(ready(f), 2);
 	assert_int_equal(store_webhooks_next_due_ms(f->s), CLOCK_NEVER_MS);
 }
@@ -224,14 +225,14 @@ static void held_and_retried_ones_are_ready_when_their_time_has_come(void **stat
 static void release_goes_by_source_reason_and_customer(void **state)
 {
 	struct fixture *f = *state;
-	int64_t a = put(f, "gladly", "a", "p", 0, NOW), b = put(f, "gladly", "b", "q", 0, NOW);
-	int64_t c = put(f, "zendesk", "c", "p", 0, NOW), d = put(f, "gladly", "d", "p", 0, NOW);
+	int64_t a = fixture_put(f, "gladly", "a", "p", 0, NOW), b = fixture_put(f, "gladly", "b", "q", 0, NOW);
+	int64_t c = fixture_put(f, "zendesk", "c", "p", 0, NOW), d = fixture_put(f, "gladly", "d", "p", 0, NOW);
 
 	waits(f, a, STORE_WAIT_LOOKUP, 0);
 	waits(f, b, STORE_WAIT_LOOKUP, 0);
 	waits(f, c, STORE_WAIT_LOOKUP, 0);
 	waits(f, d, STORE_WAIT_RETRY, NOW + 1000);
-	begin(f);
+	fixture_begin(f);
 	MUST(store_webhooks_wake(f->s, "gladly", STORE_WAIT_LOOKUP, "p", err));
 	assert_int_equal(ready(f), 1);
 	assert_int_equal(ids[0], a);
@@ -241,48 +242,48 @@ static void release_goes_by_source_reason_and_customer(void **state)
 	assert_int_equal(ready(f), 3);
 	MUST(store_webhooks_wake(f->s, "zendesk", STORE_WAIT_LOOKUP, NULL, err));
 	assert_int_equal(ready(f), 4);
-	commit(f);
+	fixture_commit(f);
 }
 
 static void a_free_slot_goes_to_the_oldest_of_its_source(void **state)
 {
 	struct fixture *f = *state;
-	int64_t other = put(f, "zendesk", "z", "z", 0, NOW), a = put(f, "gladly", "a", "a", 0, NOW);
-	int64_t b = put(f, "gladly", "b", "b", 0, NOW);
+	int64_t other = fixture_put(f, "zendesk", "z", "z", 0, NOW), a = fixture_put(f, "gladly", "a", "a", 0, NOW);
+	int64_t b = fixture_put(f, "gladly", "b", "b", 0, NOW);
 
 	waits(f, b, STORE_WAIT_SLOT, 0);
 	waits(f, a, STORE_WAIT_SLOT, 0);
 	waits(f, other, STORE_WAIT_SLOT, 0);
-	begin(f);
+	fixture_begin(f);
 	MUST(store_webhooks_wake_slot(f->s, "gladly", 1, err));
 	assert_int_equal(ready(f), 1);
 	assert_int_equal(ids[0], a);
 	MUST(store_webhooks_wake_slot(f->s, "gladly", 1, err));
 	MUST(store_webhooks_wake_slot(f->s, "gladly", 1, err));
 	assert_int_equal(ready(f), 2);
-	commit(f);
+	fixture_commit(f);
 }
 
 static void slow_probes_go_round_those_that_wait_parked(void **state)
 {
 	struct fixture *f = *state;
-	int64_t a = put(f, "gladly", "a", "a", 0, NOW), other = put(f, "zendesk", "z", "z", 0, NOW);
-	int64_t b = put(f, "gladly", "b", "b", 0, NOW), cursor = 0;
+	int64_t a = fixture_put(f, "gladly", "a", "a", 0, NOW), other = fixture_put(f, "zendesk", "z", "z", 0, NOW);
+	int64_t b = fixture_put(f, "gladly", "b", "b", 0, NOW), cursor = 0;
 
 	waits(f, a, STORE_WAIT_PARKED, 0);
 	waits(f, b, STORE_WAIT_PARKED, 0);
 	waits(f, other, STORE_WAIT_PARKED, 0);
 	for (unsigned i = 0; i < 4; i++) {
-		begin(f);
+		fixture_begin(f);
 		assert_int_equal(store_webhook_wake_parked(f->s, "gladly", &cursor, NULL), 1);
 		assert_int_equal(ready(f), 1);
 		assert_int_equal(ids[0], i % 2 ? b : a);
 		MUST(store_webhook_wait(f->s, ids[0], STORE_WAIT_PARKED, 0, err));
-		commit(f);
+		fixture_commit(f);
 	}
-	begin(f);
+	fixture_begin(f);
 	assert_int_equal(store_webhook_wake_parked(f->s, "hubspot", &cursor, NULL), 0);
-	commit(f);
+	fixture_commit(f);
 }
 
 static void under_which_mark_lookups_worked_is_kept_by_source(void **state)
@@ -293,15 +294,15 @@ static void under_which_mark_lookups_worked_is_kept_by_source(void **state)
 	struct err e;
 
 	assert_int_equal(store_lookups_worked(f->s, "gladly", mark, &e), -ENOENT);
-	begin(f);
+	fixture_begin(f);
 	MUST(store_lookups_save_worked(f->s, "gladly", first, err));
 	MUST(store_lookups_save_worked(f->s, "gladly", second, err));
-	commit(f);
+	fixture_commit(f);
 	fixture_reopen(f);
 	MUST(store_lookups_worked(f->s, "gladly", mark, err));
 	assert_memory_equal(mark, second, sizeof(mark));
 	assert_int_equal(store_lookups_worked(f->s, "zendesk", mark, &e), -ENOENT);
-	sql(f, "UPDATE lookups_worked SET mark = x'00'");
+	fixture_sql(f, "UPDATE lookups_worked SET mark = x'00'");
 	assert_int_equal(store_lookups_worked(f->s, "gladly", mark, &e), -ENOENT);
 }
 
@@ -322,16 +323,16 @@ static void a_restart_lets_go_what_only_the_last_process_knew_of(void **state)
 		char conversation[16];
 
 		snprintf(conversation, sizeof(conversation), "c%d", i);
-		id[i] = put(f, "gladly", conversation, NULL, 0, NOW);
+		id[i] = fixture_put(f, "gladly", conversation, NULL, 0, NOW);
 		if (cases[i].why != STORE_WAIT_NONE)
 			waits(f, id[i], cases[i].why, NOW + 1000);
 	}
 	fixture_reopen(f);
-	begin(f);
+	fixture_begin(f);
 	MUST(store_webhooks_restart(f->s, err));
-	commit(f);
+	fixture_commit(f);
 	for (int i = 0; i < 8; i++)
-		if (wait_of(f, id[i]) != (cases[i].goes ? STORE_WAIT_NONE : cases[i].why))
+		if (fixture_wait_of(f, id[i]) != (cases[i].goes ? STORE_WAIT_NONE : cases[i].why))
 			fail_msg("%s", store_wait_name(cases[i].why));
 }
 
@@ -363,8 +364,8 @@ static void whether_one_is_behind_another(void **state)
 	struct fixture *f = *state;
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		int64_t earlier = put(f, cases[i].source, cases[i].conversation, cases[i].customer, 0, NOW);
-		int64_t later = put(f, "gladly", "c", "p", 0, NOW);
+		int64_t earlier = fixture_put(f, cases[i].source, cases[i].conversation, cases[i].customer, 0, NOW);
+		int64_t later = fixture_put(f, "gladly", "c", "p", 0, NOW);
 
 		if (cases[i].why != STORE_WAIT_NONE)
 			waits(f, earlier, cases[i].why, NOW + 1000);
@@ -380,16 +381,16 @@ static void whether_one_is_behind_another(void **state)
 static void an_end_or_a_death_lets_the_next_of_conversation_and_customer_go(void **state)
 {
 	struct fixture *f = *state;
-	int64_t first = put(f, "gladly", "c", "p", 0, NOW), same = put(f, "gladly", "c", "q", 0, NOW);
-	int64_t person = put(f, "gladly", "d", "p", 0, NOW), third = put(f, "gladly", "d", "p", 0, NOW);
+	int64_t first = fixture_put(f, "gladly", "c", "p", 0, NOW), same = fixture_put(f, "gladly", "c", "q", 0, NOW);
+	int64_t person = fixture_put(f, "gladly", "d", "p", 0, NOW), third = fixture_put(f, "gladly", "d", "p", 0, NOW);
 
 	waits(f, first, STORE_WAIT_LOOKUP, 0);
 	waits(f, same, STORE_WAIT_BEHIND, 0);
 	waits(f, person, STORE_WAIT_BEHIND, 0);
 	waits(f, third, STORE_WAIT_BEHIND, 0);
-	begin(f);
+	fixture_begin(f);
 	MUST(store_webhook_dead(f->s, first, "404", err));
-	commit(f);
+	fixture_commit(f);
 	assert_int_equal(ready(f), 2);
 	assert_int_equal(ids[0], same);
 	assert_int_equal(ids[1], person);
@@ -401,8 +402,8 @@ static void an_end_or_a_death_lets_the_next_of_conversation_and_customer_go(void
 static void a_held_one_keeps_only_its_own_conversation_waiting(void **state)
 {
 	struct fixture *f = *state;
-	int64_t held = put(f, "gladly", "a", "p", 0, NOW), own = put(f, "gladly", "a", "p", 0, NOW);
-	int64_t other = put(f, "gladly", "b", "p", 0, NOW);
+	int64_t held = fixture_put(f, "gladly", "a", "p", 0, NOW), own = fixture_put(f, "gladly", "a", "p", 0, NOW);
+	int64_t other = fixture_put(f, "gladly", "b", "p", 0, NOW);
 
 	waits(f, held, STORE_WAIT_LOOKUP, 0);
 	waits(f, own, STORE_WAIT_BEHIND, 0);
@@ -424,8 +425,8 @@ static void a_held_one_keeps_only_its_own_conversation_waiting(void **state)
 static void standing_behind_a_held_one_lets_the_customer_go_on(void **state)
 {
 	struct fixture *f = *state;
-	int64_t head = put(f, "gladly", "a", "q", 0, NOW), own = put(f, "gladly", "a", "p", 0, NOW);
-	int64_t other = put(f, "gladly", "b", "p", 0, NOW);
+	int64_t head = fixture_put(f, "gladly", "a", "q", 0, NOW), own = fixture_put(f, "gladly", "a", "p", 0, NOW);
+	int64_t other = fixture_put(f, "gladly", "b", "p", 0, NOW);
 
 	/* `other` waits for `own`, which waits for `head`, of another customer. */
 	waits(f, head, STORE_WAIT_LOOKUP, 0);
@@ -459,14 +460,15 @@ static void nobody_is_left_waiting_and_nobody_overtakes(void **state)
 		char conversation[2] = {(char)('a' + rand_r(&seed) % 6), '\0'};
 		char customer[2] = {(char)('p' + rand_r(&seed) % 3), '\0'};
 
-		assert_int_equal(put(f, "gladly", conversation, rand_r(&seed) % 5 ? customer : NULL, 0, NOW), i + 1);
+		assert_int_equal(fixture_put(f, "gladly", conversation, rand_r(&seed) % 5 ? customer : NULL, 0, NOW),
+				 i + 1);
 	}
 	for (int turn = 0; left > 0; turn++) {
 		int n;
 
 		assert_true(turn < 2000);
 		now += 500;
-		begin(f);
+		fixture_begin(f);
 		MUST(store_webhooks_due(f->s, now, err));
 		if (turn % 3 == 0)
 			MUST(store_webhooks_wake(f->s, "gladly", STORE_WAIT_LOOKUP, NULL, err));
@@ -501,9 +503,9 @@ static void nobody_is_left_waiting_and_nobody_overtakes(void **state)
 			}
 			webhook_done(&w);
 		}
-		commit(f);
+		fixture_commit(f);
 	}
-	assert_int_equal(sql(f, "SELECT count(*) FROM webhooks WHERE state = 0"), 0);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhooks WHERE state = 0"), 0);
 }
 
 /* ---- dead letters, tries ----------------------------------------------------------------------------------------- */
@@ -515,12 +517,12 @@ static void a_dead_letter_is_kept_with_its_reason_and_can_come_back(void **state
 		       back = {0};
 	struct err e = {0};
 
-	begin(f);
+	fixture_begin(f);
 	MUST(store_webhook_insert(f->s, &w, "line 1 column 2: no JSON", NULL, err));
-	commit(f);
+	fixture_commit(f);
 	assert_int_equal(ready(f), 0);
-	assert_int_equal(sql(f, "SELECT count(*) FROM webhooks WHERE state = 2 AND result LIKE 'line 1%'"), 1);
-	begin(f);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhooks WHERE state = 2 AND result LIKE 'line 1%'"), 1);
+	fixture_begin(f);
 	assert_int_equal(store_webhook_revive(f->s, w.id + 1, &e), -ENOENT);
 	MUST(store_webhook_revive(f->s, w.id, err));
 	assert_int_equal(store_webhook_revive(f->s, w.id, &e), -ENOENT);
@@ -528,7 +530,7 @@ static void a_dead_letter_is_kept_with_its_reason_and_can_come_back(void **state
 	w.transition = TRANSITION_CLOSED;
 	w.conversation = mem_str("c-9");
 	MUST(store_webhook_save_signal(f->s, &w, err));
-	commit(f);
+	fixture_commit(f);
 	assert_int_equal(ready(f), 1);
 	load(f, w.id, &back);
 	assert_true(back.read);
@@ -545,12 +547,12 @@ static void an_ignored_one_can_be_kept_as_done(void **state)
 	struct webhook w = {.source = mem_str("gladly"), .received_ms = NOW, .body = mem_str("{}"), .body_len = 2};
 	struct err e = {0};
 
-	begin(f);
+	fixture_begin(f);
 	MUST(store_webhook_insert(f->s, &w, NULL, "ignored", err));
 	assert_int_equal(store_webhook_done(f->s, w.id, "events", &e), -ENOENT);
-	commit(f);
+	fixture_commit(f);
 	assert_int_equal(ready(f), 0);
-	assert_int_equal(sql(f, "SELECT count(*) FROM webhooks WHERE state = 1 AND result = 'ignored'"), 1);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhooks WHERE state = 1 AND result = 'ignored'"), 1);
 	webhook_done(&w);
 }
 
@@ -558,17 +560,17 @@ static void tries_and_failed_lookups_are_counted_for_one_webhook(void **state)
 {
 	struct fixture *f = *state;
 	struct store_lookups lookups;
-	int64_t a = put(f, "gladly", "a", "p", 0, NOW), b = put(f, "gladly", "b", "q", 0, NOW);
+	int64_t a = fixture_put(f, "gladly", "a", "p", 0, NOW), b = fixture_put(f, "gladly", "b", "q", 0, NOW);
 	unsigned n = 99;
 
-	begin(f);
+	fixture_begin(f);
 	MUST(store_webhook_set_tries(f->s, a, 2, err));
 	MUST(store_webhook_count_lookup(f->s, a, STORE_LOOKUP_TROUBLE, "503", NOW, &lookups, err));
 	assert_int_equal(lookups.asked, 1);
 	MUST(store_webhook_count_lookup(f->s, a, STORE_LOOKUP_ODD, "html", NOW + 1, &lookups, err));
 	MUST(store_webhook_count_lookup(f->s, a, STORE_LOOKUP_ODD, "html", NOW + 2, &lookups, err));
 	MUST(store_webhook_count_lookup(f->s, a, STORE_LOOKUP_GONE, "404", NOW + 3, &lookups, err));
-	commit(f);
+	fixture_commit(f);
 	fixture_reopen(f);
 	MUST(store_webhook_lookups(f->s, a, &lookups, err));
 	assert_int_equal(lookups.asked, 4);
@@ -581,10 +583,10 @@ static void tries_and_failed_lookups_are_counted_for_one_webhook(void **state)
 	assert_int_equal(n, 2);
 	MUST(store_webhook_tries(f->s, b, &n, err));
 	assert_int_equal(n, 0);
-	begin(f);
+	fixture_begin(f);
 	MUST(store_webhook_dead(f->s, a, "three crashes", err));
 	MUST(store_webhook_revive(f->s, a, err));
-	commit(f);
+	fixture_commit(f);
 	MUST(store_webhook_tries(f->s, a, &n, err));
 	assert_int_equal(n, 0);
 }
@@ -614,27 +616,27 @@ static void the_pending_of_a_conversation_are_met_in_order(void **state)
 {
 	struct fixture *f = *state;
 	struct met m = {.n = 0};
-	int64_t a = put(f, "gladly", "c", "p", 0, NOW), b = put(f, "gladly", "c", "p", 0, NOW);
-	int64_t c = put(f, "gladly", "c", NULL, 0, NOW);
+	int64_t a = fixture_put(f, "gladly", "c", "p", 0, NOW), b = fixture_put(f, "gladly", "c", "p", 0, NOW);
+	int64_t c = fixture_put(f, "gladly", "c", NULL, 0, NOW);
 
-	assert_true(put(f, "gladly", "d", "p", 0, NOW) > 0);
-	assert_true(put(f, "zendesk", "c", "p", 0, NOW) > 0);
+	assert_true(fixture_put(f, "gladly", "d", "p", 0, NOW) > 0);
+	assert_true(fixture_put(f, "zendesk", "c", "p", 0, NOW) > 0);
 	waits(f, a, STORE_WAIT_TIME, NOW + 77);
 	waits(f, b, STORE_WAIT_BEHIND, 0);
 	MUST(store_webhooks_of_conversation(f->s, "gladly", "c", meet, &m, err));
 	assert_int_equal(m.n, 3);
 	assert_int_equal(m.ids[0], a);
 	assert_int_equal(m.why[0], STORE_WAIT_TIME);
-	assert_int_equal(sql(f, "SELECT not_before FROM webhooks WHERE wait = 1"), NOW + 77);
+	assert_int_equal(fixture_sql(f, "SELECT not_before FROM webhooks WHERE wait = 1"), NOW + 77);
 	assert_int_equal(m.ids[1], b);
 	assert_int_equal(m.why[1], STORE_WAIT_BEHIND);
 	assert_int_equal(m.ids[2], c);
 	m = (struct met){.f = f};
-	begin(f);
+	fixture_begin(f);
 	MUST(store_webhooks_of_conversation(f->s, "gladly", "c", meet, &m, err));
-	commit(f);
+	fixture_commit(f);
 	assert_int_equal(m.n, 3);
-	assert_int_equal(sql(f, "SELECT count(*) FROM webhooks WHERE result = 'settled'"), 3);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhooks WHERE result = 'settled'"), 3);
 }
 
 static int stop(void *ctx, const struct store_neighbour *n)
@@ -647,11 +649,12 @@ static void a_neighbour_shows_its_narrow_columns_and_its_time_until_it_ends(void
 {
 	struct fixture *f = *state;
 	struct met m = {.n = 0};
-	int64_t a = put(f, "gladly", "c", "p", 0, NOW), b = put(f, "gladly", "c", "p", 0, NOW + 1), last = 0;
+	int64_t a = fixture_put(f, "gladly", "c", "p", 0, NOW), b = fixture_put(f, "gladly", "c", "p", 0, NOW + 1),
+		last = 0;
 
-	begin(f);
+	fixture_begin(f);
 	MUST(store_webhook_save_time(f->s, b, NOW - 5, true, err));
-	commit(f);
+	fixture_commit(f);
 	MUST(store_webhooks_of_conversation(f->s, "gladly", "c", meet, &m, err));
 	assert_int_equal(m.n, 2);
 	assert_false(m.whole[0].is_timed);
@@ -666,25 +669,25 @@ static void a_neighbour_shows_its_narrow_columns_and_its_time_until_it_ends(void
 	ends(f, a);
 	assert_int_equal(store_webhooks_of_conversation(f->s, "gladly", "c", stop, &last, NULL), -ENOTTY);
 	assert_int_equal(last, b);
-	begin(f);
+	fixture_begin(f);
 	MUST(store_webhook_save_time(f->s, b, NOW - 6, false, err)); /* again */
-	commit(f);
-	assert_int_equal(sql(f, "SELECT count(*) FROM webhook_times WHERE time = 1795276800000 - 6"), 1);
+	fixture_commit(f);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhook_times WHERE time = 1795276800000 - 6"), 1);
 	ends(f, b);
-	assert_int_equal(sql(f, "SELECT count(*) FROM webhook_times"), 0);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhook_times"), 0);
 }
 
 static void a_neighbour_whose_columns_do_not_read_is_passed_over(void **state)
 {
 	struct fixture *f = *state;
 	struct met m = {.n = 0};
-	int64_t a = put(f, "gladly", "c", "p", 0, NOW), b = put(f, "gladly", "c", "p", 0, NOW);
+	int64_t a = fixture_put(f, "gladly", "c", "p", 0, NOW), b = fixture_put(f, "gladly", "c", "p", 0, NOW);
 
-	begin(f);
+	fixture_begin(f);
 	MUST(store_webhook_save_time(f->s, b, NOW, false, err));
-	commit(f);
-	sql(f, "UPDATE webhooks SET transition = 77 WHERE id = 1");
-	sql(f, "UPDATE webhook_times SET undated = 2");
+	fixture_commit(f);
+	fixture_sql(f, "UPDATE webhooks SET transition = 77 WHERE id = 1");
+	fixture_sql(f, "UPDATE webhook_times SET undated = 2");
 	MUST(store_webhooks_of_conversation(f->s, "gladly", "c", meet, &m, err));
 	assert_int_equal(m.n, 1);
 	assert_int_equal(m.ids[0], b);
@@ -708,13 +711,13 @@ static void many_neighbours_are_met_in_order(void **state)
 	int64_t last = 0;
 
 	for (int64_t id = 1; id <= 40; id++) {
-		assert_int_equal(put(f, "gladly", "c", "p", 0, NOW), id);
+		assert_int_equal(fixture_put(f, "gladly", "c", "p", 0, NOW), id);
 		if (id % 3 > 0)
 			waits(f, id, id % 3 == 1 ? STORE_WAIT_TIME : STORE_WAIT_BEHIND, id % 3 == 1 ? NOW + 77 : 0);
 	}
 	MUST(store_webhooks_of_conversation(f->s, "gladly", "c", meet_next, &last, err));
 	assert_int_equal(last, 35);
-	sql(f, "UPDATE webhooks SET transition = 77 WHERE id <= 20");
+	fixture_sql(f, "UPDATE webhooks SET transition = 77 WHERE id <= 20");
 	last = 20;
 	MUST(store_webhooks_of_conversation(f->s, "gladly", "c", meet_next, &last, err));
 	assert_int_equal(last, 35);
@@ -739,23 +742,23 @@ static void a_row_that_does_not_read_says_so_and_can_be_made_a_dead_letter(void 
 	struct err e = {0};
 
 	for (size_t i = 0; i < sizeof(breaks) / sizeof(*breaks); i++) {
-		assert_int_equal(put(f, "gladly", "c", "p", 1, NOW), 1);
-		assert_int_equal(put(f, "gladly", "c", "p", 0, NOW), 2);
+		assert_int_equal(fixture_put(f, "gladly", "c", "p", 1, NOW), 1);
+		assert_int_equal(fixture_put(f, "gladly", "c", "p", 0, NOW), 2);
 		waits(f, 2, STORE_WAIT_BEHIND, 0);
-		sql(f, breaks[i]);
+		fixture_sql(f, breaks[i]);
 		e.text[0] = '\0';
 		if (store_webhook_load(f->s, 1, &w, &e) != -EBADMSG)
 			fail_msg("%s", breaks[i]);
 		assert_non_null(strstr(e.text, "0000000000000001 does not read: its "));
-		begin(f);
+		fixture_begin(f);
 		MUST(store_webhook_dead(f->s, 1, e.text, err));
-		commit(f);
+		fixture_commit(f);
 		/* It keeps nobody waiting. */
 		assert_int_equal(ready(f), 1);
 		assert_int_equal(ids[0], 2);
 		assert_false(behind(f, 2));
-		sql(f, "DELETE FROM webhooks; DELETE FROM webhook_bodies; DELETE FROM deliveries; DELETE FROM "
-		       "sqlite_sequence");
+		fixture_sql(f, "DELETE FROM webhooks; DELETE FROM webhook_bodies; DELETE FROM deliveries; DELETE FROM "
+			       "sqlite_sequence");
 	}
 	assert_int_equal(store_webhook_load(f->s, 500, &w, &e), -ENOENT);
 }
