@@ -55,6 +55,277 @@ static void ends(struct fixture *f, int64_t id)
 		fixture_commit(f);
 }
 
+/* ---- scripts ----------------------------------------------------------------------------------------------------- */
+
+/*
+ * A script is a list of operations on webhooks that have names; - is NULL. An operation that changes the store is a
+ * transaction of its own, unless the script has begun one.
+ *
+ *   put NAME SOURCE CONVERSATION CUSTOMER   inserts a webhook
+ *   deliver NAME SOURCE DIGEST              inserts a webhook with a delivery; 0: without
+ *   repeat SOURCE DIGEST                    inserts nothing, because the delivery is known
+ *   insert-done NAME RESULT                 inserts a webhook as done
+ *   queue-event                             queues an event
+ *   wait NAME REASON MS                     waits for a reason (store_wait_name), until MS after NOW
+ *   due MS                                  store_webhooks_due at MS after NOW
+ *   wake SOURCE REASON CUSTOMER             store_webhooks_wake
+ *   wake-slot SOURCE                        wakes one webhook
+ *   wake-parked SOURCE N                    wakes N webhooks: 1 or 0
+ *   done NAME, dead NAME                    ends a webhook
+ *   begin, commit, rollback, savepoint, keep, undo, reopen
+ *
+ *   ready NAME …                            these webhooks are ready, in this order, and no others
+ *   first N NAME …                          these are the first N ready ones
+ *   next-due MS                             the next not_before; -: none
+ *   behind NAME, not-behind NAME            store_webhook_is_behind
+ *   not-pending NAME                        an end fails with -ENOENT
+ *   count N SQL                             the statement returns N
+ */
+struct script {
+	const char *name, *text;
+};
+
+static const struct script scripts[] = {
+	{"what was not committed leaves no trace", "begin; deliver a gladly 1; rollback; ready;"
+						   /* Its delivery is forgotten, too. */
+						   "deliver b gladly 1; ready b"},
+	{"the same delivery comes in once a source",
+	 "deliver a gladly 7; repeat gladly 7; deliver b zendesk 7; deliver c gladly 8;"
+	 /* Without a delivery two webhooks are never the same. */
+	 "deliver d gladly 0; deliver e gladly 0;"
+	 "done a; reopen; repeat gladly 7; ready b c d e"},
+	{"one webhook is undone and the rest of the turn stays",
+	 "put a gladly a -; put b gladly b -;"
+	 "begin; savepoint; done a; keep; savepoint; done b; queue-event; undo; dead b; commit;"
+	 "count 1 SELECT count(*) FROM webhooks WHERE state = 1;"
+	 "count 1 SELECT count(*) FROM webhooks WHERE state = 2;"
+	 "count 0 SELECT count(*) FROM events;"
+	 "count 0 SELECT coalesce(sum(n), 0) FROM counts WHERE kind = 3;"
+	 "count 1 SELECT n FROM counts WHERE kind = 1 AND state = 2"},
+
+	{"ready ones come in order of receipt",
+	 "put a zendesk c -; put b gladly c -; put c zendesk c -; put d gladly c -; put e zendesk c -;"
+	 "wait b lookup; ready a c d e; first 2 a c;"
+	 /* A woken webhook comes in the order of its receipt again. */
+	 "wake gladly lookup -; ready a b c d e"},
+	{"held and retried ones are ready when their time has come",
+	 "put held gladly a -; put retried gladly b -; next-due -;"
+	 "wait held settle 2000; wait retried retry 1000; next-due 1000; reopen;"
+	 "due 999; ready; due 1000; ready retried; next-due 2000;"
+	 "due 5000; ready held retried; next-due -"},
+	{"release goes by source reason and customer",
+	 "put a gladly a p; put b gladly b q; put c zendesk c p; put d gladly d p;"
+	 "wait a lookup; wait b lookup; wait c lookup; wait d retry 1000;"
+	 "begin; wake gladly lookup p; ready a; wake gladly lookup -; ready a b;"
+	 "wake gladly retry -; ready a b d; wake zendesk lookup -; ready a b c d; commit"},
+	{"a free slot goes to the oldest of its source",
+	 "put other zendesk z z; put a gladly a a; put b gladly b b;"
+	 "wait b slot; wait a slot; wait other slot;"
+	 "begin; wake-slot gladly; ready a; wake-slot gladly; wake-slot gladly; ready a b; commit"},
+	{"slow probes go round those that wait parked",
+	 "put a gladly a a; put other zendesk z z; put b gladly b b;"
+	 "wait a parked; wait b parked; wait other parked;"
+	 "wake-parked gladly 1; ready a; wait a parked; wake-parked gladly 1; ready b; wait b parked;"
+	 "wake-parked gladly 1; ready a; wait a parked; wake-parked gladly 1; ready b; wait b parked;"
+	 "wake-parked hubspot 0"},
+
+	{"an end or a death lets the next of conversation and customer go",
+	 "put first gladly c p; put same gladly c q; put person gladly d p; put third gladly d p;"
+	 "wait first lookup; wait same behind; wait person behind; wait third behind;"
+	 "dead first; ready same person; done person; ready same third"},
+	{"a held one keeps only its own conversation waiting",
+	 "put held gladly a p; put own gladly a p; put other gladly b p;"
+	 "wait held lookup; wait own behind; wait other behind;"
+	 /* Its address is known now, and it is held: the customer's other webhooks continue. */
+	 "wait held settle 1000; ready own other; behind own; wait own behind; ready other; not-behind other;"
+	 "done other; done held; ready own"},
+	{"standing behind a held one lets the customer go on",
+	 /* `other` waits for `own`, which waits for `head`, of another customer. */
+	 "put head gladly a q; put own gladly a p; put other gladly b p;"
+	 "wait head lookup; wait own behind; wait other behind;"
+	 "wait head settle 1000; ready own; wait own behind; ready other; not-behind other"},
+
+	{"an ignored one can be kept as done",
+	 "begin; insert-done a ignored; not-pending a; commit; ready;"
+	 "count 1 SELECT count(*) FROM webhooks WHERE state = 1 AND result = 'ignored'"},
+};
+
+struct play {
+	struct fixture *f;
+	char names[8][32];
+	int64_t ids[8];
+	size_t n;
+	int64_t cursor; /* of wake-parked */
+	/* The operation: its words, and its text after the first word and after the second. */
+	char verb[16], words[4][32];
+	const char *rest, *after;
+};
+
+static bool is(const struct play *p, const char *verb)
+{
+	return strcmp(p->verb, verb) == 0;
+}
+
+static const char *word(const struct play *p, int i)
+{
+	return strcmp(p->words[i], "-") == 0 ? NULL : p->words[i];
+}
+
+static int64_t number(const struct play *p, int i)
+{
+	return strtoll(p->words[i], NULL, 10);
+}
+
+static enum store_wait reason(const struct play *p, int i)
+{
+	int why = 0;
+
+	while (why < STORE_WAIT_LAST && strcmp(store_wait_name((enum store_wait)why), p->words[i]) != 0)
+		why++;
+	return (enum store_wait)why;
+}
+
+static int64_t id(const struct play *p, int i)
+{
+	for (size_t j = 0; j < p->n; j++)
+		if (strcmp(p->names[j], p->words[i]) == 0)
+			return p->ids[j];
+	fail_msg("%s: no webhook is called %s", p->verb, p->words[i]);
+	return 0;
+}
+
+/* The times of receipt fall while the ids rise: the order is that of the ids. */
+static void put(struct play *p, const char *conversation, const char *customer, int64_t delivery)
+{
+	int64_t received_ms = NOW - (int64_t)p->n;
+
+	assert_true(p->n < 8);
+	strcpy(p->names[p->n], p->words[0]);
+	p->ids[p->n] = fixture_put(p->f, word(p, 1), conversation, customer, (unsigned char)delivery, received_ms);
+	assert_true(p->ids[p->n++] > 0);
+}
+
+static void insert_done(struct play *p)
+{
+	struct webhook w = {.source = mem_str("gladly"), .received_ms = NOW, .body = mem_str("{}"), .body_len = 2};
+
+	MUST(store_webhook_insert(p->f->s, &w, NULL, p->words[1], err));
+	strcpy(p->names[p->n], p->words[0]);
+	p->ids[p->n++] = w.id;
+	webhook_done(&w);
+}
+
+static void change(struct play *p)
+{
+	struct store *s = p->f->s;
+
+	if (is(p, "put"))
+		put(p, word(p, 2), word(p, 3), 0);
+	else if (is(p, "deliver"))
+		put(p, "c", "p", number(p, 2));
+	else if (is(p, "repeat"))
+		assert_int_equal(fixture_put(p->f, word(p, 0), "c", "p", (unsigned char)number(p, 1), NOW + 5), 0);
+	else if (is(p, "insert-done"))
+		insert_done(p);
+	else if (is(p, "queue-event"))
+		assert_true(fixture_queue(p->f, "jo@example.com", 1, NOW) > 0);
+	else if (is(p, "wait"))
+		waits(p->f, id(p, 0), reason(p, 1), NOW + number(p, 2));
+	else if (is(p, "due"))
+		MUST(store_webhooks_due(s, NOW + number(p, 0), err));
+	else if (is(p, "wake"))
+		MUST(store_webhooks_wake(s, word(p, 0), reason(p, 1), word(p, 2), err));
+	else if (is(p, "wake-slot"))
+		MUST(store_webhooks_wake_slot(s, word(p, 0), 1, err));
+	else if (is(p, "wake-parked"))
+		assert_int_equal(store_webhook_wake_parked(s, word(p, 0), &p->cursor, NULL), number(p, 1));
+	else if (is(p, "done"))
+		ends(p->f, id(p, 0));
+	else if (is(p, "dead"))
+		MUST(store_webhook_dead(s, id(p, 0), "404", err));
+	else
+		fail_msg("no operation is called %s", p->verb);
+}
+
+static void expect_ready(const struct play *p, const char *names, size_t max)
+{
+	char found[128] = "";
+	int n = store_webhooks_ready(p->f->s, ids, max, NULL);
+
+	assert_true(n >= 0);
+	for (int i = 0; i < n; i++) {
+		size_t j = p->n - 1; /* from the newest name, because a rollback frees the id */
+
+		while (j > 0 && p->ids[j] != ids[i])
+			j--;
+		assert_int_equal(p->ids[j], ids[i]);
+		snprintf(found + strlen(found), sizeof(found) - strlen(found), "%s%s", i > 0 ? " " : "", p->names[j]);
+	}
+	assert_string_equal(found, names);
+}
+
+/* Transactions and expectations. False: the operation is a change. */
+static bool control(struct play *p)
+{
+	struct store *s = p->f->s;
+
+	if (is(p, "begin"))
+		fixture_begin(p->f);
+	else if (is(p, "commit"))
+		fixture_commit(p->f);
+	else if (is(p, "rollback"))
+		store_rollback(s);
+	else if (is(p, "savepoint"))
+		MUST(store_savepoint(s, err));
+	else if (is(p, "keep"))
+		MUST(store_savepoint_keep(s, err));
+	else if (is(p, "undo"))
+		store_savepoint_undo(s);
+	else if (is(p, "reopen"))
+		fixture_reopen(p->f);
+	else if (is(p, "ready"))
+		expect_ready(p, p->rest, 64);
+	else if (is(p, "first"))
+		expect_ready(p, p->after, (size_t)number(p, 0));
+	else if (is(p, "next-due"))
+		assert_int_equal(store_webhooks_next_due_ms(s), word(p, 0) ? NOW + number(p, 0) : CLOCK_NEVER_MS);
+	else if (is(p, "behind") || is(p, "not-behind"))
+		assert_int_equal(behind(p->f, id(p, 0)), is(p, "behind"));
+	else if (is(p, "not-pending"))
+		assert_int_equal(store_webhook_done(s, id(p, 0), "events", NULL), -ENOENT);
+	else if (is(p, "count"))
+		assert_int_equal(fixture_sql(p->f, p->after), number(p, 0));
+	else
+		return false;
+	return true;
+}
+
+static void script_holds(void **state)
+{
+	struct play p = {.f = *state};
+	CLEANUP(mem_freep) char *text = mem_str(((const struct script *)p.f->row)->text);
+	char *rest = text;
+
+	for (char *op; (op = strsep(&rest, ";"));) {
+		int rest_at = 0, after_at = 0;
+		bool own;
+
+		memset(p.words, 0, sizeof(p.words));
+		assert_int_equal(sscanf(op, "%15s %n%*s %n", p.verb, &rest_at, &after_at), 1);
+		p.rest = op + rest_at;
+		p.after = op + after_at;
+		(void)sscanf(p.rest, "%31s %31s %31s %31s", p.words[0], p.words[1], p.words[2], p.words[3]);
+		if (control(&p))
+			continue;
+		own = !p.f->s->in_transaction;
+		if (own)
+			fixture_begin(p.f);
+		change(&p);
+		if (own)
+			fixture_commit(p.f);
+	}
+}
+
 /* ---- keeping ----------------------------------------------------------------------------------------------------- */
 
 static void a_committed_webhook_is_there_whole_after_a_reopening(void **state)
@@ -106,35 +377,6 @@ static void a_committed_webhook_is_there_whole_after_a_reopening(void **state)
 	webhook_done(&w);
 }
 
-static void what_was_not_committed_leaves_no_trace(void **state)
-{
-	struct fixture *f = *state;
-
-	fixture_begin(f);
-	assert_true(fixture_put(f, "gladly", "c", "p", 1, NOW) > 0);
-	store_rollback(f->s);
-	assert_int_equal(ready(f), 0);
-	/* Its delivery was not seen either. */
-	assert_true(fixture_put(f, "gladly", "c", "p", 1, NOW) > 0);
-}
-
-static void the_same_delivery_comes_in_once_a_source(void **state)
-{
-	struct fixture *f = *state;
-	int64_t first = fixture_put(f, "gladly", "c", "p", 7, NOW);
-
-	assert_true(first > 0);
-	assert_int_equal(fixture_put(f, "gladly", "c", "p", 7, NOW + 5), 0);
-	assert_true(fixture_put(f, "zendesk", "c", "p", 7, NOW) > 0);
-	assert_true(fixture_put(f, "gladly", "c", "p", 8, NOW) > 0);
-	/* Without anything that makes two the same, both come in. */
-	assert_true(fixture_put(f, "gladly", "c", "p", 0, NOW) > 0);
-	assert_true(fixture_put(f, "gladly", "c", "p", 0, NOW) > 0);
-	ends(f, first);
-	fixture_reopen(f);
-	assert_int_equal(fixture_put(f, "gladly", "c", "p", 7, NOW + 5), 0);
-}
-
 static void ids_are_never_given_twice(void **state)
 {
 	struct fixture *f = *state;
@@ -148,143 +390,7 @@ static void ids_are_never_given_twice(void **state)
 	assert_true(fixture_put(f, "gladly", "c", "p", 0, NOW) > id);
 }
 
-static void one_webhook_is_undone_and_the_rest_of_the_turn_stays(void **state)
-{
-	struct fixture *f = *state;
-	int64_t a = fixture_put(f, "gladly", "a", NULL, 0, NOW), b = fixture_put(f, "gladly", "b", NULL, 0, NOW);
-
-	fixture_begin(f);
-	MUST(store_savepoint(f->s, err));
-	MUST(store_webhook_done(f->s, a, "events", err));
-	MUST(store_savepoint_keep(f->s, err));
-	MUST(store_savepoint(f->s, err));
-	MUST(store_webhook_done(f->s, b, "events", err));
-	assert_true(fixture_queue(f, "jo@example.com", 1, NOW) > 0);
-	store_savepoint_undo(f->s);
-	MUST(store_webhook_dead(f->s, b, "its rule failed", err));
-	fixture_commit(f);
-	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhooks WHERE state = 1"), 1);
-	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhooks WHERE state = 2"), 1);
-	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM events"), 0);
-	assert_int_equal(fixture_sql(f, "SELECT coalesce(sum(n), 0) FROM counts WHERE kind = 3"), 0);
-	assert_int_equal(fixture_sql(f, "SELECT n FROM counts WHERE kind = 1 AND state = 2"), 1);
-}
-
 /* ---- ready and waiting ------------------------------------------------------------------------------------------- */
-
-static void ready_ones_come_in_order_of_receipt(void **state)
-{
-	struct fixture *f = *state;
-	int64_t id[5];
-
-	for (int i = 0; i < 5; i++)
-		id[i] = fixture_put(f, i % 2 ? "gladly" : "zendesk", "c", NULL, 0, NOW - i);
-	waits(f, id[1], STORE_WAIT_LOOKUP, 0);
-	assert_int_equal(ready(f), 4);
-	assert_int_equal(ids[0], id[0]);
-	assert_int_equal(ids[1], id[2]);
-	assert_int_equal(ids[3], id[4]);
-	assert_int_equal(store_webhooks_ready(f->s, ids, 2, NULL), 2);
-	assert_int_equal(ids[1], id[2]);
-	/* One that is let go has its place by its receipt again. */
-	fixture_begin(f);
-	MUST(store_webhooks_wake(f->s, "gladly", STORE_WAIT_LOOKUP, NULL, err));
-	fixture_commit(f);
-	assert_int_equal(ready(f), 5);
-	assert_int_equal(ids[1], id[1]);
-}
-
-static void held_and_retried_ones_are_ready_when_their_time_has_come(void **state)
-{
-	struct fixture *f = *state;
-	int64_t held = fixture_put(f, "gladly", "a", NULL, 0, NOW),
-		retried = fixture_put(f, "gladly", "b", NULL, 0, NOW);
-
-	assert_int_equal(store_webhooks_next_due_ms(f->s), CLOCK_NEVER_MS);
-	waits(f, held, STORE_WAIT_TIME, NOW + 2000);
-	waits(f, retried, STORE_WAIT_RETRY, NOW + 1000);
-	assert_int_equal(store_webhooks_next_due_ms(f->s), NOW + 1000);
-	fixture_reopen(f);
-	fixture_begin(f);
-	MUST(store_webhooks_due(f->s, NOW + 999, err));
-	fixture_commit(f);
-	assert_int_equal(ready(f), 0);
-	fixture_begin(f);
-	MUST(store_webhooks_due(f->s, NOW + 1000, err));
-	fixture_commit(f);
-	assert_int_equal(ready(f), 1);
-	assert_int_equal(ids[0], retried);
-	assert_int_equal(store_webhooks_next_due_ms(f->s), NOW + 2000);
-	fixture_begin(f);
-	MUST(store_webhooks_due(f->s, NOW + 5000, err));
-	fixture_commit(f);
-	assert_int_equal(ready(f), 2);
-	assert_int_equal(store_webhooks_next_due_ms(f->s), CLOCK_NEVER_MS);
-}
-
-static void release_goes_by_source_reason_and_customer(void **state)
-{
-	struct fixture *f = *state;
-	int64_t a = fixture_put(f, "gladly", "a", "p", 0, NOW), b = fixture_put(f, "gladly", "b", "q", 0, NOW);
-	int64_t c = fixture_put(f, "zendesk", "c", "p", 0, NOW), d = fixture_put(f, "gladly", "d", "p", 0, NOW);
-
-	waits(f, a, STORE_WAIT_LOOKUP, 0);
-	waits(f, b, STORE_WAIT_LOOKUP, 0);
-	waits(f, c, STORE_WAIT_LOOKUP, 0);
-	waits(f, d, STORE_WAIT_RETRY, NOW + 1000);
-	fixture_begin(f);
-	MUST(store_webhooks_wake(f->s, "gladly", STORE_WAIT_LOOKUP, "p", err));
-	assert_int_equal(ready(f), 1);
-	assert_int_equal(ids[0], a);
-	MUST(store_webhooks_wake(f->s, "gladly", STORE_WAIT_LOOKUP, NULL, err));
-	assert_int_equal(ready(f), 2);
-	MUST(store_webhooks_wake(f->s, "gladly", STORE_WAIT_RETRY, NULL, err));
-	assert_int_equal(ready(f), 3);
-	MUST(store_webhooks_wake(f->s, "zendesk", STORE_WAIT_LOOKUP, NULL, err));
-	assert_int_equal(ready(f), 4);
-	fixture_commit(f);
-}
-
-static void a_free_slot_goes_to_the_oldest_of_its_source(void **state)
-{
-	struct fixture *f = *state;
-	int64_t other = fixture_put(f, "zendesk", "z", "z", 0, NOW), a = fixture_put(f, "gladly", "a", "a", 0, NOW);
-	int64_t b = fixture_put(f, "gladly", "b", "b", 0, NOW);
-
-	waits(f, b, STORE_WAIT_SLOT, 0);
-	waits(f, a, STORE_WAIT_SLOT, 0);
-	waits(f, other, STORE_WAIT_SLOT, 0);
-	fixture_begin(f);
-	MUST(store_webhooks_wake_slot(f->s, "gladly", 1, err));
-	assert_int_equal(ready(f), 1);
-	assert_int_equal(ids[0], a);
-	MUST(store_webhooks_wake_slot(f->s, "gladly", 1, err));
-	MUST(store_webhooks_wake_slot(f->s, "gladly", 1, err));
-	assert_int_equal(ready(f), 2);
-	fixture_commit(f);
-}
-
-static void slow_probes_go_round_those_that_wait_parked(void **state)
-{
-	struct fixture *f = *state;
-	int64_t a = fixture_put(f, "gladly", "a", "a", 0, NOW), other = fixture_put(f, "zendesk", "z", "z", 0, NOW);
-	int64_t b = fixture_put(f, "gladly", "b", "b", 0, NOW), cursor = 0;
-
-	waits(f, a, STORE_WAIT_PARKED, 0);
-	waits(f, b, STORE_WAIT_PARKED, 0);
-	waits(f, other, STORE_WAIT_PARKED, 0);
-	for (unsigned i = 0; i < 4; i++) {
-		fixture_begin(f);
-		assert_int_equal(store_webhook_wake_parked(f->s, "gladly", &cursor, NULL), 1);
-		assert_int_equal(ready(f), 1);
-		assert_int_equal(ids[0], i % 2 ? b : a);
-		MUST(store_webhook_wait(f->s, ids[0], STORE_WAIT_PARKED, 0, err));
-		fixture_commit(f);
-	}
-	fixture_begin(f);
-	assert_int_equal(store_webhook_wake_parked(f->s, "hubspot", &cursor, NULL), 0);
-	fixture_commit(f);
-}
 
 static void under_which_mark_lookups_worked_is_kept_by_source(void **state)
 {
@@ -376,69 +482,6 @@ static void whether_one_is_behind_another(void **state)
 		assert_false(behind(f, later));
 		ends(f, later);
 	}
-}
-
-static void an_end_or_a_death_lets_the_next_of_conversation_and_customer_go(void **state)
-{
-	struct fixture *f = *state;
-	int64_t first = fixture_put(f, "gladly", "c", "p", 0, NOW), same = fixture_put(f, "gladly", "c", "q", 0, NOW);
-	int64_t person = fixture_put(f, "gladly", "d", "p", 0, NOW), third = fixture_put(f, "gladly", "d", "p", 0, NOW);
-
-	waits(f, first, STORE_WAIT_LOOKUP, 0);
-	waits(f, same, STORE_WAIT_BEHIND, 0);
-	waits(f, person, STORE_WAIT_BEHIND, 0);
-	waits(f, third, STORE_WAIT_BEHIND, 0);
-	fixture_begin(f);
-	MUST(store_webhook_dead(f->s, first, "404", err));
-	fixture_commit(f);
-	assert_int_equal(ready(f), 2);
-	assert_int_equal(ids[0], same);
-	assert_int_equal(ids[1], person);
-	ends(f, person);
-	assert_int_equal(ready(f), 2);
-	assert_int_equal(ids[1], third);
-}
-
-static void a_held_one_keeps_only_its_own_conversation_waiting(void **state)
-{
-	struct fixture *f = *state;
-	int64_t held = fixture_put(f, "gladly", "a", "p", 0, NOW), own = fixture_put(f, "gladly", "a", "p", 0, NOW);
-	int64_t other = fixture_put(f, "gladly", "b", "p", 0, NOW);
-
-	waits(f, held, STORE_WAIT_LOOKUP, 0);
-	waits(f, own, STORE_WAIT_BEHIND, 0);
-	waits(f, other, STORE_WAIT_BEHIND, 0);
-	/* Its address is known now, and it is held: the rest of the person goes on. */
-	waits(f, held, STORE_WAIT_TIME, NOW + 1000);
-	assert_int_equal(ready(f), 2);
-	assert_true(behind(f, own));
-	waits(f, own, STORE_WAIT_BEHIND, 0);
-	assert_int_equal(ready(f), 1);
-	assert_int_equal(ids[0], other);
-	assert_false(behind(f, other));
-	ends(f, other);
-	ends(f, held);
-	assert_int_equal(ready(f), 1);
-	assert_int_equal(ids[0], own);
-}
-
-static void standing_behind_a_held_one_lets_the_customer_go_on(void **state)
-{
-	struct fixture *f = *state;
-	int64_t head = fixture_put(f, "gladly", "a", "q", 0, NOW), own = fixture_put(f, "gladly", "a", "p", 0, NOW);
-	int64_t other = fixture_put(f, "gladly", "b", "p", 0, NOW);
-
-	/* `other` waits for `own`, which waits for `head`, of another customer. */
-	waits(f, head, STORE_WAIT_LOOKUP, 0);
-	waits(f, own, STORE_WAIT_BEHIND, 0);
-	waits(f, other, STORE_WAIT_BEHIND, 0);
-	waits(f, head, STORE_WAIT_TIME, NOW + 1000);
-	assert_int_equal(ready(f), 1);
-	assert_int_equal(ids[0], own);
-	waits(f, own, STORE_WAIT_BEHIND, 0);
-	assert_int_equal(ready(f), 1);
-	assert_int_equal(ids[0], other);
-	assert_false(behind(f, other));
 }
 
 /*
@@ -538,21 +581,6 @@ static void a_dead_letter_is_kept_with_its_reason_and_can_come_back(void **state
 	assert_string_equal(back.conversation, "c-9");
 	assert_int_equal(back.body_len, 1);
 	webhook_done(&back);
-	webhook_done(&w);
-}
-
-static void an_ignored_one_can_be_kept_as_done(void **state)
-{
-	struct fixture *f = *state;
-	struct webhook w = {.source = mem_str("gladly"), .received_ms = NOW, .body = mem_str("{}"), .body_len = 2};
-	struct err e = {0};
-
-	fixture_begin(f);
-	MUST(store_webhook_insert(f->s, &w, NULL, "ignored", err));
-	assert_int_equal(store_webhook_done(f->s, w.id, "events", &e), -ENOENT);
-	fixture_commit(f);
-	assert_int_equal(ready(f), 0);
-	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhooks WHERE state = 1 AND result = 'ignored'"), 1);
 	webhook_done(&w);
 }
 
@@ -763,29 +791,19 @@ static void a_row_that_does_not_read_says_so_and_can_be_made_a_dead_letter(void 
 	assert_int_equal(store_webhook_load(f->s, 500, &w, &e), -ENOENT);
 }
 
+#define SCRIPTS (sizeof(scripts) / sizeof(*scripts))
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
+	const struct CMUnitTest functions[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 		TEST(a_committed_webhook_is_there_whole_after_a_reopening),
-		TEST(what_was_not_committed_leaves_no_trace),
-		TEST(the_same_delivery_comes_in_once_a_source),
 		TEST(ids_are_never_given_twice),
-		TEST(one_webhook_is_undone_and_the_rest_of_the_turn_stays),
-		TEST(ready_ones_come_in_order_of_receipt),
-		TEST(held_and_retried_ones_are_ready_when_their_time_has_come),
-		TEST(release_goes_by_source_reason_and_customer),
-		TEST(a_free_slot_goes_to_the_oldest_of_its_source),
-		TEST(slow_probes_go_round_those_that_wait_parked),
 		TEST(under_which_mark_lookups_worked_is_kept_by_source),
 		TEST(a_restart_lets_go_what_only_the_last_process_knew_of),
 		TEST(whether_one_is_behind_another),
-		TEST(an_end_or_a_death_lets_the_next_of_conversation_and_customer_go),
-		TEST(a_held_one_keeps_only_its_own_conversation_waiting),
-		TEST(standing_behind_a_held_one_lets_the_customer_go_on),
 		TEST(nobody_is_left_waiting_and_nobody_overtakes),
 		TEST(a_dead_letter_is_kept_with_its_reason_and_can_come_back),
-		TEST(an_ignored_one_can_be_kept_as_done),
 		TEST(tries_and_failed_lookups_are_counted_for_one_webhook),
 		TEST(the_pending_of_a_conversation_are_met_in_order),
 		TEST(a_neighbour_shows_its_narrow_columns_and_its_time_until_it_ends),
@@ -793,6 +811,16 @@ int main(void)
 		TEST(many_neighbours_are_met_in_order),
 		TEST(a_row_that_does_not_read_says_so_and_can_be_made_a_dead_letter),
 	};
+	struct CMUnitTest tests[SCRIPTS + sizeof(functions) / sizeof(*functions)];
 
+	for (size_t i = 0; i < SCRIPTS; i++)
+		tests[i] = (struct CMUnitTest){
+			.name = scripts[i].name,
+			.test_func = script_holds,
+			.setup_func = fixture_setup,
+			.teardown_func = fixture_teardown,
+			.initial_state = (void *)(uintptr_t)&scripts[i],
+		};
+	memcpy(tests + SCRIPTS, functions, sizeof(functions));
 	return cmocka_run_group_tests_name("store_webhooks", tests, NULL, NULL);
 }
