@@ -41,7 +41,7 @@ static void done_rows_go_after_retention_in_small_steps(void **state)
 		MUST(store_event_delivered(f->s, id, 0, NOW, err));
 		last = id;
 	}
-	/* Undone work and dead letters stay whatever their age. */
+	/* Undone work and dead letters stay, whatever their age. */
 	fixture_put(f, "gladly", "c", "p", 0, NOW);
 	MUST(store_webhook_dead(f->s, fixture_put(f, "gladly", "d", "p", 0, NOW), "bad", err));
 	MUST(store_event_dead(f->s, fixture_queue(f, "b@example.com", 100, NOW), "rejected", NOW, err));
@@ -58,7 +58,7 @@ static void done_rows_go_after_retention_in_small_steps(void **state)
 	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM events"), 2);
 	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM event_bodies"), 2);
 	assert_int_equal(fixture_sql(f, "SELECT sum(n) FROM counts"), 4);
-	/* Once it is gone, the same id comes in again; Klaviyo drops it. */
+	/* A deleted event can be queued again with its unique_id; Klaviyo drops the repeat. */
 	fixture_begin(f);
 	assert_true(fixture_queue(f, "a@example.com", 9, NOW) > last);
 	fixture_commit(f);
@@ -149,12 +149,12 @@ static void closed_conversations_keep_digests_after_retention_and_go_after_remem
 		 hex);
 	assert_int_equal(fixture_sql(f, text), 1);
 	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM reached WHERE email IS NOT NULL"), 1);
-	/* A late duplicate saves it again: the digest stays. */
+	/* A late duplicate saves the conversation again, and the digest stays. */
 	fixture_begin(f);
 	MUST(store_conversation_save(f->s, "gladly", "closed", &e, &reached, err));
 	fixture_commit(f);
 	assert_int_equal(fixture_sql(f, text), 1);
-	/* Reopened, it is reached anew. */
+	/* A reopened conversation reaches the address again. */
 	fixture_begin(f);
 	save(f, "closed", LEDGER_OPEN, true);
 	fixture_commit(f);
@@ -162,7 +162,7 @@ static void closed_conversations_keep_digests_after_retention_and_go_after_remem
 	fixture_begin(f);
 	save(f, "closed", LEDGER_CLOSED, true);
 	fixture_commit(f);
-	/* What is remembered counts from when it was last changed. */
+	/* `remember` counts from the last change. */
 	assert_int_equal(clean(f, NOW + REMEMBER, 10), 2);
 	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM marks"),
 			 fixture_sql(f, "SELECT count(*) FROM conversations"));
@@ -196,7 +196,7 @@ static void near_max_size_the_oldest_done_rows_go_before_their_time(void **state
 	f->s->max_size = store_size(f->s);
 	for (; n < 1000 && clean(f, NOW + 100, 100) > 0; n++)
 		store_checkpoint(f->s);
-	/* Until it is below four fifths, and no further. */
+	/* Early deletion stops below four fifths. */
 	assert_in_range(n, 1, 40);
 	assert_true(store_size(f->s) <= f->s->max_size / 5 * 4);
 	assert_true(fixture_sql(f, "SELECT count(*) FROM webhooks WHERE state = 1") > 500);

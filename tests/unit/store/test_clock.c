@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The store after the clock was wrong: stamps and due times that are still to come, or far too far away. */
+/* The store after the clock was wrong: receipts in the future, and due times too far ahead. */
 #include <config.h>
 
 #include "store/store.h"
@@ -40,7 +40,7 @@ static int clean(struct fixture *f, int64_t now_ms, int64_t retention_ms)
 
 static void a_webhook_that_waits_too_far_ahead_becomes_ready(void **state)
 {
-	/* Not before so much from now, where an hour is the longest wait. */
+	/* not_before after now; an hour is the longest wait. */
 	static const struct {
 		int64_t wait_ms;
 		bool near;
@@ -60,7 +60,7 @@ static void a_webhook_that_waits_too_far_ahead_becomes_ready(void **state)
 	}
 }
 
-/* The farthest first, and no more at a time than asked for. */
+/* A call takes the latest due times first, and no more than asked for. */
 static void an_event_that_is_due_too_far_ahead_becomes_due(void **state)
 {
 	struct fixture *f = *state;
@@ -70,7 +70,7 @@ static void an_event_that_is_due_too_far_ahead_becomes_due(void **state)
 	soon = fixture_queue(f, "a@example.com", 1, NOW);
 	far = fixture_queue(f, "b@example.com", 2, NOW);
 	farther = fixture_queue(f, "c@example.com", 3, NOW);
-	fixture_queue(f, "c@example.com", 4, NOW); /* behind it: has no time of its own */
+	fixture_queue(f, "c@example.com", 4, NOW); /* queued behind it, so its due time does not count */
 	MUST(store_event_retry(f->s, soon, 1, NOW + HOUR, "503", err));
 	MUST(store_event_retry(f->s, far, 1, NOW + DAY, "503", err));
 	MUST(store_event_retry(f->s, farther, 1, NOW + YEARS, "503", err));
@@ -107,7 +107,7 @@ static void after_a_step_back_each_that_waits_for_a_time_is_looked_at_once(void 
 
 		turn_at(f, NOW);
 		n = store_webhooks_ready(f->s, ids, sizeof(ids) / sizeof(*ids), NULL);
-		for (int i = 0; i < n; i++) /* waits again, as settle may let it */
+		for (int i = 0; i < n; i++) /* wait again, as after settle */
 			MUST(store_webhook_wait(f->s, ids[i], ids[i] % 3 ? STORE_WAIT_TIME : STORE_WAIT_RETRY,
 						NOW + HOUR, err));
 		fixture_commit(f);
@@ -189,10 +189,10 @@ static void a_customer_saved_by_a_clock_that_was_ahead_is_asked_for_again(void *
 	turn_at(f, NOW);
 	fixture_commit(f);
 	assert_int_equal(store_customer_load(f->s, "gladly", "p", NOW - 600000, &back, NULL), -ENOENT);
-	/* A caller that has just asked takes what there is. */
+	/* A caller that accepts any age gets the customer. */
 	MUST(store_customer_load(f->s, "gladly", "p", 0, &back, err));
 	customer_done(&back);
-	turn_at(f, NOW + DAY - 1000); /* a little ahead is no age */
+	turn_at(f, NOW + DAY - 1000); /* a minute ahead is allowed */
 	fixture_commit(f);
 	MUST(store_customer_load(f->s, "gladly", "p", NOW + DAY - 600000, &back, err));
 	customer_done(&back);
@@ -223,7 +223,7 @@ static void the_newest_time_is_that_of_the_newest_row(void **state)
 	struct fixture *f = *state;
 
 	assert_int_equal(store_newest_ms(f->s), 0);
-	fixture_put(f, "gladly", "c", "p", 0, NOW + YEARS); /* the clock was ahead */
+	fixture_put(f, "gladly", "c", "p", 0, NOW + YEARS); /* by a clock that was ahead */
 	assert_int_equal(store_newest_ms(f->s), NOW + YEARS);
 	fixture_put(f, "gladly", "c", "p", 0, NOW);
 	assert_int_equal(store_newest_ms(f->s), NOW);

@@ -64,7 +64,7 @@ static void an_entry_and_whom_it_reached_come_back_whole(void **state)
 			    back = {0};
 	struct reached_list reached = {0}, back_reached = {0};
 
-	/* Member by member: what lies between them is compared, too. */
+	/* Set each member, because assert_memory_equal compares the padding, too. */
 	for (int i = 0; i < LEDGER_TAKEN_MAX; i++) {
 		e.taken[i].kind = (enum transition)(i % 5);
 		e.taken[i].undated = i % 3 == 0;
@@ -74,7 +74,7 @@ static void an_entry_and_whom_it_reached_come_back_whole(void **state)
 	reached_add(&reached, "eu", "jo@example.com", "In Gladly Conversation");
 	reached_add(&reached, "default", "al@example.com", "In Support");
 	save(f, "gladly", "c-1", &e, &reached);
-	/* Written whole: what is not in it any more is gone. */
+	/* A save replaces the list. */
 	reached_clear(&reached);
 	reached_add(&reached, "eu", "jo@example.com", "In Gladly Conversation");
 	reached_add(&reached, "default", "zo@example.com", "In Support");
@@ -172,12 +172,12 @@ static void people_paused_now_are_listed_once_the_longest_first(void **state)
 	free(line);
 }
 
-/* ---- whom Klaviyo does not know as paused ------------------------------------------------------------------------ */
+/* ---- people for whom Klaviyo has the flag wrong ------------------------------------------------------------------ */
 
 /*
- * What became of one event of jo's: "1o+" is conversation 1's opening, delivered; "2c!" conversation 2's closing,
- * refused; "r" a reopening; "?" waits; "-" delivered and deleted since. A closing's flag stays true while the other is
- * open.
+ * Queues and ends one event of jo's. A step is a conversation (1, 2), a transition (o opening, r reopening, c closing)
+ * and an end: + delivered, ! refused, ? waits, - delivered and deleted since. "1o+" is conversation 1's opening,
+ * delivered. A closing's flag stays true while the other conversation is open.
  */
 static void event_step(struct fixture *f, const char *step, unsigned n, bool flag)
 {
@@ -240,7 +240,7 @@ static void who_is_paused_but_not_for_klaviyo_is_marked(void **state)
 		{"1o+ 2o!", false},
 		{"1o- 2o!", false},
 		{"1o! 2o+ 2c+", false},
-		{"1o! 2o! 2c+", false}, /* the closing told that the flag is true, for 1 is open */
+		{"1o! 2o! 2c+", false}, /* the closing set the flag to true, because 1 is open */
 		{"1o! 2o- 2c!", false},
 		{"1o+ 2o+ 2c!", false},
 		{"1o- 2o- 2c!", false},
@@ -356,7 +356,7 @@ static void a_customer_is_known_until_too_old(void **state)
 	assert_int_equal(back.addresses.n, 2);
 	customer_done(&back);
 	customer_done(&c);
-	/* A broken row is asked for again. */
+	/* An unreadable customer counts as unknown. */
 	fixture_sql(f, "UPDATE customers SET text = '{\"addr'");
 	assert_int_equal(store_customer_load(f->s, "gladly", "p", NOW, &back, &e), -ENOENT);
 }

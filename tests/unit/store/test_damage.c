@@ -43,7 +43,7 @@ static int take_hidden(void *arg, int n, char **values, char **names)
 	return 0;
 }
 
-/* Runs `text` while the table's indexes are not known, so that they do not follow. The store is closed meanwhile. */
+/* Runs `text` while the table's indexes are hidden, so that it does not update them. Closes and reopens the store. */
 static void behind_the_back_of_indexes(struct fixture *f, const char *table, const char *text)
 {
 	struct hidden hidden[8], *end = hidden;
@@ -98,7 +98,7 @@ struct told {
 	size_t n;
 	enum store_loss_kind kind;
 	int64_t id;
-	char name[64], reason[1024]; /* a reason may hold the path of the store */
+	char name[64], reason[1024]; /* a reason may contain the store's path */
 };
 
 static void tell(void *ctx, const struct store_loss *l)
@@ -132,7 +132,7 @@ static void a_webhook_without_its_row_is_a_dead_letter_once(void **state)
 	assert_int_equal(told.n, 1);
 	assert_int_equal(told.kind, STORE_LOSS_WEBHOOK);
 	assert_int_equal(told.id, 1);
-	assert_string_equal(told.name, "gladly"); /* as the digest of its delivery tells */
+	assert_string_equal(told.name, "gladly"); /* found by the digest of its delivery */
 	assert_non_null(strstr(told.reason, "its row is not there"));
 	assert_int_equal(fixture_sql(f, "SELECT state FROM webhooks WHERE id = 1"), STORE_WEBHOOK_DEAD);
 	fixture_begin(f);
@@ -157,7 +157,7 @@ static void an_entry_of_a_row_that_is_done_is_taken_out(void **state)
 	assert_int_equal(store_webhooks_ready(f->s, &id, 1, NULL), 0);
 	fixture_commit(f);
 	store_losses(f->s, tell, &told);
-	assert_int_equal(told.kind, STORE_LOSS_OTHER); /* the index lacks what the row says now, too */
+	assert_int_equal(told.kind, STORE_LOSS_OTHER); /* the index also lacks an entry of the row */
 	assert_int_equal(fixture_sql(f, "SELECT ended FROM webhooks WHERE id = 1 AND state = 1 AND result = 'x'"), 7);
 	assert_int_equal(store_webhooks_ready(f->s, &id, 1, NULL), 0);
 }
@@ -230,7 +230,7 @@ static void what_is_undone_is_found_again(void **state)
 	assert_int_equal(told.n, 1);
 }
 
-/* A few at a time, so that a turn has an end; the caller meets one of them as not there and asks again. */
+/* A call repairs a few, so that a turn ends. The caller gets the id of a missing row and calls again. */
 static void many_that_are_lost_are_all_told(void **state)
 {
 	struct fixture *f = *state;
@@ -314,7 +314,7 @@ static void an_event_without_its_row_is_a_dead_letter(void **state)
 	assert_string_equal(told.name, "default");
 	assert_int_equal(fixture_sql(f, "SELECT state FROM events WHERE id = 1"), EVENT_DEAD);
 	assert_int_equal(store_events_due(f->s, "default", NOW, 10, NULL, count_event, &n, NULL), 0);
-	/* Its person's next goes first, and the event itself may be queued again. */
+	/* The person's next event becomes the head, and the lost event can be queued again. */
 	fixture_begin(f);
 	assert_true(fixture_queue(f, "a@example.com", 3, NOW) > 0);
 	fixture_commit(f);
@@ -382,7 +382,7 @@ static void a_conversation_without_its_row_begins_anew(void **state)
 	MUST(store_conversation_load(f->s, "gladly", "c-2", &e, &reached, err));
 	assert_int_equal(e.state, LEDGER_UNKNOWN);
 	assert_int_equal(reached.n, 0);
-	/* Another one that comes to have its id has not reached whom that one reached. */
+	/* A new conversation with the lost one's id does not get its people. */
 	save(f, "c-3", LEDGER_OPEN, NULL);
 	MUST(store_conversation_load(f->s, "gladly", "c-3", &e, &reached, err));
 	assert_int_equal(reached.n, 0);
@@ -395,7 +395,7 @@ static void a_conversation_without_its_row_begins_anew(void **state)
 	assert_int_equal(n, 1);
 	fixture_commit(f);
 	store_losses(f->s, tell, &told);
-	assert_true(told.n <= 1); /* none where the id came to be used before */
+	assert_true(told.n <= 1); /* 0 where the id was used again before */
 }
 
 static void an_open_conversation_without_its_row_does_not_stop_expiry(void **state)
@@ -411,7 +411,7 @@ static void an_open_conversation_without_its_row_does_not_stop_expiry(void **sta
 	behind_the_back_of_indexes(f, "conversations", "DELETE FROM conversations WHERE conversation = 'c-1'");
 	fixture_begin(f);
 	MUST(store_conversation_oldest_open(f->s, "gladly", NOW, &name, err));
-	assert_null(name); /* c-1 was mended */
+	assert_null(name); /* c-1 was repaired */
 	MUST(store_conversation_oldest_open(f->s, "gladly", NOW, &name, err));
 	assert_string_equal(name, "c-2");
 	free(name);
@@ -421,7 +421,7 @@ static void an_open_conversation_without_its_row_does_not_stop_expiry(void **sta
 	assert_int_equal(told.kind, STORE_LOSS_CONVERSATION);
 }
 
-/* Each mend is a change of its own: c-1's is whole, c-2's row takes no change. */
+/* Each repair is a change of its own: c-1 is repaired, and SQLite refuses to change c-2's row. */
 static void a_mend_that_fails_leaves_the_one_before_it(void **state)
 {
 	struct fixture *f = *state;
@@ -445,12 +445,12 @@ static void a_mend_that_fails_leaves_the_one_before_it(void **state)
 	fixture_commit(f);
 	store_losses(f->s, tell, &told);
 	assert_int_equal(told.n, 1);
-	fixture_begin(f); /* c-1 is not proposed again */
+	fixture_begin(f); /* c-1 is not found again */
 	assert_int_equal(store_conversation_oldest_open(f->s, "gladly", NOW, &name, &e), -EBADMSG);
 	fixture_commit(f);
 }
 
-/* ---- rows with a value of another type: SQLite changes nothing of such a row ------------------------------------- */
+/* ---- rows with a value of another type, which SQLite refuses to change ------------------------------------------- */
 
 static void a_mistyped_webhook_can_end(void **state)
 {
@@ -508,7 +508,7 @@ static void a_mistyped_event_is_passed_over(void **state)
 	assert_int_equal(told.n, 2);
 	assert_int_equal(told.kind, STORE_LOSS_EVENT);
 	assert_int_equal(fixture_sql(f, "SELECT id FROM events WHERE head = 1"), ids[3]);
-	/* Dead ones that were overtaken do not stop what is delivered after them. */
+	/* A damaged dead letter does not prevent the delivery of a later event. */
 	fixture_mistype(f, "events", "gap", "UPDATE events SET gap = 'x' WHERE id = 2");
 	fixture_begin(f);
 	MUST(store_event_delivered(f->s, ids[3], 0, NOW, err));
@@ -654,9 +654,9 @@ static void a_mistyped_row_past_its_time_stops_no_cleaning(void **state)
 	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM reached WHERE email IS NOT NULL"), 0);
 }
 
-/* ---- what SQLite says of a row ----------------------------------------------------------------------------------- */
+/* ---- rows that SQLite refuses ------------------------------------------------------------------------------------ */
 
-/* The second statement of it is refused. */
+/* SQLite refuses the second statement of this change. */
 static int insert_half(struct fixture *f, struct err *e)
 {
 	struct webhook w = {
@@ -678,7 +678,7 @@ static void a_change_that_failed_half_way_is_never_kept(void **state)
 		f,
 		"CREATE TRIGGER no BEFORE INSERT ON webhook_bodies WHEN new.path = '' BEGIN SELECT RAISE(ABORT, 'no'); "
 		"END");
-	/* Its savepoint is undone instead, and what stands before it stays. */
+	/* The savepoint is undone, and the changes before it stay. */
 	fixture_begin(f);
 	assert_int_equal(fixture_put(f, "gladly", "c-1", NULL, 1, NOW), 1);
 	MUST(store_savepoint(f->s, err));
@@ -688,7 +688,7 @@ static void a_change_that_failed_half_way_is_never_kept(void **state)
 	fixture_commit(f);
 	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhooks"), 1);
 	assert_int_equal(fixture_sql(f, "SELECT sum(n) FROM counts WHERE kind = 1"), 1);
-	/* Undone by who asked for it, it is over. */
+	/* After the caller undoes the savepoint the transaction can be committed. */
 	fixture_begin(f);
 	MUST(store_savepoint(f->s, err));
 	assert_int_equal(insert_half(f, &e), -EBADMSG);
@@ -696,7 +696,7 @@ static void a_change_that_failed_half_way_is_never_kept(void **state)
 	assert_int_equal(fixture_put(f, "gladly", "c-1", NULL, 2, NOW), 2);
 	fixture_commit(f);
 	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhooks"), 2);
-	/* Without a savepoint the whole transaction goes. */
+	/* Without a savepoint the transaction is rolled back. */
 	fixture_begin(f);
 	assert_int_equal(fixture_put(f, "gladly", "c-1", NULL, 3, NOW), 3);
 	assert_int_equal(insert_half(f, &e), -EBADMSG);

@@ -23,7 +23,7 @@ static bool revive(struct fixture *f, int64_t id, int64_t now_ms)
 	return later;
 }
 
-/* That exactly these are due, in this order; 0 ends the list. */
+/* Asserts that exactly these events are due, in this order. 0 ends the list. */
 #define assert_due(f, now_ms, ...) assert_due_are(f, now_ms, (const int64_t[]){__VA_ARGS__, 0}, __LINE__)
 static void assert_due_are(struct fixture *f, int64_t now_ms, const int64_t *want, int line)
 {
@@ -141,7 +141,7 @@ static void a_person_has_one_event_due_at_a_time_in_order(void **state)
 	b1 = fixture_queue(f, "b@example.com", 3, NOW + 2);
 	a3 = fixture_queue(f, "a@example.com", 4, NOW + 3);
 	assert_due(f, NOW + 10, a1, b1);
-	/* Of another account it is another queue. */
+	/* Each account has a queue of its own. */
 	assert_int_equal(fixture_due(f, "eu", NOW + 10).n, 0);
 	delivered(f, a1, 0, NOW + 20);
 	assert_due(f, NOW + 20, b1, a2);
@@ -189,13 +189,13 @@ static void the_gap_lies_between_requests_that_change_the_flag(void **state)
 	on2 = fixture_queue_to(f, "default", URL, "a@example.com", 2, true, GAP, NOW);
 	off = fixture_queue_to(f, "default", URL, "a@example.com", 3, false, GAP, NOW);
 	delivered(f, on, GAP, NOW + 100);
-	assert_due(f, NOW + 100, on2); /* the same flag: at once */
+	assert_due(f, NOW + 100, on2); /* the flag does not change: due at once */
 	delivered(f, on2, GAP, NOW + 200);
 	assert_due(f, NOW + 200 + GAP - 1, 0);
 	assert_int_equal(store_events_next_due_ms(f->s, "default", NOW + 200), NOW + 200 + GAP);
 	assert_due(f, NOW + 200 + GAP, off);
 	delivered(f, off, GAP, NOW + 3000);
-	/* The queue was empty: what comes now keeps its distance from the last 2xx too, as far as the flag changes. */
+	/* An event that is queued when the queue is empty keeps the gap too, if the flag changes. */
 	next = fixture_queue_to(f, "default", URL, "a@example.com", 4, false, GAP, NOW + 3100);
 	assert_due(f, NOW + 3100, next);
 	dead(f, next, NOW + 3100);
@@ -227,7 +227,7 @@ static void a_death_does_not_shorten_the_gap(void **state)
 	fixture_commit(f);
 }
 
-/* ---- back from the dead ------------------------------------------------------------------------------------------ */
+/* ---- reviving ---------------------------------------------------------------------------------------------------- */
 
 static void a_revived_event_takes_its_old_place(void **state)
 {
@@ -243,7 +243,7 @@ static void a_revived_event_takes_its_old_place(void **state)
 	assert_int_equal(store_event_revive(f->s, a, NOW, &(bool){false}, &e), -ENOENT);
 	MUST(store_event_retry(f->s, a, 7, NOW + 5, "timeout", err));
 	dead(f, a, NOW + 10);
-	/* b may be on its way: a waits for it, and so goes out after a later one. */
+	/* b may be in flight, so a waits for it and is sent after it. */
 	assert_true(revive(f, a, NOW + 20));
 	assert_due(f, NOW + 20, b);
 	MUST(store_event_load(f->s, a, &back, err));
@@ -270,7 +270,7 @@ static void a_revived_event_goes_at_once_where_nobody_waits(void **state)
 	dead(f, a, NOW + 10);
 	b = fixture_queue_to(f, "default", URL, "a@example.com", 2, true, 2000, NOW + 20);
 	delivered(f, b, 2000, NOW + 30);
-	/* And keeps the person's gap. */
+	/* A revived event keeps the person's gap. */
 	assert_true(revive(f, a, NOW + 40));
 	assert_due(f, NOW + 2029, 0);
 	assert_due(f, NOW + 2030, a);
@@ -295,7 +295,7 @@ static void that_a_later_one_was_delivered_is_known_after_it_was_cleaned_away(vo
 	fixture_begin(f);
 	assert_true(revive(f, first, NOW + 9 * CLOCK_DAY_MS));
 	delivered(f, first, 0, NOW + 9 * CLOCK_DAY_MS);
-	/* What was delivered now is older than the third. */
+	/* The event that was delivered now is older than the third. */
 	assert_false(revive(f, third, NOW + 9 * CLOCK_DAY_MS));
 	fixture_commit(f);
 }
@@ -384,7 +384,7 @@ static void a_bad_event_becomes_a_dead_letter_and_stops_nobody(void **state)
 		fixture_commit(f);
 		fixture_sql(f, breaks[i]);
 		assert_int_equal(store_event_load(f->s, 1, &back, &e), -EBADMSG);
-		/* Also without a transaction of the caller's. */
+		/* No transaction is open here. */
 		assert_due(f, NOW, 3);
 		assert_due(f, NOW, 2, 3);
 		if (fixture_sql(

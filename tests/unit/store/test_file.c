@@ -79,7 +79,7 @@ static void a_store_of_a_newer_version_is_refused_with_what_to_do(void **state)
 	assert_non_null(strstr(e.text, "install that version or restore a backup"));
 	assert_int_equal(open_as(f->path, STORE_READ, &e), -EPROTO);
 	assert_int_equal(fixture_sql(f, "PRAGMA user_version"), 7);
-	/* Refused, it is not locked for the right one. */
+	/* A refused opening leaves no lock. */
 	fixture_sql(f, "PRAGMA user_version = 3");
 	assert_int_equal(open_as(f->path, STORE_WRITE, &e), 0);
 }
@@ -102,7 +102,7 @@ static void what_is_not_a_store_is_refused_and_left_alone(void **state)
 	assert_non_null(back);
 	assert_int_equal(fgetc(back), 'x');
 	assert_int_equal(fclose(back), 0);
-	/* Somebody else's database. */
+	/* A database of another program. */
 	assert_int_equal(unlink(other.path), 0);
 	fixture_sql(&other, "CREATE TABLE t (a); PRAGMA user_version = 1");
 	assert_int_equal(open_as(other.path, STORE_WRITE, &e), -ENOTSUP);
@@ -110,7 +110,7 @@ static void what_is_not_a_store_is_refused_and_left_alone(void **state)
 	fixture_sql(&other, "PRAGMA user_version = 0");
 	assert_int_equal(open_as(other.path, STORE_WRITE, &e), -ENOTSUP);
 	assert_int_equal(fixture_sql(&other, "SELECT count(*) FROM sqlite_schema"), 1);
-	/* Its journal is still its own: byte 18 of the file is 2 where there is a WAL. */
+	/* Its journal mode is unchanged: byte 18 of a file in WAL mode is 2. */
 	back = fopen(other.path, "r");
 	assert_non_null(back);
 	assert_int_equal(fseek(back, 18, SEEK_SET), 0);
@@ -179,11 +179,11 @@ static void a_second_writer_is_refused_and_told_who_has_it(void **state)
 	snprintf(pid, sizeof(pid), "process %ld:", (long)getpid());
 	assert_non_null(strstr(e.text, f->path));
 	assert_non_null(strstr(e.text, pid));
-	/* By another name it is the same store. */
+	/* A symbolic link is the same store. */
 	snprintf(other, sizeof(other), "%s/link.db", f->dir);
 	assert_int_equal(symlink("deskbridge.db", other), 0);
 	assert_int_equal(open_as(other, STORE_WRITE, &e), -EBUSY);
-	/* Readers are not refused, and the writer goes on. */
+	/* Readers are not refused, and the writer continues. */
 	assert_int_equal(open_as(f->path, STORE_READ, &e), 0);
 	fixture_begin(f);
 	assert_true(fixture_queue(f, "a@example.com", 1, NOW) > 0);
@@ -251,7 +251,7 @@ static void a_reader_ends_when_its_time_is_up(void **state)
 	int64_t started;
 	int n = 0, r;
 
-	/* Many rows that a page of the few others must pass by. */
+	/* Many rows that a page of other rows must skip. */
 	fixture_sql(
 		f,
 		"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400000) INSERT INTO events "
@@ -265,7 +265,7 @@ static void a_reader_ends_when_its_time_is_up(void **state)
 	assert_int_equal(r, -EINTR);
 	assert_non_null(strstr(e.text, "longer than 1 ms"));
 	assert_true(clock_mono_us() - started < 1000000);
-	/* The next read has its own time. */
+	/* The next read has a limit of its own. */
 	reader->read_limit_ms = 5000;
 	assert_int_equal(store_events_page(reader, EVENT_READY, 0, 500, count_event, &n, &e), 500);
 	assert_int_equal(n, 500);
@@ -295,7 +295,7 @@ static void a_full_disk_refuses_the_turn_and_keeps_what_was_committed(void **sta
 	store_rollback(f->s);
 	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhooks"), 1);
 	assert_int_equal(fixture_sql(f, "SELECT sum(n) FROM counts"), 1);
-	/* With room again it goes on. */
+	/* With free space again the store continues. */
 	MUST(store_exec(f->s, "PRAGMA max_page_count = 100000", err));
 	fixture_begin(f);
 	MUST(store_webhook_insert(f->s, &w, NULL, NULL, err));
@@ -304,7 +304,7 @@ static void a_full_disk_refuses_the_turn_and_keeps_what_was_committed(void **sta
 	webhook_done(&w);
 }
 
-/* In a process of its own: no file may grow beyond a limit, as on a disk that fills up while the WAL is written. */
+/* Runs in a process of its own, with a limit on the size of files: as on a disk that fills while the WAL is written. */
 static int fill_until_refused(const char *path)
 {
 	struct rlimit limit = {.rlim_cur = 400 * 1024, .rlim_max = RLIM_INFINITY};
@@ -332,7 +332,7 @@ static int fill_until_refused(const char *path)
 	}
 	if (r != -ENOSPC)
 		return -3;
-	/* Room again: the same connection goes on. */
+	/* With free space again the same connection continues. */
 	limit.rlim_cur = RLIM_INFINITY;
 	if (setrlimit(RLIMIT_FSIZE, &limit) < 0)
 		return -4;
@@ -364,7 +364,7 @@ static void a_commit_that_does_not_fit_is_refused_and_the_store_goes_on(void **s
 	assert_int_equal(fixture_sql(f, "SELECT sum(n) FROM counts"), WEXITSTATUS(status));
 }
 
-/* As it does when the disk fails: what the turn does after that must not be committed piece by piece. */
+/* SQLite ends a transaction when the disk fails. The turn's later statements must not be committed one by one. */
 static void a_turn_that_sqlite_gave_up_takes_nothing_more(void **state)
 {
 	struct fixture *f = *state;
@@ -382,7 +382,7 @@ static void a_turn_that_sqlite_gave_up_takes_nothing_more(void **state)
 	assert_int_equal(store_commit(f->s, &e), -EIO);
 	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhooks"), 0);
 	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM counts"), 0);
-	/* The next turn is whole again. */
+	/* The next turn succeeds. */
 	assert_true(fixture_put(f, "gladly", "c", "p", 1, NOW) > 0);
 	assert_int_equal(fixture_sql(f, "SELECT sum(n) FROM counts"), 1);
 	webhook_done(&w);
@@ -413,7 +413,7 @@ static void a_file_that_is_deleted_or_replaced_is_seen(void **state)
 	}
 }
 
-/* In a process of its own: a program's own locks never refuse it. */
+/* Runs in a process of its own, because a process's own locks never refuse it. */
 static int open_by(const char *path)
 {
 	struct store_options o = {.path = path};
@@ -444,7 +444,7 @@ static void a_hard_link_is_the_same_store(void **state)
 		assert_int_equal(WEXITSTATUS(status), i == 0 ? 7 : 1);
 		if (i == 1)
 			break;
-		/* SQLite's own locks hold: nobody else may take the WAL away. */
+		/* SQLite's locks are still held, so another process cannot remove the WAL. */
 		child = fork();
 		assert_true(child >= 0);
 		if (child == 0) {
@@ -495,10 +495,10 @@ static void intake_ends_before_the_wal_cannot_be_written_back(void **state)
 	f->s->wal_pages = 0;
 	MUST(store_can_accept(f->s, err));
 	assert_true(store_can_process(f->s));
-	f->s->disk_left = 3 << 20; /* 5 % are 3.2 MiB */
+	f->s->disk_left = 3 << 20; /* 5 % is 3.2 MiB */
 	assert_int_equal(store_can_accept(f->s, &e), -ENOSPC);
 	assert_non_null(strstr(e.text, "kept free: make room there"));
-	f->s->disk_left = 3500 << 10; /* a little more than the floor is not enough again */
+	f->s->disk_left = 3500 << 10; /* after a refusal, little more than the floor is not enough */
 	assert_int_equal(store_can_accept(f->s, &e), -ENOSPC);
 	f->s->disk_left = 5 << 20;
 	MUST(store_can_accept(f->s, err));
@@ -533,7 +533,7 @@ static int64_t webhooks_after_cut(struct fixture *f, off_t cut)
 	fixture_open(&copy);
 	n = fixture_sql(&copy, "SELECT count(*) FROM webhooks");
 	assert_int_equal(fixture_sql(&copy, "SELECT coalesce(sum(n), 0) FROM counts"), n);
-	/* A whole store: another webhook goes in and comes out. */
+	/* The store works: another webhook can be inserted. */
 	assert_true(fixture_put(&copy, "gladly", "c", "p", 0, NOW) > 0);
 	store_close(copy.s);
 	assert_int_equal(unlink(copy.path), 0);
@@ -544,7 +544,7 @@ static void a_power_cut_loses_nothing_that_was_committed(void **state)
 {
 	struct fixture *f = *state;
 
-	/* So small a cache that the open transaction is in the WAL in part already. */
+	/* With a small cache, a part of the open transaction is in the WAL already. */
 	MUST(store_exec(f->s, "PRAGMA cache_size = 10", err));
 	for (int i = 0; i < 20; i++)
 		fixture_put(f, "gladly", "c", "p", 0, NOW);
@@ -554,7 +554,7 @@ static void a_power_cut_loses_nothing_that_was_committed(void **state)
 	assert_int_equal(webhooks_after_cut(f, 0), 20);
 	fixture_commit(f);
 	assert_int_equal(webhooks_after_cut(f, 0), 520);
-	/* Torn in the last frame: the last transaction was not whole on the disk. */
+	/* The WAL ends in the last frame, so the last transaction is incomplete. */
 	assert_int_equal(webhooks_after_cut(f, 100), 20);
 }
 
@@ -564,7 +564,7 @@ static void the_wal_is_written_back_at_the_start_of_a_turn(void **state)
 {
 	struct fixture *f = *state;
 
-	f->s->max_size = 16 * 64 * STORE_PAGE_BYTES; /* so the WAL may hold 64 pages */
+	f->s->max_size = 16 * 64 * STORE_PAGE_BYTES; /* so the WAL's limit is 64 pages */
 	for (int i = 0; i < 100; i++)
 		fixture_put(f, "gladly", "c", "p", 0, NOW);
 	assert_in_range(f->s->wal_pages, 1, 90);
@@ -635,7 +635,7 @@ static void the_size_is_pages_in_use_and_the_wal(void **state)
 	fixture_sql(f, "DELETE FROM webhooks; DELETE FROM webhook_bodies; PRAGMA wal_checkpoint(TRUNCATE)");
 	assert_int_equal(stat(f->s->wal_path, &st), 0);
 	assert_int_equal(st.st_size, 0);
-	/* The file did not shrink; what is free in it counts as free. */
+	/* The file did not shrink, but its free pages do not count. */
 	assert_true(store_size(f->s) < full / 2);
 }
 

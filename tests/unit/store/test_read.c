@@ -72,7 +72,7 @@ static void recount(struct fixture *f)
 	assert_int_equal(t.sum, fixture_sql(f, "SELECT count(*) FROM conversations WHERE state = 1 AND addressed = 0"));
 }
 
-/* The reason told of the account "default", or NULL. The caller owns it. */
+/* Returns store_events_retrying's reason for the account "default", or NULL. The caller owns it. */
 static char *retrying(struct fixture *f, int64_t oldest_ms)
 {
 	char *reason = NULL;
@@ -105,8 +105,8 @@ static void change_conversation(struct fixture *f, unsigned *seed)
 	reached_clear(&reached);
 }
 
-/* One change of any kind; what cannot be (it has ended) fails and must change nothing. False: its row took no change.
- */
+/* Makes one change of any kind. A change of an ended webhook or event fails and must change nothing. False: SQLite
+ * refused the change of a row. */
 static bool change(struct fixture *f, unsigned *seed, unsigned step)
 {
 	const char *name = names[rand_r(seed) % 3];
@@ -270,7 +270,7 @@ static void events_are_paged_by_state_newest_first(void **state)
 	p.n = 0;
 	p.stop_at = 2;
 	assert_int_equal(store_events_page(f->s, -1, 0, 20, turn_page, &p, NULL), 2);
-	/* A row that does not read is shown as far as it does. */
+	/* The readable columns of a damaged row are shown. */
 	fixture_sql(f,
 		    "UPDATE event_bodies SET properties = 'x' WHERE id = 30; DELETE FROM event_bodies WHERE id = 29");
 	p.n = 0;
@@ -356,7 +356,7 @@ static int pass_by(void *ctx, const struct store_webhook_row *row)
 	return 0;
 }
 
-/* Uses everything of the store that a turn, a timer or a clean-up uses, and what grows with the work that is undone. */
+/* Calls all functions that a turn, a timer or a clean-up calls, and those whose cost grows with undone work. */
 static void use_what_is_hot(struct fixture *f)
 {
 	unsigned char mark[STORE_MARK_BYTES] = {0};
@@ -480,7 +480,7 @@ struct plans {
 
 static void check_plan(void *ctx, const char *sql_text)
 {
-	/* Reads from the oldest on, and stops at the first that is too young. */
+	/* This statement reads from the oldest on, and stops at the first that is too young. */
 	static const char *const allowed[] = {"SELECT id, received FROM deliveries ORDER BY id",
 					      "SELECT count(*) FROM sqlite_schema"};
 	struct plans *p = ctx;
@@ -499,10 +499,10 @@ static void check_plan(void *ctx, const char *sql_text)
 		const char *detail = (const char *)sqlite3_column_text(stmt, 3);
 		bool sorts = strstr(detail, "TEMP B-TREE") != NULL, scans = strncmp(detail, "SCAN", 4) == 0;
 
-		/* The pending of one conversation or customer are put in order of receipt; all else comes ordered. */
+		/* Only the pending webhooks of one conversation or customer are sorted. */
 		if (sorts && (strstr(sql_text, " ORDER BY id LIMIT ?4) i ") || strstr(sql_text, "customer = ?2")))
 			sorts = false;
-		/* Those of one conversation that a subquery found by its index, with a plan of its own. */
+		/* A scan of a subquery's result, which the subquery found by an index. */
 		if (strcmp(detail, "SCAN i") == 0 && strstr(sql_text, " ORDER BY id LIMIT ?4) i "))
 			scans = false;
 		if (scans || strstr(detail, "AUTOMATIC") || sorts)

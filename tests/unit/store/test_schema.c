@@ -5,7 +5,7 @@
 
 #include "fixtures/store_fixture.h"
 
-/* Stores of older schemas, as tests/data/store has them, are brought forward and go on. */
+/* Stores of older schemas (tests/data/store) are migrated and continue. */
 
 #define T INT64_C(1795276700000)
 
@@ -22,7 +22,7 @@ static char *read_file(const char *name)
 	return text;
 }
 
-/* Puts a store of that schema in place of the fixture's. */
+/* Replaces the fixture's store by one of that schema. */
 static void write_old(struct fixture *f, const char *name)
 {
 	CLEANUP(mem_freep) char *text = read_file(name);
@@ -56,7 +56,7 @@ static void a_store_of_schema_1_goes_on_with_what_it_holds(void **state)
 	struct ledger_entry e;
 	int64_t from, to;
 
-	assert_false(store_was_migrated(f->s, &from, &to)); /* a new one */
+	assert_false(store_was_migrated(f->s, &from, &to)); /* a new store */
 	write_old(f, "schema-1.sql");
 	fixture_open(f);
 	assert_int_equal(fixture_sql(f, "PRAGMA user_version"), 3);
@@ -64,14 +64,14 @@ static void a_store_of_schema_1_goes_on_with_what_it_holds(void **state)
 	assert_true(from == 1 && to == 3);
 	load(f, "closed-2", &e);
 	assert_int_equal(e.state, LEDGER_CLOSED);
-	assert_int_equal(e.as_of_ms, T + 60000); /* counts as the desk's */
+	assert_int_equal(e.as_of_ms, T + 60000); /* counts as the helpdesk's time */
 	assert_int_equal(e.as_of_received_ms, 0);
 	assert_int_equal(e.newest, 0);
 	load(f, "open-1", &e);
 	assert_int_equal(e.as_of_ms, T);
 	assert_int_equal(e.taken_n, 1);
 	assert_false(e.taken[0].undated);
-	/* A closing without a time closes it, and both marks are kept. */
+	/* A closing without a time closes the conversation, and both marks are stored. */
 	s.time_ms = s.received_ms = T + 1000;
 	ledger_apply(&e, &s, &change, &v);
 	assert_int_equal(v.transition, TRANSITION_CLOSED);
@@ -85,7 +85,7 @@ static void a_store_of_schema_1_goes_on_with_what_it_holds(void **state)
 	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM customers"), 1);
 }
 
-/* One webhook in each wait, a done and a dead one; of one person a delivered event, two ready ones and a dead one. */
+/* A webhook for each wait, a done and a dead one. For one person: a delivered, a dead and two ready events. */
 static const char work[] =
 	"INSERT INTO webhooks (id, source, state, wait, not_before, ended, received, lookups, read, transition,"
 	" conversation, customer, result) VALUES"
@@ -157,7 +157,7 @@ static void the_work_of_a_store_of_schema_1_goes_on(void **state)
 	MUST(store_webhook_lookups(f->s, 3, &lookups, err));
 	assert_int_equal(lookups.asked, 3);
 	assert_int_equal(lookups.gone + lookups.odd, 0);
-	MUST(store_webhook_done(f->s, 1, "events", err)); /* 6 waits behind it */
+	MUST(store_webhook_done(f->s, 1, "events", err)); /* 6 waits BEHIND it */
 	MUST(store_webhooks_wake_slot(f->s, "lumen", 4, err));
 	MUST(store_webhooks_wake(f->s, "lumen", STORE_WAIT_UNCONFIGURED, NULL, err));
 	MUST(store_webhook_revive(f->s, 9, err));
@@ -174,7 +174,7 @@ static void the_work_of_a_store_of_schema_1_goes_on(void **state)
 	assert_int_equal(fixture_sql(f, "SELECT later FROM events WHERE id = 2"), 1);
 }
 
-/* A text where a number belongs, as a bad disk may leave it. SQLite 3.46 adds no column to such a table. */
+/* Writes a text into a column of numbers, as a bad disk may do. SQLite 3.46 adds no column to such a table. */
 static void damage(struct fixture *f)
 {
 	fixture_sql(

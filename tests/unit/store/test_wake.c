@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Letting many waiting webhooks go without holding up a turn.
+ * Waking many webhooks must not hold up a turn.
  */
 #include <config.h>
 
@@ -15,7 +15,7 @@ static int ready(struct fixture *f)
 	return store_webhooks_ready(f->s, found, sizeof(found) / sizeof(*found), NULL);
 }
 
-/* MANY of a source, each of a conversation of its own. Returns the first one's id. */
+/* Inserts MANY webhooks of a source, each of a conversation of its own. Returns the first id. */
 static int64_t put_many(struct fixture *f, const char *source, enum store_wait why, int64_t not_before_ms)
 {
 	int64_t first = 0;
@@ -35,7 +35,7 @@ static int64_t put_many(struct fixture *f, const char *source, enum store_wait w
 	return first;
 }
 
-/* A turn in which nothing happens but what is due. */
+/* A turn that only wakes due webhooks. */
 static void turn(struct fixture *f, int64_t now_ms)
 {
 	fixture_begin(f);
@@ -139,7 +139,7 @@ static void a_restart_with_many_of_several_sources_goes_on_over_turns(void **sta
 		assert_in_range(ready(f) - before, 0, STORE_WAKE_ROWS);
 		assert_true(++turns < 8);
 	}
-	/* More than `found` holds. */
+	/* There are more ready webhooks than `found` holds. */
 	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhooks WHERE wait = 0"), 2 * MANY);
 }
 

@@ -447,9 +447,9 @@ static void a_restart_lets_go_what_only_the_last_process_knew_of(void **state)
 static void whether_one_is_behind_another(void **state)
 {
 	static const struct {
-		const char *source, *conversation, *customer; /* of the earlier one */
+		const char *source, *conversation, *customer; /* of the earlier webhook */
 		enum store_wait why;
-		bool behind; /* the later one: gladly, c, p */
+		bool behind; /* the later webhook: gladly, c, p */
 	} cases[] = {
 		{"gladly", "c", "q", STORE_WAIT_NONE, true},
 		{"gladly", "c", NULL, STORE_WAIT_LOOKUP, true},
@@ -485,8 +485,8 @@ static void whether_one_is_behind_another(void **state)
 }
 
 /*
- * A pipeline in small over random webhooks, with every kind of wait: in the end nothing is left waiting, and no webhook
- * met the ledger before an earlier one of its conversation.
+ * A small pipeline over random webhooks, with every kind of wait. At the end no webhook waits, and none was decided
+ * before an earlier one of its conversation.
  */
 static void nobody_is_left_waiting_and_nobody_overtakes(void **state)
 {
@@ -634,7 +634,7 @@ static int meet(void *ctx, const struct store_neighbour *n)
 	m->ids[m->n] = n->id;
 	m->why[m->n] = n->wait;
 	m->whole[m->n++] = *n;
-	/* Who is called may end what it is called with, and the next. */
+	/* A callback may end the webhook that it gets. */
 	if (m->f)
 		MUST(store_webhook_done(m->f->s, n->id, "settled", err));
 	return 0;
@@ -691,7 +691,7 @@ static void a_neighbour_shows_its_narrow_columns_and_its_time_until_it_ends(void
 	assert_int_equal(m.whole[1].time_ms, NOW - 5);
 	assert_int_equal(m.whole[1].received_ms, NOW + 1);
 	assert_int_equal(m.whole[1].transition, TRANSITION_OPENED);
-	/* The first that answers otherwise is the last; a failure is handed on. */
+	/* The iteration stops at the first non-zero result, and returns a negative one. */
 	MUST(store_webhooks_of_conversation(f->s, "gladly", "c", stop, &last, err));
 	assert_int_equal(last, a);
 	ends(f, a);
@@ -719,7 +719,7 @@ static void a_neighbour_whose_columns_do_not_read_is_passed_over(void **state)
 	MUST(store_webhooks_of_conversation(f->s, "gladly", "c", meet, &m, err));
 	assert_int_equal(m.n, 1);
 	assert_int_equal(m.ids[0], b);
-	assert_false(m.whole[0].is_timed); /* it is read from the body then */
+	assert_false(m.whole[0].is_timed); /* the pipeline parses the body then */
 	assert_int_equal(a, 1);
 }
 
@@ -732,7 +732,7 @@ static int meet_next(void *ctx, const struct store_neighbour *n)
 	return n->id == 35;
 }
 
-/* However many there are, and though the first ones do not read. */
+/* More neighbours than the first read takes, and unreadable ones first. */
 static void many_neighbours_are_met_in_order(void **state)
 {
 	struct fixture *f = *state;
@@ -781,7 +781,7 @@ static void a_row_that_does_not_read_says_so_and_can_be_made_a_dead_letter(void 
 		fixture_begin(f);
 		MUST(store_webhook_dead(f->s, 1, e.text, err));
 		fixture_commit(f);
-		/* It keeps nobody waiting. */
+		/* No webhook waits for it. */
 		assert_int_equal(ready(f), 1);
 		assert_int_equal(ids[0], 2);
 		assert_false(behind(f, 2));
