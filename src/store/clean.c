@@ -115,7 +115,8 @@ static void clean_deliveries(struct cleaning *c, int64_t until_ms, int64_t now_m
 		return;
 	CHANGE(q, &c->change, "SELECT id, received FROM deliveries WHERE id > 0 ORDER BY id");
 	while (seen < c->left && change_step(&c->change, &q)) {
-		int64_t id = query_int(&q), received_ms = query_int(&q);
+		int64_t id = query_int(&q);
+		int64_t received_ms = query_int(&q);
 
 		if (received_ms > now_ms)
 			continue;
@@ -163,8 +164,8 @@ static void conversation_delete(struct change *c, int64_t id)
 static void reached_digest(struct change *c, int64_t id)
 {
 	CLEANUP(mem_freep) char *email = NULL;
-	unsigned char sum[DIGEST_SHA256_BYTES];
 	struct change part = change_part(c, NULL);
+	unsigned char sum[DIGEST_SHA256_BYTES];
 	struct digest *d;
 
 	CHANGE(row, c, "SELECT email FROM reached WHERE id = ?1");

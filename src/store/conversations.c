@@ -350,7 +350,8 @@ int store_conversation_save(struct store *s, const char *source, const char *con
 			    const struct reached_list *reached, struct err *reterr)
 {
 	struct change c = change_begin(s, reterr);
-	struct counted before, now = counted_as(e->state, e->addressed);
+	struct counted now = counted_as(e->state, e->addressed);
+	struct counted before;
 	int64_t id = conversation_find(&c, source, conversation, &before);
 	struct change part = change_part(&c, NULL);
 	bool is_new = id == 0;

@@ -329,7 +329,8 @@ void event_repair_due(struct change *c, const char *account, int64_t id, int64_t
 
 bool event_repair_unique(struct change *c, const char *account, const unsigned char *unique_id)
 {
-	int64_t id = 0, there = 0;
+	int64_t id = 0;
+	int64_t there = 0;
 
 	CHANGE(named, c, "SELECT id FROM events WHERE account = ?1 AND unique_id = ?2");
 	query_bind_text(&named, account);

@@ -67,8 +67,8 @@ static void body_insert(struct change *c, const struct event *e)
 
 int store_event_insert(struct store *s, struct event *e, int64_t person_gap_ms, int64_t now_ms, struct err *reterr)
 {
-	unsigned char unique_id[EVENT_UNIQUE_ID_BYTES];
 	struct change c = change_begin(s, reterr);
+	unsigned char unique_id[EVENT_UNIQUE_ID_BYTES];
 	bool head, is_new;
 	int r;
 

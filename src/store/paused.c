@@ -52,7 +52,8 @@ static int flag_event_of(struct store *s, const struct store_paused_person *p, e
 	query_bind_int(&q, EVENTS_LOOKED_AT);
 	while ((r = query_step(&q)) > 0) {
 		CLEANUP(json_putp) struct json_object *profile = NULL;
-		int64_t id = query_int(&q), later = query_int(&q);
+		int64_t id = query_int(&q);
+		int64_t later = query_int(&q);
 		CLEANUP(mem_freep) char *reason = query_text_or_null(&q);
 		CLEANUP(mem_freep) char *text = query_text(&q);
 
@@ -160,7 +161,8 @@ int store_paused_page(struct store *s, size_t max, int (*fn)(void *ctx, const st
 		      struct err *reterr)
 {
 	struct store_paused_person *people = mem_new(max, sizeof(*people));
-	size_t n = 0, given = 0;
+	size_t n = 0;
+	size_t given = 0;
 	int r;
 
 	read_limit_start(s);

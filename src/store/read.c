@@ -137,7 +137,8 @@ int store_events_retrying(struct store *s, const char *account, int64_t *ret_old
 	query_bind_text(&q, account);
 	query_bind_int(&q, RETRYING_LOOKED_AT);
 	while (query_step(&q) > 0) {
-		int64_t attempts = query_int(&q), created = query_int(&q);
+		int64_t attempts = query_int(&q);
+		int64_t created = query_int(&q);
 		char *why = query_text_or_null(&q);
 
 		if (attempts > 0 && (oldest == 0 || created < oldest))
@@ -183,7 +184,8 @@ int store_events_page(struct store *s, int state, int64_t before_id, size_t max,
 {
 	CLEANUP(ids_done) struct ids ids = {0};
 	bool is_over = false;
-	int r, n = 0;
+	int n = 0;
+	int r;
 
 	read_limit_start(s);
 	/* All events, or delivered ones (nearly all), are read in the order of their ids. */
@@ -212,7 +214,8 @@ int store_events_page(struct store *s, int state, int64_t before_id, size_t max,
 
 static int newer_first(const void *a, const void *b)
 {
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+	int64_t x = *(const int64_t *)a;
+	int64_t y = *(const int64_t *)b;
 
 	return (x < y) - (x > y);
 }
@@ -237,7 +240,8 @@ static int ids_of_wait(struct store *s, int state, int wait, int64_t before_id, 
 
 static int webhook_ids(struct store *s, int state, int64_t before_id, size_t max, struct ids *ids, struct err *reterr)
 {
-	int last_wait = state == STORE_WEBHOOK_PENDING ? (int)STORE_WAIT_LAST : (int)STORE_WAIT_NONE, r = 0;
+	int last_wait = state == STORE_WEBHOOK_PENDING ? (int)STORE_WAIT_LAST : (int)STORE_WAIT_NONE;
+	int r = 0;
 
 	if (state < 0)
 		return page_ids(s, "SELECT id FROM webhooks WHERE id < ?1 ORDER BY id DESC LIMIT ?2", before_id, max,
@@ -287,7 +291,8 @@ static int webhook_row_load(struct store *s, int64_t id, struct store_webhook_ro
 static int webhook_rows(struct store *s, const struct ids *ids,
 			int (*fn)(void *ctx, const struct store_webhook_row *row), void *ctx, struct err *reterr)
 {
-	int r = 0, n = 0;
+	int n = 0;
+	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < ids->n; i++) {
 		struct store_webhook_row row = {0};

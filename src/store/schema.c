@@ -167,7 +167,9 @@ static const char *const migrations[] = {
 
 int schema_check(struct store *s, int64_t *ret_version, struct err *reterr)
 {
-	int64_t version = 0, application = 0, tables = 0;
+	int64_t version = 0;
+	int64_t application = 0;
+	int64_t tables = 0;
 	int r = store_pragma(s, "PRAGMA user_version", &version, reterr);
 
 	if (r == 0)

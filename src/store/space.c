@@ -45,7 +45,9 @@ int store_pragma(struct store *s, const char *sql, int64_t *ret, struct err *ret
 
 int64_t store_size(struct store *s)
 {
-	int64_t pages = 0, spare = 0, page_size = STORE_PAGE_BYTES;
+	int64_t pages = 0;
+	int64_t spare = 0;
+	int64_t page_size = STORE_PAGE_BYTES;
 	struct stat wal_stat;
 
 	if (store_pragma(s, "PRAGMA page_count", &pages, NULL) < 0 ||
@@ -88,8 +90,10 @@ int wal_limit(const struct store *s)
 static void wal_write_back(struct store *s)
 {
 	int64_t usual = 2 * (int64_t)wal_limit(s) * STORE_PAGE_BYTES;
-	int in_wal = 0, written = 0, mode, rc;
+	int in_wal = 0;
+	int written = 0;
 	struct stat wal_stat;
+	int mode, rc;
 
 	/* A WAL of the usual size is kept: SQLite writes over it faster than it extends a new one. */
 	mode = stat(s->wal_path, &wal_stat) == 0 && wal_stat.st_size > usual ? SQLITE_CHECKPOINT_TRUNCATE
@@ -180,8 +184,11 @@ static int64_t spare_bytes(struct store *s)
  * open and close with every row. */
 static int disk_can_accept(struct store *s, struct err *reterr)
 {
-	int64_t floor = s->disk_total / FLOOR_PART, margin, wal = wal_bytes(s), left = s->disk_left;
+	int64_t floor = s->disk_total / FLOOR_PART;
+	int64_t wal = wal_bytes(s);
+	int64_t left = s->disk_left;
 	bool was_low = s->disk_low;
+	int64_t margin;
 	char has[AMOUNT_MAX], needs[AMOUNT_MAX];
 
 	s->disk_low = s->disk_nearly_full = false;

@@ -128,7 +128,8 @@ struct neighbours {
 
 static int by_id(const void *a, const void *b)
 {
-	const struct store_neighbour *one = a, *other = b;
+	const struct store_neighbour *one = a;
+	const struct store_neighbour *other = b;
 
 	return (one->id > other->id) - (one->id < other->id);
 }

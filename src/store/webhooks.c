@@ -221,7 +221,8 @@ int64_t store_webhook_last_id(struct store *s)
 
 int64_t store_newest_ms(struct store *s)
 {
-	int64_t webhook = 0, event = 0;
+	int64_t webhook = 0;
+	int64_t event = 0;
 
 	/* By id: a time that a wrong clock wrote counts only until the next row. */
 	QUERY(webhooks, s, "SELECT received FROM webhooks WHERE id = (SELECT max(id) FROM webhooks)", NULL);

@@ -31,7 +31,8 @@ static void turn_at(struct fixture *f, int64_t now_ms)
 static void done_rows_go_after_retention_in_small_steps(void **state)
 {
 	struct fixture *f = *state;
-	int64_t id, last = 0;
+	int64_t last = 0;
+	int64_t id;
 
 	turn_at(f, NOW);
 	for (unsigned i = 0; i < 10; i++) {

@@ -181,7 +181,8 @@ static void many_digests_received_by_a_clock_that_was_ahead_keep_no_others(void 
 static void a_customer_saved_by_a_clock_that_was_ahead_is_asked_for_again(void **state)
 {
 	struct fixture *f = *state;
-	struct customer c = {0}, back = {0};
+	struct customer c = {0};
+	struct customer back = {0};
 
 	fixture_begin(f);
 	MUST(store_customer_save(f->s, "gladly", "p", &c, NOW + DAY, err));

@@ -47,22 +47,22 @@ static int64_t flags(struct fixture *f, const char *email, const char *flag, con
 static void an_entry_and_whom_it_reached_come_back_whole(void **state)
 {
 	struct fixture *f = *state;
-	struct ledger_entry e =
-				    {
-					    .state = LEDGER_OPEN,
-					    .as_of_ms = NOW + 1,
-					    .as_of_received_ms = NOW + 2,
-					    .newest = 4711,
-					    .first_opened_ms = NOW - 100,
-					    .opened_ms = NOW - 50,
-					    .opened_received_ms = NOW - 49,
-					    .closed_ms = NOW - 70,
-					    .reopen_count = 3,
-					    .addressed = true,
-					    .taken_n = LEDGER_TAKEN_MAX,
-				    },
-			    back = {0};
-	struct reached_list reached = {0}, back_reached = {0};
+	struct ledger_entry e = {
+		.state = LEDGER_OPEN,
+		.as_of_ms = NOW + 1,
+		.as_of_received_ms = NOW + 2,
+		.newest = 4711,
+		.first_opened_ms = NOW - 100,
+		.opened_ms = NOW - 50,
+		.opened_received_ms = NOW - 49,
+		.closed_ms = NOW - 70,
+		.reopen_count = 3,
+		.addressed = true,
+		.taken_n = LEDGER_TAKEN_MAX,
+	};
+	struct ledger_entry back = {0};
+	struct reached_list reached = {0};
+	struct reached_list back_reached = {0};
 
 	/* Set each member, because assert_memory_equal compares the padding, too. */
 	for (int i = 0; i < LEDGER_TAKEN_MAX; i++) {
@@ -255,7 +255,8 @@ static void who_is_paused_but_not_for_klaviyo_is_marked(void **state)
 	unsigned n = 0;
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		bool open[3] = {false}, marked = false;
+		bool open[3] = {false};
+		bool marked = false;
 		int64_t count = 0;
 
 		for (const char *step = cases[i].steps;; step += 4) {
@@ -330,7 +331,8 @@ static void a_conversation_that_does_not_read_says_so_and_can_be_written_over(vo
 static void a_customer_is_known_until_too_old(void **state)
 {
 	struct fixture *f = *state;
-	struct customer c = {0}, back = {0};
+	struct customer c = {0};
+	struct customer back = {0};
 	struct err e = {0};
 
 	assert_int_equal(store_customer_load(f->s, "gladly", "p", 0, &back, &e), -ENOENT);

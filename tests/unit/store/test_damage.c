@@ -46,7 +46,8 @@ static int take_hidden(void *arg, int n, char **values, char **names)
 /* Runs `text` while the table's indexes are hidden, so that it does not update them. Closes and reopens the store. */
 static void behind_the_back_of_indexes(struct fixture *f, const char *table, const char *text)
 {
-	struct hidden hidden[8], *end = hidden;
+	struct hidden hidden[8];
+	struct hidden *end = hidden;
 	char *find = sqlite3_mprintf("SELECT name, tbl_name, rootpage, sql FROM sqlite_schema WHERE type = 'index'"
 				     " AND sql IS NOT NULL AND tbl_name = %Q",
 				     table);
@@ -368,10 +369,10 @@ static void save(struct fixture *f, const char *conversation, enum ledger_state 
 static void a_conversation_without_its_row_begins_anew(void **state)
 {
 	struct fixture *f = *state;
-	struct ledger_entry e;
 	struct reached_list reached = {0};
 	struct told told = {0};
 	int64_t n = 9;
+	struct ledger_entry e;
 
 	fixture_begin(f);
 	save(f, "c-1", LEDGER_OPEN, "a@example.com");

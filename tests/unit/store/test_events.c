@@ -161,8 +161,8 @@ static void a_person_has_one_event_due_at_a_time_in_order(void **state)
 static void the_longest_due_comes_first(void **state)
 {
 	struct fixture *f = *state;
-	int64_t a, b, c;
 	struct fixture_ids due = {.n = 0};
+	int64_t a, b, c;
 
 	fixture_begin(f);
 	a = fixture_queue(f, "a@example.com", 1, NOW);
@@ -232,9 +232,9 @@ static void a_death_does_not_shorten_the_gap(void **state)
 static void a_revived_event_takes_its_old_place(void **state)
 {
 	struct fixture *f = *state;
-	int64_t a, b, c;
 	struct event back = {0};
 	struct err e = {0};
+	int64_t a, b, c;
 
 	fixture_begin(f);
 	a = fixture_queue(f, "a@example.com", 1, NOW);
@@ -456,7 +456,8 @@ static void random_ends_and_revivals_keep_one_head_a_person(void **state)
 
 	fixture_begin(f);
 	for (unsigned step = 0; step < 3000; step++) {
-		int what = rand_r(&seed) % 6, i = m.n ? rand_r(&seed) % m.n : 0;
+		int what = rand_r(&seed) % 6;
+		int i = m.n ? rand_r(&seed) % m.n : 0;
 
 		if (what < 2 && m.n < EVENTS) {
 			int person = rand_r(&seed) % PEOPLE;

@@ -152,9 +152,9 @@ static void a_missing_directory_is_named(void **state)
 static void a_directory_that_cannot_be_written_is_told(void **state)
 {
 	struct fixture *f = *state;
+	bool root = geteuid() == 0;
 	struct err e;
 	char path[128];
-	bool root = geteuid() == 0;
 	int r;
 
 	snprintf(path, sizeof(path), "%s/new.db", f->dir);
@@ -222,8 +222,8 @@ static void a_reader_sees_what_is_committed_and_nothing_else(void **state)
 {
 	struct fixture *f = *state;
 	struct store_options o = {.path = f->path};
-	struct store *reader;
 	struct event e = {0};
+	struct store *reader;
 
 	MUST(store_open(&o, STORE_READ, &reader, err));
 	fixture_begin(f);
@@ -246,10 +246,11 @@ static void a_reader_ends_when_its_time_is_up(void **state)
 {
 	struct fixture *f = *state;
 	struct store_options o = {.path = f->path, .read_limit_ms = 20};
-	struct store *reader;
 	struct err e = {0};
+	int n = 0;
+	struct store *reader;
 	int64_t started;
-	int n = 0, r;
+	int r;
 
 	/* Many rows that a page of other rows must skip. */
 	fixture_sql(
@@ -312,7 +313,8 @@ static int fill_until_refused(const char *path)
 	struct fixture f = {.s = NULL};
 	struct webhook w = {
 		.source = mem_str("gladly"), .received_ms = NOW, .body = mem_new(1, 20001), .body_len = 20000};
-	int committed = 0, r = 0;
+	int committed = 0;
+	int r = 0;
 	struct err e = {0};
 
 	(void)signal(SIGXFSZ, SIG_IGN);
@@ -396,8 +398,8 @@ static void a_file_that_is_deleted_or_replaced_is_seen(void **state)
 	struct fixture *f = *state;
 
 	for (int i = 0; i < 3; i++) {
-		char path[128], away[128];
 		struct err e = {0};
+		char path[128], away[128];
 
 		snprintf(path, sizeof(path), "%s%s", f->path, suffixes[i]);
 		snprintf(away, sizeof(away), "%s.away", f->path);
@@ -417,8 +419,8 @@ static void a_file_that_is_deleted_or_replaced_is_seen(void **state)
 static int open_by(const char *path)
 {
 	struct store_options o = {.path = path};
-	struct store *s;
 	struct err e = {0};
+	struct store *s;
 	int r = store_open(&o, STORE_WRITE, &s, &e);
 
 	return r == -EBUSY && strstr(e.text, "by another name") ? 7 : r == 0 ? 1 : 2;
@@ -644,8 +646,8 @@ static void a_backup_is_a_whole_store_and_never_replaces_a_file(void **state)
 	struct fixture *f = *state;
 	struct fixture copy = {.s = NULL};
 	struct store_options o = {.path = f->path};
-	struct store *reader;
 	struct err e = {0};
+	struct store *reader;
 	struct stat st;
 	char part[128];
 

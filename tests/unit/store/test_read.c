@@ -110,7 +110,8 @@ static void change_conversation(struct fixture *f, unsigned *seed)
 static bool change(struct fixture *f, unsigned *seed, unsigned step)
 {
 	const char *name = names[rand_r(seed) % 3];
-	int64_t id = rand_r(seed) % 300 + 1, now = NOW + step;
+	int64_t id = rand_r(seed) % 300 + 1;
+	int64_t now = NOW + step;
 	bool later;
 	struct err e;
 	int r = 0;
@@ -163,7 +164,8 @@ static bool change(struct fixture *f, unsigned *seed, unsigned step)
 static void counters_equal_a_recount_after_any_history(void **state)
 {
 	struct fixture *f = *state;
-	unsigned seed = 991, step = 0;
+	unsigned seed = 991;
+	unsigned step = 0;
 
 	for (int turn = 0; turn < 150; turn++) {
 		fixture_begin(f);
@@ -193,7 +195,8 @@ static void counters_equal_a_recount_after_any_history(void **state)
 static void counters_equal_a_recount_where_rows_take_no_change(void **state)
 {
 	struct fixture *f = *state;
-	unsigned seed = 1771, step = 0;
+	unsigned seed = 1771;
+	unsigned step = 0;
 
 	for (int turn = 0; turn < 150; turn++) {
 		fixture_begin(f);
@@ -360,14 +363,15 @@ static int pass_by(void *ctx, const struct store_webhook_row *row)
 static void use_what_is_hot(struct fixture *f)
 {
 	unsigned char mark[STORE_MARK_BYTES] = {0};
-	struct store_lookups lookups;
 	unsigned seed = 5;
 	struct store *s = f->s;
 	struct ledger_entry entry = {0};
 	struct reached_list reached = {0};
-	struct customer customer = {0}, back = {0};
+	struct customer customer = {0};
+	struct customer back = {0};
 	struct webhook w = {0};
 	char *conversation = NULL;
+	struct store_lookups lookups;
 	int64_t id, n;
 	unsigned count;
 	bool later;
@@ -497,7 +501,8 @@ static void check_plan(void *ctx, const char *sql_text)
 	assert_int_equal(sqlite3_prepare_v2(p->f->s->db, explain, -1, &stmt, NULL), SQLITE_OK);
 	while (sqlite3_step(stmt) == SQLITE_ROW) {
 		const char *detail = (const char *)sqlite3_column_text(stmt, 3);
-		bool sorts = strstr(detail, "TEMP B-TREE") != NULL, scans = strncmp(detail, "SCAN", 4) == 0;
+		bool sorts = strstr(detail, "TEMP B-TREE") != NULL;
+		bool scans = strncmp(detail, "SCAN", 4) == 0;
 
 		/* Only the pending webhooks of one conversation or customer are sorted. */
 		if (sorts && (strstr(sql_text, " ORDER BY id LIMIT ?4) i ") || strstr(sql_text, "customer = ?2")))

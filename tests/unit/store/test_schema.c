@@ -141,8 +141,9 @@ static int take_event(void *ctx, struct event *e)
 static void the_work_of_a_store_of_schema_1_goes_on(void **state)
 {
 	struct fixture *f = *state;
+	int64_t event = 0;
 	struct store_lookups lookups;
-	int64_t ids[16], event = 0;
+	int64_t ids[16];
 
 	write_old(f, "schema-1.sql");
 	fixture_sql(f, work);

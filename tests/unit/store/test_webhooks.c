@@ -307,7 +307,8 @@ static void script_holds(void **state)
 	char *rest = text;
 
 	for (char *op; (op = strsep(&rest, ";"));) {
-		int rest_at = 0, after_at = 0;
+		int rest_at = 0;
+		int after_at = 0;
 		bool own;
 
 		memset(p.words, 0, sizeof(p.words));
@@ -394,9 +395,10 @@ static void ids_are_never_given_twice(void **state)
 
 static void under_which_mark_lookups_worked_is_kept_by_source(void **state)
 {
-	static const unsigned char first[STORE_MARK_BYTES] = "0123456789abcdef", second[STORE_MARK_BYTES] = "x";
-	unsigned char mark[STORE_MARK_BYTES];
+	static const unsigned char first[STORE_MARK_BYTES] = "0123456789abcdef";
+	static const unsigned char second[STORE_MARK_BYTES] = "x";
 	struct fixture *f = *state;
+	unsigned char mark[STORE_MARK_BYTES];
 	struct err e;
 
 	assert_int_equal(store_lookups_worked(f->s, "gladly", mark, &e), -ENOENT);
@@ -495,7 +497,9 @@ static void nobody_is_left_waiting_and_nobody_overtakes(void **state)
 		N = 120
 	};
 	int64_t last_of[6] = {0};
-	int looked_up[N + 1] = {0}, held[N + 1] = {0}, left = N;
+	int looked_up[N + 1] = {0};
+	int held[N + 1] = {0};
+	int left = N;
 	unsigned seed = 20261121;
 	int64_t now = NOW;
 
@@ -556,8 +560,8 @@ static void nobody_is_left_waiting_and_nobody_overtakes(void **state)
 static void a_dead_letter_is_kept_with_its_reason_and_can_come_back(void **state)
 {
 	struct fixture *f = *state;
-	struct webhook w = {.source = mem_str("gladly"), .received_ms = NOW, .body = mem_str("{"), .body_len = 1},
-		       back = {0};
+	struct webhook w = {.source = mem_str("gladly"), .received_ms = NOW, .body = mem_str("{"), .body_len = 1};
+	struct webhook back = {0};
 	struct err e = {0};
 
 	fixture_begin(f);
@@ -587,9 +591,10 @@ static void a_dead_letter_is_kept_with_its_reason_and_can_come_back(void **state
 static void tries_and_failed_lookups_are_counted_for_one_webhook(void **state)
 {
 	struct fixture *f = *state;
-	struct store_lookups lookups;
-	int64_t a = fixture_put(f, "gladly", "a", "p", 0, NOW), b = fixture_put(f, "gladly", "b", "q", 0, NOW);
+	int64_t a = fixture_put(f, "gladly", "a", "p", 0, NOW);
+	int64_t b = fixture_put(f, "gladly", "b", "q", 0, NOW);
 	unsigned n = 99;
+	struct store_lookups lookups;
 
 	fixture_begin(f);
 	MUST(store_webhook_set_tries(f->s, a, 2, err));
@@ -644,7 +649,8 @@ static void the_pending_of_a_conversation_are_met_in_order(void **state)
 {
 	struct fixture *f = *state;
 	struct met m = {.n = 0};
-	int64_t a = fixture_put(f, "gladly", "c", "p", 0, NOW), b = fixture_put(f, "gladly", "c", "p", 0, NOW);
+	int64_t a = fixture_put(f, "gladly", "c", "p", 0, NOW);
+	int64_t b = fixture_put(f, "gladly", "c", "p", 0, NOW);
 	int64_t c = fixture_put(f, "gladly", "c", NULL, 0, NOW);
 
 	assert_true(fixture_put(f, "gladly", "d", "p", 0, NOW) > 0);
@@ -677,8 +683,9 @@ static void a_neighbour_shows_its_narrow_columns_and_its_time_until_it_ends(void
 {
 	struct fixture *f = *state;
 	struct met m = {.n = 0};
-	int64_t a = fixture_put(f, "gladly", "c", "p", 0, NOW), b = fixture_put(f, "gladly", "c", "p", 0, NOW + 1),
-		last = 0;
+	int64_t a = fixture_put(f, "gladly", "c", "p", 0, NOW);
+	int64_t b = fixture_put(f, "gladly", "c", "p", 0, NOW + 1);
+	int64_t last = 0;
 
 	fixture_begin(f);
 	MUST(store_webhook_save_time(f->s, b, NOW - 5, true, err));
@@ -709,7 +716,8 @@ static void a_neighbour_whose_columns_do_not_read_is_passed_over(void **state)
 {
 	struct fixture *f = *state;
 	struct met m = {.n = 0};
-	int64_t a = fixture_put(f, "gladly", "c", "p", 0, NOW), b = fixture_put(f, "gladly", "c", "p", 0, NOW);
+	int64_t a = fixture_put(f, "gladly", "c", "p", 0, NOW);
+	int64_t b = fixture_put(f, "gladly", "c", "p", 0, NOW);
 
 	fixture_begin(f);
 	MUST(store_webhook_save_time(f->s, b, NOW, false, err));
