@@ -189,7 +189,7 @@ static void repair_open(struct change *c, const char *source, int64_t id, int64_
 	(void)change_by_id(c, "DELETE FROM conversations WHERE id = ?1", id);
 	if (c->status == 0)
 		loss_note(c->store, STORE_LOSS_CONVERSATION, id, source,
-			  "an open conversation's row is not there, an index still named it; it does not expire");
+			  "an open conversation's row is not there, but an index still named it; it will not expire");
 }
 
 static void name_set(struct change *c, int64_t id, const char *source, const char *conversation)
@@ -215,9 +215,9 @@ static void repair_name(struct change *c, const char *source, int64_t id, const 
 	in_use = change_part_failed(c, &part, -EBADMSG);
 	if (c->status == 0)
 		loss_note(c->store, STORE_LOSS_CONVERSATION, id, source,
-			  in_use ? "an open conversation was not found by its name, which another has by now; it "
-				   "expires by another name"
-				 : "an open conversation was not found by its name; it is again");
+			  in_use ? "an open conversation was not found by its name, which another one has; it expires "
+				   "under a new name"
+				 : "an open conversation was not found by its name; its index entry is repaired");
 }
 
 /* Removes the entry of a missing conversation from the index of names. True where there was one. */
@@ -248,7 +248,7 @@ static bool repair_unique(struct change *c, const char *source, const char *conv
 	if (c->status < 0)
 		return false;
 	loss_note(c->store, STORE_LOSS_CONVERSATION, id, source,
-		  "a conversation's row was not there, an index still named it; it begins anew");
+		  "a conversation's row was not there, but an index still named it; it starts again");
 	return true;
 }
 

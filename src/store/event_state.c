@@ -346,6 +346,6 @@ bool event_repair_unique(struct change *c, const char *account, const unsigned c
 	if (c->status < 0)
 		return false;
 	loss_note(c->store, STORE_LOSS_OTHER, id, account,
-		  "an event's row was not there, an index still named it; the event is queued anew");
+		  "an event's row was not there, but an index still named it; the event is queued again");
 	return true;
 }
