@@ -44,7 +44,7 @@ static int take_hidden(void *arg, int n, char **values, char **names)
 }
 
 /* Runs `text` while the table's indexes are hidden, so that it does not update them. Closes and reopens the store. */
-static void behind_the_back_of_indexes(struct fixture *f, const char *table, const char *text)
+static void run_without_indexes(struct fixture *f, const char *table, const char *text)
 {
 	struct hidden hidden[8];
 	struct hidden *end = hidden;
@@ -95,22 +95,22 @@ static bool is_sound(struct fixture *f)
 	return sound;
 }
 
-struct told {
+struct losses {
 	size_t n;
 	enum store_loss_kind kind;
 	int64_t id;
 	char name[64], reason[1024]; /* a reason may contain the store's path */
 };
 
-static void tell(void *ctx, const struct store_loss *l)
+static void note_loss(void *ctx, const struct store_loss *l)
 {
-	struct told *t = ctx;
+	struct losses *losses = ctx;
 
-	t->n++;
-	t->kind = l->kind;
-	t->id = l->id;
-	snprintf(t->name, sizeof(t->name), "%s", l->name ? l->name : "");
-	snprintf(t->reason, sizeof(t->reason), "%s", l->reason);
+	losses->n++;
+	losses->kind = l->kind;
+	losses->id = l->id;
+	snprintf(losses->name, sizeof(losses->name), "%s", l->name ? l->name : "");
+	snprintf(losses->reason, sizeof(losses->reason), "%s", l->reason);
 }
 
 /* ---- webhooks ---------------------------------------------------------------------------------------------------- */
@@ -118,29 +118,29 @@ static void tell(void *ctx, const struct store_loss *l)
 static void a_webhook_without_its_row_is_a_dead_letter_once(void **state)
 {
 	struct fixture *f = *state;
-	struct told told = {0};
+	struct losses losses = {0};
 	int64_t ids[4];
 
 	assert_int_equal(fixture_put(f, "gladly", "c-1", "k-1", 1, NOW), 1);
 	assert_int_equal(fixture_put(f, "gladly", "c-2", "k-2", 2, NOW), 2);
-	behind_the_back_of_indexes(f, "webhooks", "DELETE FROM webhooks WHERE id = 1");
+	run_without_indexes(f, "webhooks", "DELETE FROM webhooks WHERE id = 1");
 	assert_false(is_sound(f));
 	fixture_begin(f);
 	assert_int_equal(store_webhooks_ready(f->s, ids, 4, NULL), 1);
 	assert_int_equal(ids[0], 2);
 	fixture_commit(f);
-	store_losses(f->s, tell, &told);
-	assert_int_equal(told.n, 1);
-	assert_int_equal(told.kind, STORE_LOSS_WEBHOOK);
-	assert_int_equal(told.id, 1);
-	assert_string_equal(told.name, "gladly"); /* found by the digest of its delivery */
-	assert_non_null(strstr(told.reason, "its row is not there"));
+	store_losses(f->s, note_loss, &losses);
+	assert_int_equal(losses.n, 1);
+	assert_int_equal(losses.kind, STORE_LOSS_WEBHOOK);
+	assert_int_equal(losses.id, 1);
+	assert_string_equal(losses.name, "gladly"); /* found by the digest of its delivery */
+	assert_non_null(strstr(losses.reason, "its row is not there"));
 	assert_int_equal(fixture_sql(f, "SELECT state FROM webhooks WHERE id = 1"), STORE_WEBHOOK_DEAD);
 	fixture_begin(f);
 	assert_int_equal(store_webhooks_ready(f->s, ids, 4, NULL), 1);
 	fixture_commit(f);
-	store_losses(f->s, tell, &told);
-	assert_int_equal(told.n, 1);
+	store_losses(f->s, note_loss, &losses);
+	assert_int_equal(losses.n, 1);
 	assert_int_equal(fixture_sql(f, "SELECT n FROM counts WHERE kind = 1 AND state = 0 AND wait = 0"), 1);
 	assert_int_equal(fixture_sql(f, "SELECT n FROM counts WHERE kind = 1 AND state = 2"), 1);
 }
@@ -148,17 +148,16 @@ static void a_webhook_without_its_row_is_a_dead_letter_once(void **state)
 static void an_entry_of_a_row_that_is_done_is_taken_out(void **state)
 {
 	struct fixture *f = *state;
-	struct told told = {0};
+	struct losses losses = {0};
 	int64_t id;
 
 	assert_int_equal(fixture_put(f, "gladly", "c-1", "k-1", 1, NOW), 1);
-	behind_the_back_of_indexes(f, "webhooks",
-				   "UPDATE webhooks SET state = 1, ended = 7, result = 'x' WHERE id = 1");
+	run_without_indexes(f, "webhooks", "UPDATE webhooks SET state = 1, ended = 7, result = 'x' WHERE id = 1");
 	fixture_begin(f);
 	assert_int_equal(store_webhooks_ready(f->s, &id, 1, NULL), 0);
 	fixture_commit(f);
-	store_losses(f->s, tell, &told);
-	assert_int_equal(told.kind, STORE_LOSS_OTHER); /* the index also lacks an entry of the row */
+	store_losses(f->s, note_loss, &losses);
+	assert_int_equal(losses.kind, STORE_LOSS_OTHER); /* the index also lacks an entry of the row */
 	assert_int_equal(fixture_sql(f, "SELECT ended FROM webhooks WHERE id = 1 AND state = 1 AND result = 'x'"), 7);
 	assert_int_equal(store_webhooks_ready(f->s, &id, 1, NULL), 0);
 }
@@ -174,7 +173,7 @@ static void what_is_lost_keeps_nobody_behind_it(void **state)
 	MUST(store_webhook_wait(f->s, 1, STORE_WAIT_LOOKUP, 0, err));
 	MUST(store_webhook_wait(f->s, 2, STORE_WAIT_BEHIND, 0, err));
 	fixture_commit(f);
-	behind_the_back_of_indexes(f, "webhooks", "DELETE FROM webhooks WHERE id = 1");
+	run_without_indexes(f, "webhooks", "DELETE FROM webhooks WHERE id = 1");
 	fixture_begin(f);
 	MUST(store_webhook_load(f->s, 2, &w, err));
 	assert_int_equal(store_webhook_is_behind(f->s, &w, NULL), 0);
@@ -207,11 +206,11 @@ static void those_behind_one_that_was_deleted_by_hand_go_on_with_the_next(void *
 static void what_is_undone_is_found_again(void **state)
 {
 	struct fixture *f = *state;
-	struct told told = {0};
+	struct losses losses = {0};
 	int64_t id;
 
 	assert_int_equal(fixture_put(f, "gladly", "c-1", "k-1", 1, NOW), 1);
-	behind_the_back_of_indexes(f, "webhooks", "DELETE FROM webhooks WHERE id = 1");
+	run_without_indexes(f, "webhooks", "DELETE FROM webhooks WHERE id = 1");
 	for (int i = 0; i < 2; i++) {
 		fixture_begin(f);
 		assert_int_equal(store_webhooks_ready(f->s, &id, 1, NULL), 0);
@@ -219,29 +218,29 @@ static void what_is_undone_is_found_again(void **state)
 			store_rollback(f->s);
 		else
 			fixture_commit(f);
-		store_losses(f->s, tell, &told);
-		assert_int_equal(told.n, i);
+		store_losses(f->s, note_loss, &losses);
+		assert_int_equal(losses.n, i);
 	}
 	fixture_begin(f);
 	MUST(store_savepoint(f->s, err));
 	loss_note(f->s, STORE_LOSS_EVENT, 9, "default", "why");
 	store_savepoint_undo(f->s);
 	fixture_commit(f);
-	store_losses(f->s, tell, &told);
-	assert_int_equal(told.n, 1);
+	store_losses(f->s, note_loss, &losses);
+	assert_int_equal(losses.n, 1);
 }
 
 /* A call repairs a few, so that a turn ends. The caller gets the id of a missing row and calls again. */
 static void many_that_are_lost_are_all_told(void **state)
 {
 	struct fixture *f = *state;
-	struct told told = {0};
+	struct losses losses = {0};
 	unsigned calls = 0;
 	int64_t id;
 
 	for (unsigned i = 0; i < 300; i++)
 		assert_int_equal(fixture_put(f, "gladly", NULL, NULL, 0, NOW + i), i + 1);
-	behind_the_back_of_indexes(f, "webhooks", "DELETE FROM webhooks");
+	run_without_indexes(f, "webhooks", "DELETE FROM webhooks");
 	fixture_begin(f);
 	while (store_webhooks_ready(f->s, &id, 1, NULL) > 0)
 		calls++;
@@ -249,25 +248,25 @@ static void many_that_are_lost_are_all_told(void **state)
 	assert_true(calls < 100);
 	fixture_commit(f);
 	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhooks WHERE state = 2"), 300);
-	store_losses(f->s, tell, &told);
-	assert_int_equal(told.n, 257);
-	assert_string_equal(told.reason, "44 more rows like these");
-	store_losses(f->s, tell, &told);
-	assert_int_equal(told.n, 257);
+	store_losses(f->s, note_loss, &losses);
+	assert_int_equal(losses.n, 257);
+	assert_string_equal(losses.reason, "44 more rows like these");
+	store_losses(f->s, note_loss, &losses);
+	assert_int_equal(losses.n, 257);
 }
 
 static void a_change_goes_on_where_an_index_lacks_the_row(void **state)
 {
 	struct fixture *f = *state;
-	struct told told = {0};
+	struct losses losses = {0};
 
 	assert_int_equal(fixture_put(f, "gladly", "c-1", "k-1", 1, NOW), 1);
-	behind_the_back_of_indexes(f, "webhooks", "UPDATE webhooks SET conversation = 'c-2' WHERE id = 1");
+	run_without_indexes(f, "webhooks", "UPDATE webhooks SET conversation = 'c-2' WHERE id = 1");
 	fixture_begin(f);
 	MUST(store_webhook_done(f->s, 1, "events", err));
 	fixture_commit(f);
-	store_losses(f->s, tell, &told);
-	assert_int_equal(told.n, 1);
+	store_losses(f->s, note_loss, &losses);
+	assert_int_equal(losses.n, 1);
 	assert_int_equal(fixture_sql(f, "SELECT state FROM webhooks WHERE id = 1"), STORE_WEBHOOK_DONE);
 }
 
@@ -299,20 +298,20 @@ static int count_event(void *ctx, struct event *e)
 static void an_event_without_its_row_is_a_dead_letter(void **state)
 {
 	struct fixture *f = *state;
-	struct told told = {0};
+	struct losses losses = {0};
 	int n = 0;
 
 	fixture_begin(f);
 	assert_true(fixture_queue(f, "a@example.com", 1, NOW) == 1);
 	assert_true(fixture_queue(f, "b@example.com", 2, NOW) == 2);
 	fixture_commit(f);
-	behind_the_back_of_indexes(f, "events", "DELETE FROM events WHERE id = 1");
+	run_without_indexes(f, "events", "DELETE FROM events WHERE id = 1");
 	assert_int_equal(store_events_due(f->s, "default", NOW, 10, NULL, count_event, &n, NULL), 1);
 	assert_int_equal(n, 1);
-	store_losses(f->s, tell, &told);
-	assert_int_equal(told.n, 1);
-	assert_int_equal(told.kind, STORE_LOSS_EVENT);
-	assert_string_equal(told.name, "default");
+	store_losses(f->s, note_loss, &losses);
+	assert_int_equal(losses.n, 1);
+	assert_int_equal(losses.kind, STORE_LOSS_EVENT);
+	assert_string_equal(losses.name, "default");
 	assert_int_equal(fixture_sql(f, "SELECT state FROM events WHERE id = 1"), EVENT_DEAD);
 	assert_int_equal(store_events_due(f->s, "default", NOW, 10, NULL, count_event, &n, NULL), 0);
 	/* The person's next event becomes the head, and the lost event can be queued again. */
@@ -331,7 +330,7 @@ static void an_event_that_only_the_unique_index_knows_is_queued(void **state)
 	assert_true(fixture_queue(f, "a@example.com", 1, NOW) == 1);
 	MUST(store_event_delivered(f->s, 1, 0, NOW, err));
 	fixture_commit(f);
-	behind_the_back_of_indexes(f, "events", "DELETE FROM events WHERE id = 1");
+	run_without_indexes(f, "events", "DELETE FROM events WHERE id = 1");
 	fixture_begin(f);
 	assert_true(fixture_queue(f, "a@example.com", 1, NOW) > 0);
 	assert_true(fixture_queue(f, "a@example.com", 1, NOW) == 0);
@@ -346,7 +345,7 @@ static void an_event_that_is_not_due_is_not_handed_out(void **state)
 	fixture_begin(f);
 	assert_true(fixture_queue(f, "a@example.com", 1, NOW) == 1);
 	fixture_commit(f);
-	behind_the_back_of_indexes(f, "events", "UPDATE events SET state = 1, head = 0, ended = 5 WHERE id = 1");
+	run_without_indexes(f, "events", "UPDATE events SET state = 1, head = 0, ended = 5 WHERE id = 1");
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(store_events_due(f->s, "default", NOW, 10, NULL, count_event, &n, NULL), i == 0);
 	assert_int_equal(n, 0);
@@ -370,7 +369,7 @@ static void a_conversation_without_its_row_begins_anew(void **state)
 {
 	struct fixture *f = *state;
 	struct reached_list reached = {0};
-	struct told told = {0};
+	struct losses losses = {0};
 	int64_t n = 9;
 	struct ledger_entry e;
 
@@ -378,7 +377,7 @@ static void a_conversation_without_its_row_begins_anew(void **state)
 	save(f, "c-1", LEDGER_OPEN, "a@example.com");
 	save(f, "c-2", LEDGER_OPEN, "a@example.com");
 	fixture_commit(f);
-	behind_the_back_of_indexes(f, "conversations", "DELETE FROM conversations WHERE conversation = 'c-2'");
+	run_without_indexes(f, "conversations", "DELETE FROM conversations WHERE conversation = 'c-2'");
 	fixture_begin(f);
 	MUST(store_conversation_load(f->s, "gladly", "c-2", &e, &reached, err));
 	assert_int_equal(e.state, LEDGER_UNKNOWN);
@@ -395,21 +394,21 @@ static void a_conversation_without_its_row_begins_anew(void **state)
 	MUST(store_flag_count(f->s, "default", "a@example.com", "In Gladly Conversation", NULL, NULL, &n, err));
 	assert_int_equal(n, 1);
 	fixture_commit(f);
-	store_losses(f->s, tell, &told);
-	assert_true(told.n <= 1); /* 0 where the id was used again before */
+	store_losses(f->s, note_loss, &losses);
+	assert_true(losses.n <= 1); /* 0 where the id was used again before */
 }
 
 static void an_open_conversation_without_its_row_does_not_stop_expiry(void **state)
 {
 	struct fixture *f = *state;
-	struct told told = {0};
+	struct losses losses = {0};
 	char *name = NULL;
 
 	fixture_begin(f);
 	save(f, "c-1", LEDGER_OPEN, "a@example.com");
 	save(f, "c-2", LEDGER_OPEN, "b@example.com");
 	fixture_commit(f);
-	behind_the_back_of_indexes(f, "conversations", "DELETE FROM conversations WHERE conversation = 'c-1'");
+	run_without_indexes(f, "conversations", "DELETE FROM conversations WHERE conversation = 'c-1'");
 	fixture_begin(f);
 	MUST(store_conversation_oldest_open(f->s, "gladly", NOW, &name, err));
 	assert_null(name); /* c-1 was repaired */
@@ -417,16 +416,16 @@ static void an_open_conversation_without_its_row_does_not_stop_expiry(void **sta
 	assert_string_equal(name, "c-2");
 	free(name);
 	fixture_commit(f);
-	store_losses(f->s, tell, &told);
-	assert_int_equal(told.n, 1);
-	assert_int_equal(told.kind, STORE_LOSS_CONVERSATION);
+	store_losses(f->s, note_loss, &losses);
+	assert_int_equal(losses.n, 1);
+	assert_int_equal(losses.kind, STORE_LOSS_CONVERSATION);
 }
 
 /* Each repair is a change of its own: c-1 is repaired, and SQLite refuses to change c-2's row. */
 static void a_mend_that_fails_leaves_the_one_before_it(void **state)
 {
 	struct fixture *f = *state;
-	struct told told = {0};
+	struct losses losses = {0};
 	struct err e = {0};
 	char *name = NULL;
 
@@ -434,9 +433,9 @@ static void a_mend_that_fails_leaves_the_one_before_it(void **state)
 	save(f, "c-1", LEDGER_OPEN, NULL);
 	save(f, "c-2", LEDGER_OPEN, NULL);
 	fixture_commit(f);
-	behind_the_back_of_indexes(f, "conversations",
-				   "DELETE FROM conversations WHERE conversation = 'c-1';"
-				   "UPDATE conversations SET conversation = 'c-9' WHERE conversation = 'c-2'");
+	run_without_indexes(f, "conversations",
+			    "DELETE FROM conversations WHERE conversation = 'c-1';"
+			    "UPDATE conversations SET conversation = 'c-9' WHERE conversation = 'c-2'");
 	fixture_mistype(f, "conversations", "closed", "UPDATE conversations SET closed = 'x'");
 	fixture_begin(f);
 	MUST(store_conversation_oldest_open(f->s, "gladly", NOW, &name, err));
@@ -444,8 +443,8 @@ static void a_mend_that_fails_leaves_the_one_before_it(void **state)
 	assert_int_equal(store_conversation_oldest_open(f->s, "gladly", NOW, &name, &e), -EBADMSG);
 	assert_null(name);
 	fixture_commit(f);
-	store_losses(f->s, tell, &told);
-	assert_int_equal(told.n, 1);
+	store_losses(f->s, note_loss, &losses);
+	assert_int_equal(losses.n, 1);
 	fixture_begin(f); /* c-1 is not found again */
 	assert_int_equal(store_conversation_oldest_open(f->s, "gladly", NOW, &name, &e), -EBADMSG);
 	fixture_commit(f);
@@ -470,7 +469,7 @@ static void a_mistyped_webhook_can_end(void **state)
 static void a_mistyped_webhook_that_is_to_go_on_is_a_dead_letter(void **state)
 {
 	struct fixture *f = *state;
-	struct told told = {0};
+	struct losses losses = {0};
 
 	for (unsigned char i = 1; i <= 3; i++)
 		assert_int_equal(fixture_put(f, "gladly", "c-1", NULL, i, NOW), i);
@@ -485,16 +484,16 @@ static void a_mistyped_webhook_that_is_to_go_on_is_a_dead_letter(void **state)
 	fixture_commit(f);
 	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhooks WHERE state = 2"), 2);
 	assert_int_equal(fixture_wait_of(f, 3), STORE_WAIT_NONE);
-	store_losses(f->s, tell, &told);
-	assert_int_equal(told.n, 2);
-	assert_string_equal(told.name, "gladly");
-	assert_non_null(strstr(told.reason, "webhooks.received"));
+	store_losses(f->s, note_loss, &losses);
+	assert_int_equal(losses.n, 2);
+	assert_string_equal(losses.name, "gladly");
+	assert_non_null(strstr(losses.reason, "webhooks.received"));
 }
 
 static void a_mistyped_event_is_passed_over(void **state)
 {
 	struct fixture *f = *state;
-	struct told told = {0};
+	struct losses losses = {0};
 	int64_t ids[4];
 
 	fixture_begin(f);
@@ -505,9 +504,9 @@ static void a_mistyped_event_is_passed_over(void **state)
 	fixture_begin(f);
 	MUST(store_event_delivered(f->s, ids[0], 0, NOW, err));
 	fixture_commit(f);
-	store_losses(f->s, tell, &told);
-	assert_int_equal(told.n, 2);
-	assert_int_equal(told.kind, STORE_LOSS_EVENT);
+	store_losses(f->s, note_loss, &losses);
+	assert_int_equal(losses.n, 2);
+	assert_int_equal(losses.kind, STORE_LOSS_EVENT);
 	assert_int_equal(fixture_sql(f, "SELECT id FROM events WHERE head = 1"), ids[3]);
 	/* A damaged dead letter does not prevent the delivery of a later event. */
 	fixture_mistype(f, "events", "gap", "UPDATE events SET gap = 'x' WHERE id = 2");
@@ -537,7 +536,7 @@ static void a_mistyped_event_that_is_due_too_late_stops_no_other(void **state)
 static void a_source_that_is_no_text_stops_no_restart(void **state)
 {
 	struct fixture *f = *state;
-	struct told told = {0};
+	struct losses losses = {0};
 
 	assert_int_equal(fixture_put(f, "gladly", "c-1", NULL, 1, NOW), 1);
 	assert_int_equal(fixture_put(f, "kustomer", "c-2", NULL, 2, NOW), 2);
@@ -551,15 +550,15 @@ static void a_source_that_is_no_text_stops_no_restart(void **state)
 	fixture_commit(f);
 	assert_int_equal(fixture_wait_of(f, 2), STORE_WAIT_NONE);
 	assert_int_equal(fixture_sql(f, "SELECT state FROM webhooks WHERE id = 1"), 2);
-	store_losses(f->s, tell, &told);
-	assert_int_equal(told.n, 1);
-	assert_non_null(strstr(told.reason, "webhooks.source"));
+	store_losses(f->s, note_loss, &losses);
+	assert_int_equal(losses.n, 1);
+	assert_non_null(strstr(losses.reason, "webhooks.source"));
 }
 
 static void a_mistyped_webhook_that_waits_for_nothing_there_is_stops_no_restart(void **state)
 {
 	struct fixture *f = *state;
-	struct told told = {0};
+	struct losses losses = {0};
 
 	assert_int_equal(fixture_put(f, "gladly", "c-1", NULL, 1, NOW), 1);
 	assert_int_equal(fixture_put(f, "gladly", "c-2", NULL, 2, NOW), 2);
@@ -570,9 +569,9 @@ static void a_mistyped_webhook_that_waits_for_nothing_there_is_stops_no_restart(
 	fixture_commit(f);
 	assert_int_equal(fixture_sql(f, "SELECT state FROM webhooks WHERE id = 1"), 2);
 	assert_int_equal(fixture_wait_of(f, 2), STORE_WAIT_NONE);
-	store_losses(f->s, tell, &told);
-	assert_int_equal(told.n, 1);
-	assert_non_null(strstr(told.reason, "webhooks.received"));
+	store_losses(f->s, note_loss, &losses);
+	assert_int_equal(losses.n, 1);
+	assert_non_null(strstr(losses.reason, "webhooks.received"));
 }
 
 static void a_source_with_a_nul_in_it_stops_no_restart(void **state)

@@ -7,14 +7,14 @@
 
 /* ---- counters ---------------------------------------------------------------------------------------------------- */
 
-struct told {
+struct counted {
 	struct fixture *f;
 	int64_t sum;
 };
 
-static void told_event(void *ctx, const char *account, enum event_state state, int64_t n)
+static void check_event_count(void *ctx, const char *account, enum event_state state, int64_t n)
 {
-	struct told *t = ctx;
+	struct counted *t = ctx;
 	char text[128];
 
 	snprintf(text, sizeof(text), "SELECT count(*) FROM events WHERE account = '%s' AND state = %d", account,
@@ -23,9 +23,10 @@ static void told_event(void *ctx, const char *account, enum event_state state, i
 	t->sum += n;
 }
 
-static void told_webhook(void *ctx, const char *source, enum store_webhook_state state, enum store_wait why, int64_t n)
+static void check_webhook_count(void *ctx, const char *source, enum store_webhook_state state, enum store_wait why,
+				int64_t n)
 {
-	struct told *t = ctx;
+	struct counted *t = ctx;
 	char text[128];
 
 	snprintf(text, sizeof(text), "SELECT count(*) FROM webhooks WHERE source = '%s' AND state = %d AND wait = %d",
@@ -34,9 +35,9 @@ static void told_webhook(void *ctx, const char *source, enum store_webhook_state
 	t->sum += n;
 }
 
-static void told_conversation(void *ctx, const char *source, int64_t open)
+static void check_conversation_count(void *ctx, const char *source, int64_t open)
 {
-	struct told *t = ctx;
+	struct counted *t = ctx;
 	char text[128];
 
 	snprintf(text, sizeof(text), "SELECT count(*) FROM conversations WHERE source = '%s' AND state = 1", source);
@@ -44,9 +45,9 @@ static void told_conversation(void *ctx, const char *source, int64_t open)
 	t->sum += open;
 }
 
-static void told_unaddressed(void *ctx, const char *source, int64_t open)
+static void check_unaddressed_count(void *ctx, const char *source, int64_t open)
 {
-	struct told *t = ctx;
+	struct counted *t = ctx;
 	char text[128];
 
 	snprintf(text, sizeof(text),
@@ -57,18 +58,18 @@ static void told_unaddressed(void *ctx, const char *source, int64_t open)
 
 static void recount(struct fixture *f)
 {
-	struct told t = {.f = f};
+	struct counted t = {.f = f};
 
-	store_event_counts(f->s, told_event, &t);
+	store_event_counts(f->s, check_event_count, &t);
 	assert_int_equal(t.sum, fixture_sql(f, "SELECT count(*) FROM events"));
 	t.sum = 0;
-	store_webhook_counts(f->s, told_webhook, &t);
+	store_webhook_counts(f->s, check_webhook_count, &t);
 	assert_int_equal(t.sum, fixture_sql(f, "SELECT count(*) FROM webhooks"));
 	t.sum = 0;
-	store_conversation_counts(f->s, told_conversation, &t);
+	store_conversation_counts(f->s, check_conversation_count, &t);
 	assert_int_equal(t.sum, fixture_sql(f, "SELECT count(*) FROM conversations WHERE state = 1"));
 	t.sum = 0;
-	store_unaddressed_counts(f->s, told_unaddressed, &t);
+	store_unaddressed_counts(f->s, check_unaddressed_count, &t);
 	assert_int_equal(t.sum, fixture_sql(f, "SELECT count(*) FROM conversations WHERE state = 1 AND addressed = 0"));
 }
 
@@ -360,7 +361,7 @@ static int pass_by(void *ctx, const struct store_webhook_row *row)
 }
 
 /* Calls all functions that a turn, a timer or a clean-up calls, and those whose cost grows with undone work. */
-static void use_what_is_hot(struct fixture *f)
+static void use_hot_functions(struct fixture *f)
 {
 	unsigned char mark[STORE_MARK_BYTES] = {0};
 	unsigned seed = 5;
@@ -522,7 +523,7 @@ static void no_statement_of_a_turn_reads_a_table_from_end_to_end(void **state)
 	struct fixture *f = *state;
 	struct plans p = {.f = f};
 
-	use_what_is_hot(f);
+	use_hot_functions(f);
 	store_each_statement(f->s, check_plan, &p);
 	assert_true(p.n >= 70);
 }
