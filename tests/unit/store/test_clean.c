@@ -4,7 +4,7 @@
 #include "store/store.h"
 
 #include "base/hex.h"
-#include "fixtures/store_fixture.h"
+#include "fixtures/store.h"
 
 #define RETENTION (2 * CLOCK_DAY_MS)
 #define REMEMBER (20 * CLOCK_DAY_MS)

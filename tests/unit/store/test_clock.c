@@ -6,7 +6,7 @@
 
 #include <errno.h>
 
-#include "fixtures/store_fixture.h"
+#include "fixtures/store.h"
 
 #define HOUR CLOCK_HOUR_MS
 #define DAY CLOCK_DAY_MS

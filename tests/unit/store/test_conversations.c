@@ -3,7 +3,7 @@
 
 #include "store/store.h"
 
-#include "fixtures/store_fixture.h"
+#include "fixtures/store.h"
 
 static void save(struct fixture *f, const char *source, const char *conversation, const struct ledger_entry *e,
 		 const struct reached_list *reached)

@@ -3,7 +3,7 @@
 
 #include "store/store.h"
 
-#include "fixtures/store_fixture.h"
+#include "fixtures/store.h"
 
 static void delivered(struct fixture *f, int64_t id, int64_t gap_ms, int64_t now_ms)
 {

@@ -8,7 +8,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#include "fixtures/store_fixture.h"
+#include "fixtures/store.h"
 
 /* ---- opening ----------------------------------------------------------------------------------------------------- */
 
@@ -45,7 +45,7 @@ static void the_files_are_their_owners_only(void **state)
 	assert_true(fixture_queue(f, "a@example.com", 1, NOW) > 0);
 	fixture_commit(f);
 	for (int i = 0; i < 4; i++) {
-		char path[128];
+		char path[512];
 		struct stat st;
 
 		snprintf(path, sizeof(path), "%s%s", f->path, suffixes[i]);
@@ -126,7 +126,7 @@ static void what_is_not_a_store_is_refused_and_left_alone(void **state)
 static void an_empty_file_becomes_a_store(void **state)
 {
 	struct fixture *f = *state;
-	char path[128];
+	char path[512];
 	struct err e;
 
 	snprintf(path, sizeof(path), "%s/empty.db", f->dir);
@@ -138,7 +138,7 @@ static void an_empty_file_becomes_a_store(void **state)
 static void a_missing_directory_is_named(void **state)
 {
 	struct fixture *f = *state;
-	char path[128];
+	char path[512];
 	struct err e;
 
 	snprintf(path, sizeof(path), "%s/none/deskbridge.db", f->dir);
@@ -154,7 +154,7 @@ static void a_directory_that_cannot_be_written_is_told(void **state)
 	struct fixture *f = *state;
 	bool root = geteuid() == 0;
 	struct err e;
-	char path[128];
+	char path[512];
 	int r;
 
 	snprintf(path, sizeof(path), "%s/new.db", f->dir);
@@ -173,7 +173,7 @@ static void a_second_writer_is_refused_and_told_who_has_it(void **state)
 {
 	struct fixture *f = *state;
 	struct err e;
-	char pid[32], other[128];
+	char pid[32], other[512];
 
 	assert_int_equal(open_as(f->path, STORE_WRITE, &e), -EBUSY);
 	snprintf(pid, sizeof(pid), "process %ld:", (long)getpid());
@@ -399,7 +399,7 @@ static void a_file_that_is_deleted_or_replaced_is_seen(void **state)
 
 	for (int i = 0; i < 3; i++) {
 		struct err e = {0};
-		char path[128], away[128];
+		char path[512], away[512];
 
 		snprintf(path, sizeof(path), "%s%s", f->path, suffixes[i]);
 		snprintf(away, sizeof(away), "%s.away", f->path);
@@ -429,7 +429,7 @@ static int open_by(const char *path)
 static void a_hard_link_is_the_same_store(void **state)
 {
 	struct fixture *f = *state;
-	char other[128];
+	char other[512];
 	sqlite3 *db;
 	int status;
 
@@ -511,7 +511,7 @@ static void intake_ends_before_the_wal_cannot_be_written_back(void **state)
 
 static void copy_file(const char *from, const char *to, off_t cut)
 {
-	char command[256];
+	char command[1024];
 	struct stat st;
 
 	snprintf(command, sizeof(command), "cp %s %s", from, to);
@@ -524,7 +524,7 @@ static void copy_file(const char *from, const char *to, off_t cut)
 static int64_t webhooks_after_cut(struct fixture *f, off_t cut)
 {
 	struct fixture copy = {.s = NULL};
-	char wal[128], copy_wal[128];
+	char wal[512], copy_wal[512];
 	int64_t n;
 
 	snprintf(copy.path, sizeof(copy.path), "%s/copy.db", f->dir);
@@ -649,7 +649,7 @@ static void a_backup_is_a_whole_store_and_never_replaces_a_file(void **state)
 	struct err e = {0};
 	struct store *reader;
 	struct stat st;
-	char part[128];
+	char part[512];
 
 	fixture_put(f, "gladly", "c", "p", 7, NOW);
 	snprintf(copy.path, sizeof(copy.path), "%s/backup.db", f->dir);

@@ -4,7 +4,7 @@
  */
 #include <config.h>
 
-#include "fixtures/store_fixture.h"
+#include "fixtures/store.h"
 
 #define MANY (2 * STORE_WAKE_ROWS + 10)
 

@@ -3,7 +3,7 @@
 
 #include "store/store.h"
 
-#include "fixtures/store_fixture.h"
+#include "fixtures/store.h"
 
 static int64_t ids[64];
 
