@@ -72,7 +72,7 @@ static const char *address_wrong(const char *address)
 		return "expected ADDRESS:PORT, such as 127.0.0.1:8086, or unix:PATH";
 	host = mem_strn(address, colon ? (size_t)(colon - address) : 0);
 	if (colon && host[0] != '[' && strchr(host, ':'))
-		return "an IPv6 address needs brackets: write [ADDRESS]:PORT, such as [::1]:8086";
+		return "an IPv6 address stands in brackets: write [ADDRESS]:PORT, such as [::1]:8086";
 	if (!colon || (host[0] == '[' && host[strlen(host) - 1] != ']'))
 		return "the port is missing: write ADDRESS:PORT, such as 127.0.0.1:8086, or unix:PATH";
 	return port_read(colon + 1, &port) == 0 ? NULL : "the port is no number from 1 to 65535: write ADDRESS:PORT";

@@ -89,7 +89,7 @@ int http_address_parse(const char *text, struct http_address *ret, struct err *r
 	brackets = text[0] == '[' && colon > text + 1 && colon[-1] == ']';
 	host = mem_strn(text + brackets, (size_t)(colon - text) - 2 * brackets);
 	if (!brackets && strchr(host, ':'))
-		return err_set(reterr, -EINVAL, "\"%s\": an IPv6 address needs brackets, like [::1]:8085", text);
+		return err_set(reterr, -EINVAL, "\"%s\": an IPv6 address stands in brackets, like [::1]:8085", text);
 	if (!set_host(&a, host, brackets, (uint16_t)port))
 		return err_set(reterr, -EINVAL, "\"%s\" is no numeric address; %s", host, ADDRESS_EXPECTED);
 	*ret = a;

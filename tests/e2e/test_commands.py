@@ -134,7 +134,7 @@ def test_a_configuration_with_an_error_is_78_and_told(stage, command):
         (["queue", "list", "--admin", "https://bridge.example.com/"], "this is a URL: write ADDRESS:PORT"),
         (["reload", "--admin", "127.0.0.1"], "--admin: the port is missing: write ADDRESS:PORT, such as 127.0.0.1:8086"),
         (["status", "--admin", "[::1]"], "the port is missing"),
-        (["status", "--admin", "::1"], "an IPv6 address needs brackets"),
+        (["status", "--admin", "::1"], "an IPv6 address stands in brackets"),
         (["status", "--admin", "127.0.0.1:"], "the port is no number from 1 to 65535"),
         (["status", "--admin", "127.0.0.1:0"], "the port is no number from 1 to 65535"),
         (["status", "--admin", "127.0.0.1:80860"], "the port is no number from 1 to 65535"),
