@@ -73,7 +73,7 @@ def clone(debian, tmp_path):
         ("configure.ac", ""),
         ("Makefile.in", ""),
         ("configure", "#!/bin/sh\n"),
-        ("tests/unit/base/test_a.c", "static void one_thing(void **state)\n"),
+        ("tests/unit/base/test_a.c", 'static void one_thing(void **state)\n\t{"a row of a table", 1},\n'),
         ("tests/check-a.sh", ""),
         ("tests/e2e/test_b.py", "def test_another_thing():\n    pass\n"),
     ):
@@ -106,7 +106,7 @@ def test_a_word_that_no_test_has_is_told_and_counted_nowhere(clone):
     assert ended.stderr == "scripts/test: no test has that word: nosuchword\n"
 
 
-@pytest.mark.parametrize("word, found", [("base", True), ("test_a", True), ("ONE_thing", True), ("check-a", True), ("unit", False)])
+@pytest.mark.parametrize("word, found", [("base", True), ("test_a", True), ("ONE_thing", True), ("a_row_of", True), ("check-a", True), ("unit", False)])
 def test_a_word_finds_a_folder_a_file_a_case_and_a_check(clone, word, found):
     ended = clone.tests("-k", word)
     assert ("no test has that word" in ended.stderr) != found
