@@ -19,7 +19,7 @@
 
 enum courier_message_kind {
 	COURIER_SEND,
-	COURIER_ASK,
+	COURIER_LOOKUP,
 	COURIER_GENERATION,
 	COURIER_STALL,
 	COURIER_PING,
@@ -41,8 +41,8 @@ struct courier_message {
 struct courier {
 	struct mailbox *mailbox;
 	pthread_t thread;
-	struct lock lock;          /* over `wakes` */
-	struct http_client *wakes; /* whom a post wakes; NULL: the thread ends */
+	struct lock lock;           /* over `client` */
+	struct http_client *client; /* whom a post client; NULL: the thread ends */
 
 	struct destinations destinations;
 	bool stalled, stopping;
@@ -57,8 +57,8 @@ static void courier_wake(void *arg)
 	struct courier *c = arg;
 
 	lock_acquire(&c->lock);
-	if (c->wakes)
-		http_client_wake(c->wakes);
+	if (c->client)
+		http_client_wake(c->client);
 	lock_release(&c->lock);
 }
 
@@ -76,9 +76,9 @@ void courier_send(struct courier *c, struct event *e)
 	courier_post(c, COURIER_SEND, (struct courier_message){.event = e});
 }
 
-void courier_lookup(struct courier *c, struct lookup_request *q)
+void courier_lookup(struct courier *c, struct lookup_request *request)
 {
-	courier_post(c, COURIER_ASK, (struct courier_message){.request = q});
+	courier_post(c, COURIER_LOOKUP, (struct courier_message){.request = request});
 }
 
 void courier_generation(struct courier *c, struct generation *g)
@@ -110,7 +110,7 @@ static void take_messages(struct courier *c)
 		case COURIER_SEND:
 			destinations_send(&c->destinations, cm->event);
 			break;
-		case COURIER_ASK:
+		case COURIER_LOOKUP:
 			destinations_lookup(&c->destinations, cm->request);
 			break;
 		case COURIER_GENERATION:
@@ -153,7 +153,7 @@ static void *courier_main(void *arg)
 		http_client_turn(client, next_ms);
 	}
 	lock_acquire(&c->lock);
-	c->wakes = NULL;
+	c->client = NULL;
 	lock_release(&c->lock);
 	/* Transfers that still run come back as aborted: a retry, or a lookup that was answered already. */
 	http_client_free(client);
@@ -168,8 +168,8 @@ struct courier *courier_start(struct generation *g, const struct courier_sink *s
 {
 	struct courier *c = mem_new(1, sizeof(*c));
 
-	c->wakes = http_client_new("deskbridge/" PACKAGE_VERSION);
-	destinations_init(&c->destinations, c->wakes, sink, options);
+	c->client = http_client_new("deskbridge/" PACKAGE_VERSION);
+	destinations_init(&c->destinations, c->client, sink, options);
 	lock_init(&c->lock);
 	c->mailbox = mailbox_new();
 	mailbox_set_waker(c->mailbox, courier_wake, c);

@@ -65,9 +65,9 @@ struct courier *courier_start(struct generation *g, const struct courier_sink *s
 			      const struct courier_options *options);
 
 /* All of these post and return at once; any thread. */
-void courier_send(struct courier *c, struct event *e);            /* takes over e (heap) */
-void courier_lookup(struct courier *c, struct lookup_request *q); /* takes over q (heap) */
-void courier_generation(struct courier *c, struct generation *g); /* takes its own reference */
+void courier_send(struct courier *c, struct event *e);                  /* takes over e (heap) */
+void courier_lookup(struct courier *c, struct lookup_request *request); /* takes over request (heap) */
+void courier_generation(struct courier *c, struct generation *g);       /* takes its own reference */
 void courier_stall(struct courier *c, bool stalled); /* while results cannot be committed: sends nothing new */
 void courier_ping(struct courier *c, uint64_t token);
 

@@ -8,12 +8,12 @@
 #include "base/text.h"
 #include "courier/sender.h"
 
-void destinations_init(struct destinations *r, struct http_client *client, const struct courier_sink *sink,
+void destinations_init(struct destinations *d, struct http_client *client, const struct courier_sink *sink,
 		       const struct courier_options *options)
 {
-	struct courier_options *o = &r->shared.options;
+	struct courier_options *o = &d->shared.options;
 
-	*r = (struct destinations){.shared = {.client = client, .sink = *sink}};
+	*d = (struct destinations){.shared = {.client = client, .sink = *sink}};
 	if (options)
 		*o = *options;
 	if (o->connect_ms <= 0)
@@ -26,76 +26,76 @@ void destinations_init(struct destinations *r, struct http_client *client, const
 		o->lookup.timeout_ms = LOOKUP_TIMEOUT_MS;
 }
 
-static struct destination *find(const struct destinations *r, enum report_kind kind, const char *name)
+static struct destination *find(const struct destinations *d, enum report_kind kind, const char *name)
 {
-	for (size_t i = 0; i < r->n; i++)
-		if (r->all[i]->report.kind == kind && text_is(r->all[i]->report.name, name))
-			return r->all[i];
+	for (size_t i = 0; i < d->n; i++)
+		if (d->all[i]->report.kind == kind && text_is(d->all[i]->report.name, name))
+			return d->all[i];
 	return NULL;
 }
 
-static void make(struct destinations *r, enum report_kind kind, const char *name)
+static void make(struct destinations *d, enum report_kind kind, const char *name)
 {
-	if (find(r, kind, name))
+	if (find(d, kind, name))
 		return;
-	MEM_ROOM(r->all, r->n);
-	r->all[r->n++] = kind == REPORT_ACCOUNT ? sender_new(&r->shared, name, clock_mono_ms())
-						: lookup_client_new(&r->shared, name);
+	MEM_ROOM(d->all, d->n);
+	d->all[d->n++] = kind == REPORT_ACCOUNT ? sender_new(&d->shared, name, clock_mono_ms())
+						: lookup_client_new(&d->shared, name);
 }
 
-void destinations_generation(struct destinations *r, struct generation *g)
+void destinations_generation(struct destinations *d, struct generation *g)
 {
 	/* Changed secrets come with the same configuration. */
-	bool reloaded = !r->generation || r->generation->config != g->config;
+	bool reloaded = !d->generation || d->generation->config != g->config;
 	size_t kept = 0;
 
 	for (size_t i = 0; i < g->config->accounts_n; i++)
-		make(r, REPORT_ACCOUNT, g->config->accounts[i].name);
+		make(d, REPORT_ACCOUNT, g->config->accounts[i].name);
 	for (size_t i = 0; i < g->config->sources_n; i++)
 		if (definition_about(g->config->sources[i].definition)->steps_n > 0)
-			make(r, REPORT_LOOKUPS, g->config->sources[i].name);
-	for (size_t i = 0; i < r->n; i++)
-		r->all[i]->ops->configure(r->all[i], g, reloaded);
+			make(d, REPORT_LOOKUPS, g->config->sources[i].name);
+	for (size_t i = 0; i < d->n; i++)
+		d->all[i]->ops->configure(d->all[i], g, reloaded);
 	/* A route that is gone is freed once its last transfer is back. */
-	for (size_t i = 0; i < r->n; i++) {
-		struct destination *one = r->all[i];
+	for (size_t i = 0; i < d->n; i++) {
+		struct destination *one = d->all[i];
 
 		if (one->configured || one->upstream->in_flight > 0)
-			r->all[kept++] = one;
+			d->all[kept++] = one;
 		else
 			one->ops->free(one);
 	}
-	r->n = kept;
-	generation_unref(r->generation);
-	r->generation = generation_ref(g);
+	d->n = kept;
+	generation_unref(d->generation);
+	d->generation = generation_ref(g);
 }
 
-void destinations_send(struct destinations *r, struct event *e)
+void destinations_send(struct destinations *d, struct event *e)
 {
-	struct destination *account = find(r, REPORT_ACCOUNT, e->account);
+	struct destination *account = find(d, REPORT_ACCOUNT, e->account);
 
 	if (account)
 		sender_take(account, e);
 	else
-		r->shared.sink.delivered(r->shared.sink.ctx, delivery_new(e, NULL));
+		d->shared.sink.delivered(d->shared.sink.ctx, delivery_new(e, NULL));
 }
 
-void destinations_lookup(struct destinations *r, struct lookup_request *q)
+void destinations_lookup(struct destinations *d, struct lookup_request *request)
 {
-	struct destination *source = find(r, REPORT_LOOKUPS, q->source);
+	struct destination *source = find(d, REPORT_LOOKUPS, request->source);
 
 	if (source)
-		lookup_client_start(source, q);
+		lookup_client_start(source, request);
 	else
-		lookup_client_return(&r->shared.sink, q, LOOKUP_RETURNED, "the source has no lookup configured");
+		lookup_client_return(&d->shared.sink, request, LOOKUP_RETURNED, "the source has no lookup configured");
 }
 
-int64_t destinations_run(struct destinations *r, bool sending, int64_t now_ms)
+int64_t destinations_run(struct destinations *d, bool sending, int64_t now_ms)
 {
 	int64_t next_ms = CLOCK_NEVER_MS;
 
-	for (size_t i = 0; i < r->n; i++) {
-		int64_t again_ms = r->all[i]->ops->run(r->all[i], sending, now_ms);
+	for (size_t i = 0; i < d->n; i++) {
+		int64_t again_ms = d->all[i]->ops->run(d->all[i], sending, now_ms);
 
 		if (again_ms < next_ms)
 			next_ms = again_ms;
@@ -103,16 +103,16 @@ int64_t destinations_run(struct destinations *r, bool sending, int64_t now_ms)
 	return next_ms;
 }
 
-void destinations_close(struct destinations *r)
+void destinations_close(struct destinations *d)
 {
-	for (size_t i = 0; i < r->n; i++)
-		r->all[i]->ops->close(r->all[i]);
+	for (size_t i = 0; i < d->n; i++)
+		d->all[i]->ops->close(d->all[i]);
 }
 
-void destinations_done(struct destinations *r)
+void destinations_done(struct destinations *d)
 {
-	for (size_t i = 0; i < r->n; i++)
-		r->all[i]->ops->free(r->all[i]);
-	free(r->all);
-	generation_unref(r->generation);
+	for (size_t i = 0; i < d->n; i++)
+		d->all[i]->ops->free(d->all[i]);
+	free(d->all);
+	generation_unref(d->generation);
 }

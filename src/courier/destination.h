@@ -32,15 +32,15 @@ struct destination;
 struct destination_ops {
 	/* As g configures it, or does not any more; all that is needed of g is copied or referenced. reloaded: the
 	 * operator asked for it, else only secrets changed. Tells the window anew in any case. */
-	void (*configure)(struct destination *r, struct generation *g, bool reloaded);
+	void (*configure)(struct destination *d, struct generation *g, bool reloaded);
 	/* Opens for a probe and after a pause, sends what may go where `sending`. Returns when to call again
 	 * (CLOCK_NEVER_MS: when something is handed over or comes back). */
-	int64_t (*run)(struct destination *r, bool sending, int64_t now_ms);
+	int64_t (*run)(struct destination *d, bool sending, int64_t now_ms);
 	/* Gives back all that can be given back, and whatever is handed over later. Deliveries in flight are waited
 	 * for. */
-	void (*close)(struct destination *r);
+	void (*close)(struct destination *d);
 	/* With nothing in flight, or closed. */
-	void (*free)(struct destination *r);
+	void (*free)(struct destination *d);
 };
 
 /* The first member of struct sender and struct lookup_client. */
@@ -60,16 +60,16 @@ struct destinations {
 };
 
 /* options: 0 in it becomes the constants; NULL: all of them. The client is borrowed. */
-void destinations_init(struct destinations *r, struct http_client *client, const struct courier_sink *sink,
+void destinations_init(struct destinations *d, struct http_client *client, const struct courier_sink *sink,
 		       const struct courier_options *options);
 /* The generation by which is worked from now on. Takes its own reference. */
-void destinations_generation(struct destinations *r, struct generation *g);
-void destinations_send(struct destinations *r, struct event *e);            /* takes over e, heap */
-void destinations_lookup(struct destinations *r, struct lookup_request *q); /* takes over q, heap */
+void destinations_generation(struct destinations *d, struct generation *g);
+void destinations_send(struct destinations *d, struct event *e);                  /* takes over e, heap */
+void destinations_lookup(struct destinations *d, struct lookup_request *request); /* takes over request, heap */
 /* Lets each send what may go; returns when to call again. */
-int64_t destinations_run(struct destinations *r, bool sending, int64_t now_ms);
-void destinations_close(struct destinations *r);
+int64_t destinations_run(struct destinations *d, bool sending, int64_t now_ms);
+void destinations_close(struct destinations *d);
 /* After destinations_close and the end of the client. */
-void destinations_done(struct destinations *r);
+void destinations_done(struct destinations *d);
 
 #endif

@@ -22,7 +22,7 @@
 #define REASON_MAX 512
 
 struct lookup_client {
-	struct destination destination;
+	struct destination base;
 	struct upstream upstream;
 	struct generation *g;    /* by which is asked; NULL: none yet */
 	struct lookup_mark mark; /* of base_url, parameters and credentials as they are configured */
@@ -53,29 +53,29 @@ void lookup_answer_done(struct lookup_answer *a)
 
 /* ---- answers ----------------------------------------------------------------------------------------------------- */
 
-static void lookup_job_unlink(struct lookup_job *w)
+static void lookup_job_unlink(struct lookup_job *job)
 {
-	struct lookup_client *l = w->owner;
+	struct lookup_client *l = job->owner;
 
-	if (w->prev)
-		w->prev->next = w->next;
+	if (job->prev)
+		job->prev->next = job->next;
 	else
-		l->jobs = w->next;
-	if (w->next)
-		w->next->prev = w->prev;
-	w->prev = w->next = NULL;
-	w->over = NULL;
+		l->jobs = job->next;
+	if (job->next)
+		job->next->prev = job->prev;
+	job->prev = job->next = NULL;
+	job->done = NULL;
 	upstream_returned(&l->upstream);
 }
 
-/* Takes over what is in q, and lookup_plan (NULL: nothing was asked), which borrows it. worked: NULL for none. */
-static void answer(const struct courier_sink *sink, struct lookup_request *q, struct lookup_plan *lookup_plan,
+/* Takes over what is in request, and lookup_plan (NULL: nothing was asked), which borrows it. worked: NULL for none. */
+static void answer(const struct courier_sink *sink, struct lookup_request *request, struct lookup_plan *lookup_plan,
 		   const struct lookup_result *end, const struct lookup_mark *worked, const char *why)
 {
 	struct lookup_answer *a = mem_new(1, sizeof(*a));
 
-	a->source = TAKE(q->source);
-	a->key = TAKE(q->key);
+	a->source = TAKE(request->source);
+	a->key = TAKE(request->key);
 	a->outcome = end->outcome;
 	a->retry_after_ms = end->retry_after_ms;
 	if (worked)
@@ -85,57 +85,58 @@ static void answer(const struct courier_sink *sink, struct lookup_request *q, st
 	else
 		(void)err_set(&a->reason, -EIO, "%s", why);
 	if (!lookup_plan || !lookup_plan_has_moved(lookup_plan)) {
-		a->parsed = TAKE(q->parsed);
-		a->generation = TAKE(q->generation);
+		a->parsed = TAKE(request->parsed);
+		a->generation = TAKE(request->generation);
 	}
 	lookup_plan_free(lookup_plan);
 	report_lookup(a->source, lookup_outcome_name(end->outcome));
 	sink->lookup_answered(sink->ctx, a);
 }
 
-void lookup_client_return(const struct courier_sink *sink, struct lookup_request *q, enum lookup_outcome outcome,
+void lookup_client_return(const struct courier_sink *sink, struct lookup_request *request, enum lookup_outcome outcome,
 			  const char *why)
 {
 	struct lookup_result end = {.outcome = outcome, .retry_after_ms = -1};
 
-	answer(sink, q, NULL, &end, NULL, why);
-	lookup_request_free(q);
+	answer(sink, request, NULL, &end, NULL, why);
+	lookup_request_free(request);
 }
 
 /* Reports the end of a walk. parks: how often the source had been parked before. */
-static void report_answer(struct lookup_client *l, const struct lookup_job *w, const struct lookup_result *end,
+static void report_answer(struct lookup_client *l, const struct lookup_job *job, const struct lookup_result *end,
 			  unsigned parks, const char *why, int64_t now_ms)
 {
-	struct report *report = &l->destination.report;
-	const struct secret *secret = w->source->lookup_password ? w->source->lookup_password : w->source->lookup_token;
+	struct report *report = &l->base.report;
+	const struct secret *secret =
+		job->source->lookup_password ? job->source->lookup_password : job->source->lookup_token;
 	const struct report_park park = {
 		.why = why,
 		.status = end->status,
-		.credentials = end->status == 401 || end->secret,
+		.credentials = end->status == 401 || end->lacks_secret,
 		.fix_hint = secret ? secret_fix_hint(secret) : "the source's `lookup`, then reload",
 	};
 
 	if (l->upstream.parks != parks)
 		report_parked(report, &park);
-	if (end->word == UPSTREAM_ANSWER_USEFUL) {
-		if (report->parked && w->asked.epoch == l->upstream.epoch)
+	if (end->answer == UPSTREAM_ANSWER_USEFUL) {
+		if (report->parked && job->stamp.epoch == l->upstream.epoch)
 			report_opened(report);
 		report_answered(report);
-	} else if (end->outcome == LOOKUP_RETRY && end->word == UPSTREAM_ANSWER_TROUBLE) {
-		report_failed(report, end->tells ? REPORT_REMEDY : REPORT_UNREACHED, why, now_ms);
+	} else if (end->outcome == LOOKUP_RETRY && end->answer == UPSTREAM_ANSWER_TROUBLE) {
+		report_failed(report, end->has_remedy ? REPORT_REMEDY : REPORT_UNREACHED, why, now_ms);
 	}
 }
 
 static void publish(struct lookup_client *l, int64_t now_ms)
 {
-	report_upstream(&l->destination.report, &l->upstream, l->destination.configured ? NULL : "not configured",
-			"Retry-After", &l->destination.shared->sink, now_ms);
+	report_upstream(&l->base.report, &l->upstream, l->base.configured ? NULL : "not configured", "Retry-After",
+			&l->base.shared->sink, now_ms);
 }
 
 /* The state first, then the window, then the answer: whoever is freed by the answer must know the window. */
-static void lookup_job_is_over(struct lookup_job *w, struct lookup_result end, const char *reason)
+static void lookup_job_is_over(struct lookup_job *job, struct lookup_result end, const char *reason)
 {
-	struct lookup_client *l = w->owner;
+	struct lookup_client *l = job->owner;
 	struct upstream *u = &l->upstream;
 	unsigned parks = u->parks;
 	CLEANUP(redactor_unrefp) struct redactor *secrets = known_secrets_get();
@@ -143,27 +144,27 @@ static void lookup_job_is_over(struct lookup_job *w, struct lookup_result end, c
 	char why[REASON_MAX];
 
 	reason_text(why, sizeof(why), secrets, "%s", reason ? reason : "");
-	if (w->asked.epoch == u->epoch && w->lookup_plan && lookup_plan_was_answered(w->lookup_plan))
+	if (job->stamp.epoch == u->epoch && job->lookup_plan && lookup_plan_was_answered(job->lookup_plan))
 		l->worked = true;
 	/* Before the source's lookups have worked once, "no such customer" is more likely a wrong URL. */
 	if (end.outcome == LOOKUP_GONE && !l->worked) {
 		CLEANUP(mem_freep) char *said = mem_str(why);
 
 		end.outcome = LOOKUP_PARKED;
-		end.word = UPSTREAM_ANSWER_REFUSED;
+		end.answer = UPSTREAM_ANSWER_REFUSED;
 		reason_text(why, sizeof(why), NULL,
 			    "%s, and no lookup of this source has worked yet: the base_url may be wrong", said);
 	}
-	if (end.outcome == LOOKUP_PARKED && w->asked.epoch != u->epoch)
+	if (end.outcome == LOOKUP_PARKED && job->stamp.epoch != u->epoch)
 		end.outcome = LOOKUP_RETRY; /* other credentials were refused, not the present ones */
-	upstream_answered(u, w->asked, end.word, w->customer, end.retry_after_ms, now_ms);
-	if (!l->destination.configured)
+	upstream_answered(u, job->stamp, end.answer, job->customer, end.retry_after_ms, now_ms);
+	if (!l->base.configured)
 		upstream_renew(u); /* nobody waits for the end of its pause */
-	report_answer(l, w, &end, parks, why, now_ms);
-	lookup_job_unlink(w);
+	report_answer(l, job, &end, parks, why, now_ms);
+	lookup_job_unlink(job);
 	publish(l, now_ms);
-	answer(&l->destination.shared->sink, w->q, TAKE(w->lookup_plan), &end, l->worked ? &l->mark : NULL, why);
-	lookup_job_free(w);
+	answer(&l->base.shared->sink, job->request, TAKE(job->lookup_plan), &end, l->worked ? &l->mark : NULL, why);
+	lookup_job_free(job);
 }
 
 /* ---- the mark ---------------------------------------------------------------------------------------------------- */
@@ -214,38 +215,38 @@ static bool secret_changed(const struct generation *old, const struct generation
 }
 
 /* A reload asks again at once, as the fault may have been mended over there; other credentials are a new beginning. */
-static void lookup_client_configure(struct destination *r, struct generation *g, bool reloaded)
+static void lookup_client_configure(struct destination *d, struct generation *g, bool reloaded)
 {
-	struct lookup_client *l = (struct lookup_client *)r;
-	const struct source *s = config_source(g->config, r->report.name);
+	struct lookup_client *l = (struct lookup_client *)d;
+	const struct source *s = config_source(g->config, d->report.name);
 
-	r->configured = s && definition_about(s->definition)->steps_n > 0;
-	if (!r->configured) {
+	d->configured = s && definition_about(s->definition)->steps_n > 0;
+	if (!d->configured) {
 		upstream_renew(&l->upstream);
-		report_unparked(&r->report);
+		report_unparked(&d->report);
 	} else if (reloaded) {
 		mark_of(l, s, g);
 		upstream_renew(&l->upstream);
 	} else if (secret_changed(l->g, g, s->lookup_password) || secret_changed(l->g, g, s->lookup_token)) {
 		mark_of(l, s, g);
 		upstream_renew(&l->upstream);
-		report_unparked(&r->report);
+		report_unparked(&d->report);
 	}
 	generation_unref(l->g);
 	l->g = generation_ref(g);
-	r->report.published = false;
+	d->report.published = false;
 	publish(l, clock_mono_ms());
 }
 
-static int64_t lookup_client_run(struct destination *r, bool sending, int64_t now_ms)
+static int64_t lookup_client_run(struct destination *d, bool sending, int64_t now_ms)
 {
-	struct lookup_client *l = (struct lookup_client *)r;
+	struct lookup_client *l = (struct lookup_client *)d;
 	int64_t next_ms = CLOCK_NEVER_MS;
 
 	(void)sending; /* questions go out at once */
-	if (r->closed)
+	if (d->closed)
 		return next_ms;
-	if (r->configured)
+	if (d->configured)
 		next_ms = upstream_tick(&l->upstream, now_ms);
 	publish(l, now_ms);
 	return next_ms;
@@ -253,27 +254,28 @@ static int64_t lookup_client_run(struct destination *r, bool sending, int64_t no
 
 /* Transfers cannot be called back: each walk waits for its own and is freed there. An answer could not be used before
  * the next start, which asks anew. */
-static void lookup_client_close(struct destination *r)
+static void lookup_client_close(struct destination *d)
 {
-	struct lookup_client *l = (struct lookup_client *)r;
+	struct lookup_client *l = (struct lookup_client *)d;
 
-	r->closed = true;
+	d->closed = true;
 	while (l->jobs) {
 		const struct lookup_result end = lookup_result_of(LOOKUP_RETURNED, UPSTREAM_ANSWER_TROUBLE);
-		struct lookup_job *w = l->jobs;
+		struct lookup_job *job = l->jobs;
 
-		lookup_job_unlink(w);
-		answer(&r->shared->sink, w->q, TAKE(w->lookup_plan), &end, NULL, "stopped before the answer came");
+		lookup_job_unlink(job);
+		answer(&d->shared->sink, job->request, TAKE(job->lookup_plan), &end, NULL,
+		       "stopped before the answer came");
 	}
 }
 
-static void lookup_client_free(struct destination *r)
+static void lookup_client_free(struct destination *d)
 {
-	struct lookup_client *l = (struct lookup_client *)r;
+	struct lookup_client *l = (struct lookup_client *)d;
 
 	INSIST(!l->jobs);
 	generation_unref(l->g);
-	report_done(&r->report);
+	report_done(&d->report);
 	free(l);
 }
 
@@ -284,64 +286,66 @@ struct destination *lookup_client_new(struct destination_shared *shared, const c
 	static const struct upstream_kind kind = {
 		.window = LOOKUP_WINDOW,
 		.window_parked = 1,
-		.pause_shuts = true,
+		.pause_closes = true,
 		.renewed = UPSTREAM_READY, /* a question costs nobody anything */
 	};
 	struct lookup_client *l = mem_new(1, sizeof(*l));
 
-	l->destination = (struct destination){.ops = &ops,
-					      .shared = shared,
-					      .upstream = &l->upstream,
-					      .report = {.kind = REPORT_LOOKUPS, .name = mem_str(source)}};
+	l->base = (struct destination){.ops = &ops,
+				       .shared = shared,
+				       .upstream = &l->upstream,
+				       .report = {.kind = REPORT_LOOKUPS, .name = mem_str(source)}};
 	upstream_init(&l->upstream, &kind);
-	return &l->destination;
+	return &l->base;
 }
 
 /* ---- questions --------------------------------------------------------------------------------------------------- */
 
 /* Why a question is given back without being asked, and as what; NULL: it is asked. */
-static const char *turned_away(const struct lookup_client *l, const struct lookup_request *q, enum lookup_outcome *ret)
+static const char *why_returned(const struct lookup_client *l, const struct lookup_request *request,
+				enum lookup_outcome *ret)
 {
-	const char *parked = l->destination.report.parked;
+	const char *parked = l->base.report.parked;
 
 	*ret = LOOKUP_RETURNED;
-	if (l->destination.closed)
+	if (l->base.closed)
 		return "deskbridge stops";
-	if (!l->destination.configured)
+	if (!l->base.configured)
 		return "the source has no lookup configured";
 	*ret = LOOKUP_LATE; /* for the window */
 	if (l->upstream.in_flight >= upstream_window(&l->upstream, clock_mono_ms()) ||
-	    (!q->is_new && upstream_is_for_new(&l->upstream)))
+	    (!request->is_new && upstream_is_for_new(&l->upstream)))
 		return parked ? parked : "the helpdesk is not to be asked now";
 	return NULL;
 }
 
-void lookup_client_start(struct destination *r, struct lookup_request *q)
+void lookup_client_start(struct destination *d, struct lookup_request *request)
 {
-	struct lookup_client *l = (struct lookup_client *)r;
-	const char *customer = q->parsed->webhook.customer, *away;
+	struct lookup_client *l = (struct lookup_client *)d;
+	const char *customer = request->parsed->webhook.customer, *why;
 	enum lookup_outcome outcome;
-	struct lookup_job *w;
+	struct lookup_job *job;
 
-	if (q->worked.is_set && l->mark.is_set && memcmp(q->worked.bytes, l->mark.bytes, sizeof(l->mark.bytes)) == 0)
+	if (request->worked.is_set && l->mark.is_set &&
+	    memcmp(request->worked.bytes, l->mark.bytes, sizeof(l->mark.bytes)) == 0)
 		l->worked = true; /* the asker kept that of an earlier process */
-	away = turned_away(l, q, &outcome);
-	if (away) {
-		lookup_client_return(&r->shared->sink, q, outcome, away);
+	why = why_returned(l, request, &outcome);
+	if (why) {
+		lookup_client_return(&d->shared->sink, request, outcome, why);
 		return;
 	}
-	w = mem_new(1, sizeof(*w));
-	w->owner = l;
-	w->over = lookup_job_is_over;
-	w->shared = r->shared;
-	w->g = generation_ref(l->g);
-	w->source = config_source(l->g->config, q->source);
-	w->q = q;
-	w->asked = upstream_sent(&l->upstream);
-	w->customer = digest_number(customer ? customer : q->key);
-	w->next = l->jobs;
+	job = mem_new(1, sizeof(*job));
+	job->owner = l;
+	job->done = lookup_job_is_over;
+	job->shared = d->shared;
+	job->g = generation_ref(l->g);
+	job->source = config_source(l->g->config, request->source);
+	job->request = request;
+	job->stamp = upstream_sent(&l->upstream);
+	job->customer = digest_number(customer ? customer : request->key);
+	job->next = l->jobs;
 	if (l->jobs)
-		l->jobs->prev = w;
-	l->jobs = w;
-	lookup_job_begin(w);
+		l->jobs->prev = job;
+	l->jobs = job;
+	lookup_job_begin(job);
 }

@@ -54,13 +54,13 @@ struct lookup_request {
 	bool is_new;                   /* nobody was asked for this webhook yet */
 	struct lookup_mark worked;
 };
-static inline void lookup_request_free(struct lookup_request *q)
+static inline void lookup_request_free(struct lookup_request *request)
 {
-	free(q->source);
-	free(q->key);
-	parsed_webhook_free(q->parsed);
-	generation_unref(q->generation);
-	free(q);
+	free(request->source);
+	free(request->key);
+	parsed_webhook_free(request->parsed);
+	generation_unref(request->generation);
+	free(request);
 }
 
 struct lookup_answer {
@@ -86,10 +86,10 @@ struct courier_sink;
 struct destination;
 struct destination_shared;
 struct destination *lookup_client_new(struct destination_shared *shared, const char *source);
-/* Takes over q and what is in it (heap). The answer comes through the sink, maybe before this returns. */
-void lookup_client_start(struct destination *r, struct lookup_request *q);
-/* Gives back a question that is not asked. Takes over q. */
-void lookup_client_return(const struct courier_sink *sink, struct lookup_request *q, enum lookup_outcome outcome,
+/* Takes over request and what is in it (heap). The answer comes through the sink, maybe before this returns. */
+void lookup_client_start(struct destination *d, struct lookup_request *request);
+/* Gives back a question that is not asked. Takes over request. */
+void lookup_client_return(const struct courier_sink *sink, struct lookup_request *request, enum lookup_outcome outcome,
 			  const char *why);
 
 #endif

@@ -19,52 +19,52 @@
 
 #define HEADER_SHOWN_MAX 4096 /* bytes of a header that are looked at for a reason */
 
-void lookup_job_free(struct lookup_job *w)
+void lookup_job_free(struct lookup_job *job)
 {
-	lookup_plan_free(w->lookup_plan);
-	parsed_webhook_free(w->renewed);
-	lookup_request_free(w->q);
-	generation_unref(w->g);
-	free(w);
+	lookup_plan_free(job->lookup_plan);
+	parsed_webhook_free(job->reparsed);
+	lookup_request_free(job->request);
+	generation_unref(job->g);
+	free(job);
 }
 
-static void step(struct lookup_job *w);
+static void step(struct lookup_job *job);
 
 /* No usable answer. True where the step may fail, and is left behind. */
-static bool skips(struct lookup_job *w)
+static bool skips(struct lookup_job *job)
 {
-	if (!lookup_plan_step_is_optional(w->lookup_plan))
+	if (!lookup_plan_step_is_optional(job->lookup_plan))
 		return false;
-	lookup_plan_skip(w->lookup_plan);
+	lookup_plan_skip(job->lookup_plan);
 	return true;
 }
 
-static void failed(struct lookup_job *w, const struct http_response *reply)
+static void failed(struct lookup_job *job, const struct http_response *response)
 {
 	struct lookup_result end = lookup_result_of(LOOKUP_RETRY, UPSTREAM_ANSWER_TROUBLE);
 	char reason[HTTP_WHY_MAX];
 
-	if (reply->failure == HTTP_ABORTED) {
-		w->over(w, lookup_result_of(LOOKUP_RETURNED, UPSTREAM_ANSWER_TROUBLE),
-			"stopped before the answer came");
+	if (response->failure == HTTP_ABORTED) {
+		job->done(job, lookup_result_of(LOOKUP_RETURNED, UPSTREAM_ANSWER_TROUBLE),
+			  "stopped before the answer came");
 		return;
 	}
-	if (skips(w)) {
-		step(w);
+	if (skips(job)) {
+		step(job);
 		return;
 	}
-	if (reply->failure == HTTP_TOO_LONG) {
+	if (response->failure == HTTP_TOO_LONG) {
 		(void)snprintf(reason, sizeof(reason), "the answer is longer than %d KiB", LOOKUP_ANSWER_MAX / 1024);
-		w->over(w, lookup_result_of(LOOKUP_ODD, UPSTREAM_ANSWER_ODD), reason);
+		job->done(job, lookup_result_of(LOOKUP_ODD, UPSTREAM_ANSWER_ODD), reason);
 		return;
 	}
-	end.tells = http_why_has_remedy(reply->failure);
-	w->over(w, end,
-		http_why(reply,
-			 w->source->lookup_ca ? "no authority in the source's `lookup.ca` signed it"
-					      : "no authority that is trusted signed it: name its file in the "
-						"source's `lookup.ca`, or add it to the system's store",
-			 reason));
+	end.has_remedy = http_why_has_remedy(response->failure);
+	job->done(job, end,
+		  http_why(response,
+			   job->source->lookup_ca ? "no authority in the source's `lookup.ca` signed it"
+						  : "no authority that is trusted signed it: name its file in the "
+						    "source's `lookup.ca`, or add it to the system's store",
+			   reason));
 }
 
 static char *redacted_or_null(const char *text)
@@ -74,82 +74,84 @@ static char *redacted_or_null(const char *text)
 	return part ? known_secrets_redact(part) : NULL;
 }
 
-static void answered(struct lookup_job *w, const struct http_response *reply)
+static void answered(struct lookup_job *job, const struct http_response *response)
 {
-	CLEANUP(mem_freep) char *location = redacted_or_null(pairs_get(&reply->headers, "Location"));
-	CLEANUP(mem_freep) char *type = redacted_or_null(reply->type);
-	struct lookup_result end = {.status = reply->status, .retry_after_ms = -1};
+	CLEANUP(mem_freep) char *location = redacted_or_null(pairs_get(&response->headers, "Location"));
+	CLEANUP(mem_freep) char *type = redacted_or_null(response->type);
+	struct lookup_result end = {.status = response->status, .retry_after_ms = -1};
 	struct err reason = {0};
 
 	/* The reason cuts them, and a part of a secret is not recognised any more: so secrets are struck before. */
-	lookup_plan_location(w->lookup_plan, location);
-	switch (lookup_plan_answer(w->lookup_plan, reply->status, type, reply->body.data, reply->body.len, &reason)) {
+	lookup_plan_location(job->lookup_plan, location);
+	switch (lookup_plan_answer(job->lookup_plan, response->status, type, response->body.data, response->body.len,
+				   &reason)) {
 	case LOOKUP_PLAN_CONTINUE:
 	case LOOKUP_PLAN_MOVED:
-		step(w);
+		step(job);
 		return;
 	case LOOKUP_PLAN_GONE:
 		end.outcome = LOOKUP_GONE;
-		end.word = UPSTREAM_ANSWER_USEFUL;
+		end.answer = UPSTREAM_ANSWER_USEFUL;
 		break;
 	case LOOKUP_PLAN_PARK:
 		end.outcome = LOOKUP_PARKED;
-		end.word = UPSTREAM_ANSWER_REFUSED;
+		end.answer = UPSTREAM_ANSWER_REFUSED;
 		break;
 	case LOOKUP_PLAN_RETRY:
 		end.outcome = LOOKUP_RETRY;
-		end.word = reply->status == 429 ? UPSTREAM_ANSWER_THROTTLED : UPSTREAM_ANSWER_TROUBLE;
-		end.retry_after_ms = retry_after_ms(&reply->headers);
+		end.answer = response->status == 429 ? UPSTREAM_ANSWER_THROTTLED : UPSTREAM_ANSWER_TROUBLE;
+		end.retry_after_ms = retry_after_ms(&response->headers);
 		break;
 	case LOOKUP_PLAN_ODD:
 		end.outcome = LOOKUP_ODD;
-		end.word = UPSTREAM_ANSWER_ODD;
+		end.answer = UPSTREAM_ANSWER_ODD;
 		break;
 	}
-	w->over(w, end, reason.text);
+	job->done(job, end, reason.text);
 }
 
-static void on_reply(void *ctx, const struct http_response *reply)
+static void on_response(void *ctx, const struct http_response *response)
 {
-	struct lookup_job *w = ctx;
+	struct lookup_job *job = ctx;
 
 	/* The status of an error page that is too long says enough. */
-	if (!w->over)
-		lookup_job_free(w);
-	else if (reply->failure == HTTP_OK ||
-		 (reply->failure == HTTP_TOO_LONG && (reply->status < 200 || reply->status > 299)))
-		answered(w, reply);
+	if (!job->done)
+		lookup_job_free(job);
+	else if (response->failure == HTTP_OK ||
+		 (response->failure == HTTP_TOO_LONG && (response->status < 200 || response->status > 299)))
+		answered(job, response);
 	else
-		failed(w, reply);
+		failed(job, response);
 }
 
 /* r: why no step is asked any more; 1: all were. */
-static void no_more_steps(struct lookup_job *w, int r, struct err *why)
+static void no_more_steps(struct lookup_job *job, int r, struct err *why)
 {
 	struct lookup_result end = lookup_result_of(LOOKUP_FOUND, UPSTREAM_ANSWER_USEFUL);
 
-	if (r > 0 && lookup_plan_found_no_address(w->lookup_plan, why)) {
+	if (r > 0 && lookup_plan_found_no_address(job->lookup_plan, why)) {
 		end.outcome = LOOKUP_GONE;
 	} else if (r == -EACCES) {
 		end = lookup_result_of(LOOKUP_PARKED, UPSTREAM_ANSWER_REFUSED);
-		end.secret = true;
-	} else if (r == -ENOENT && lookup_plan_was_answered(w->lookup_plan)) {
+		end.lacks_secret = true;
+	} else if (r == -ENOENT && lookup_plan_was_answered(job->lookup_plan)) {
 		end.outcome = LOOKUP_GONE; /* the helpdesk named nobody to ask on about */
 	} else if (r == -ENOENT) {
 		end = lookup_result_of(LOOKUP_ODD, UPSTREAM_ANSWER_TROUBLE); /* the webhook's own lack */
 	} else if (r < 0) {
 		end = lookup_result_of(LOOKUP_ODD, UPSTREAM_ANSWER_ODD);
 	}
-	w->over(w, end, why->text);
+	job->done(job, end, why->text);
 }
 
 /* Asks the next step; ends the walk where there is none. Steps that cannot be asked and may fail are left behind. */
-static void step(struct lookup_job *w)
+static void step(struct lookup_job *job)
 {
 	const struct lookup_plan_secrets secrets = {
-		.user = w->source->lookup_user,
-		.password = w->source->lookup_password ? secret_value(w->g->secrets, w->source->lookup_password) : NULL,
-		.token = w->source->lookup_token ? secret_value(w->g->secrets, w->source->lookup_token) : NULL,
+		.user = job->source->lookup_user,
+		.password = job->source->lookup_password ? secret_value(job->g->secrets, job->source->lookup_password)
+							 : NULL,
+		.token = job->source->lookup_token ? secret_value(job->g->secrets, job->source->lookup_token) : NULL,
 	};
 	struct err why = {0};
 	int r;
@@ -157,36 +159,37 @@ static void step(struct lookup_job *w)
 	do {
 		CLEANUP(mem_freep) char *url = NULL;
 		CLEANUP(pairs_done) struct pairs headers = {0};
-		struct http_request ask = {
+		struct http_request request = {
 			.method = "GET",
 			.headers = &headers,
-			.connect_timeout_ms = w->shared->options.lookup.connect_ms,
-			.timeout_ms = w->shared->options.lookup.timeout_ms,
+			.connect_timeout_ms = job->shared->options.lookup.connect_ms,
+			.timeout_ms = job->shared->options.lookup.timeout_ms,
 			.max_answer = LOOKUP_ANSWER_MAX,
-			.authorities = w->source->lookup_ca,
+			.authorities = job->source->lookup_ca,
 		};
 
-		r = lookup_plan_next(w->lookup_plan, &secrets, &url, &headers, &why);
-		ask.url = url;
+		r = lookup_plan_next(job->lookup_plan, &secrets, &url, &headers, &why);
+		request.url = url;
 		if (r == 0)
-			r = http_client_start(w->shared->client, &ask, on_reply, w, &why);
-	} while (r < 0 && skips(w));
+			r = http_client_start(job->shared->client, &request, on_response, job, &why);
+	} while (r < 0 && skips(job));
 
 	if (r != 0)
-		no_more_steps(w, r, &why);
+		no_more_steps(job, r, &why);
 }
 
-void lookup_job_begin(struct lookup_job *w)
+void lookup_job_begin(struct lookup_job *job)
 {
-	const struct parsed_webhook *webhook = w->q->parsed;
+	const struct parsed_webhook *webhook = job->request->parsed;
 	struct err why;
 
-	if (webhook->definition != w->source->definition)
-		webhook = w->renewed = parsed_webhook_borrow(w->source->definition, &w->q->parsed->webhook);
+	if (webhook->definition != job->source->definition)
+		webhook = job->reparsed =
+			parsed_webhook_borrow(job->source->definition, &job->request->parsed->webhook);
 	if (!webhook->has_item)
-		w->over(w, lookup_result_of(LOOKUP_ODD, UPSTREAM_ANSWER_TROUBLE), webhook->result.reason);
-	else if (lookup_plan_new(w->source->definition, &webhook->context, &w->lookup_plan, &why) < 0)
-		w->over(w, lookup_result_of(LOOKUP_ODD, UPSTREAM_ANSWER_TROUBLE), why.text);
+		job->done(job, lookup_result_of(LOOKUP_ODD, UPSTREAM_ANSWER_TROUBLE), webhook->result.reason);
+	else if (lookup_plan_new(job->source->definition, &webhook->context, &job->lookup_plan, &why) < 0)
+		job->done(job, lookup_result_of(LOOKUP_ODD, UPSTREAM_ANSWER_TROUBLE), why.text);
 	else
-		step(w);
+		step(job);
 }

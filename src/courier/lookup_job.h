@@ -20,38 +20,39 @@ struct destination_shared;
 /* How it ended. */
 struct lookup_result {
 	enum lookup_outcome outcome;
-	enum upstream_answer word;
+	enum upstream_answer answer;
 	unsigned status;        /* 0: no answer */
 	int64_t retry_after_ms; /* -1: not told */
-	bool secret;            /* not asked, for want of a secret */
-	bool tells;             /* the reason tells what mends it */
+	bool lacks_secret;      /* not asked, for want of a secret */
+	bool has_remedy;        /* the reason tells what mends it */
 };
-static inline struct lookup_result lookup_result_of(enum lookup_outcome outcome, enum upstream_answer word)
+static inline struct lookup_result lookup_result_of(enum lookup_outcome outcome, enum upstream_answer answer)
 {
-	return (struct lookup_result){.outcome = outcome, .word = word, .retry_after_ms = -1};
+	return (struct lookup_result){.outcome = outcome, .answer = answer, .retry_after_ms = -1};
 }
 
 struct lookup_job {
 	/* of lookup_client.c: the source's walks, its state when the question came, a digest of whom it is about */
 	struct lookup_job *prev, *next;
 	struct lookup_client *owner;
-	struct upstream_stamp asked;
+	struct upstream_stamp stamp;
 	uint64_t customer;
 	/* Called once, at the end, with a reason for people; it frees the walk. NULL: the question was answered before,
 	 * and the walk frees itself when its transfer ends. */
-	void (*over)(struct lookup_job *w, struct lookup_result end, const char *reason);
+	void (*done)(struct lookup_job *job, struct lookup_result end, const char *reason);
 
 	struct destination_shared *shared;
 	struct generation *g; /* by which it is asked to its end; owned */
 	const struct source *source;
-	struct lookup_request *q; /* owned */
+	struct lookup_request *request; /* owned */
 	/* made by lookup_job_begin */
-	struct parsed_webhook *renewed;  /* q's webhook parsed anew, after a reload; NULL: q's own is asked by */
+	struct parsed_webhook
+		*reparsed; /* request's webhook parsed anew, after a reload; NULL: request's own is asked by */
 	struct lookup_plan *lookup_plan; /* borrows that; NULL: the webhook does not read */
 };
 
-/* Asks the first step. w is filled but for the last two; heap, now its own. It may be over before this returns. */
-void lookup_job_begin(struct lookup_job *w);
-void lookup_job_free(struct lookup_job *w); /* with its question */
+/* Asks the first step. job is filled but for the last two; heap, now its own. It may be over before this returns. */
+void lookup_job_begin(struct lookup_job *job);
+void lookup_job_free(struct lookup_job *job); /* with its question */
 
 #endif

@@ -10,7 +10,7 @@
 static const struct upstream_kind kind = {
 	.window = PACE_WINDOW,
 	.window_parked = 0,
-	.pause_shuts = false, /* the quota holds back what is in the queue */
+	.pause_closes = false, /* the quota holds back what is in the queue */
 	.renewed = UPSTREAM_PROBING,
 };
 
@@ -31,13 +31,13 @@ static unsigned odd_count(struct pace *p, const struct pace_request *r, int64_t 
 			return 1;
 		*odd = (struct pace_odd){.event = r->event, .since = r->since};
 	}
-	if (odd->fresh_of != p->taken)
-		odd->fresh = 0;
-	odd->fresh_of = p->taken;
+	if (odd->successes_at != p->successes)
+		odd->since_success = 0;
+	odd->successes_at = p->successes;
 	odd->at_ms = now_ms;
-	if (odd->tries == 0 || p->taken > odd->since) {
+	if (odd->tries == 0 || p->successes > odd->since) {
 		odd->tries++;
-		odd->fresh++;
+		odd->since_success++;
 	}
 	return odd->tries;
 }
@@ -51,15 +51,15 @@ static void odd_end(struct pace *p, int64_t event)
 }
 
 /* The account parks: what the last odd answers said concerned it and not their events. */
-static void odd_take_back(struct pace *p)
+static void odd_cancel(struct pace *p)
 {
 	for (size_t i = 0; i < PACE_ODD_SLOTS; i++) {
 		struct pace_odd *odd = &p->odd[i];
 
-		if (odd->event == 0 || odd->fresh_of != p->taken)
+		if (odd->event == 0 || odd->successes_at != p->successes)
 			continue;
-		odd->tries -= odd->fresh;
-		odd->fresh = 0;
+		odd->tries -= odd->since_success;
+		odd->since_success = 0;
 		if (odd->tries == 0)
 			*odd = (struct pace_odd){0};
 	}
@@ -80,7 +80,7 @@ void pace_renew(struct pace *p, const struct quota_limits *limits)
 	quota_set_probing(&p->quota);
 	quota_forget_pauses(&p->quota);
 	memset(p->odd, 0, sizeof(p->odd));
-	p->doubted = false;
+	p->parked_by_odd = false;
 	upstream_renew(&p->upstream);
 }
 
@@ -111,10 +111,10 @@ void pace_sent(struct pace *p, struct pace_request *r, int64_t now_ms)
 
 /* ---- outcomes ---------------------------------------------------------------------------------------------------- */
 
-static void park(struct pace *p, bool doubted, int64_t now_ms)
+static void park(struct pace *p, bool parked_by_odd, int64_t now_ms)
 {
-	odd_take_back(p);
-	p->doubted = doubted;
+	odd_cancel(p);
+	p->parked_by_odd = parked_by_odd;
 	upstream_park(&p->upstream, now_ms);
 }
 
@@ -125,7 +125,7 @@ static bool answered_oddly(struct pace *p, const struct pace_request *r, int64_t
 	bool again = upstream_odd(&p->upstream, r->person), parks = p->upstream.odd_n == UPSTREAM_ODD_MAX;
 
 	if (probing)
-		parks = parks || again || p->doubted;
+		parks = parks || again || p->parked_by_odd;
 	if (parks || probing) {
 		*ret = OUTCOME_PARK;
 	} else if (odd_count(p, r, now_ms) < PACE_ODD_TRIES || p->upstream.odd_n > 1) {
@@ -143,21 +143,21 @@ static bool answered_oddly(struct pace *p, const struct pace_request *r, int64_t
 static bool delivered(struct pace *p)
 {
 	quota_success(&p->quota);
-	p->taken++;
-	p->doubted = false;
+	p->successes++;
+	p->parked_by_odd = false;
 	return upstream_open(&p->upstream);
 }
 
 /* One of before the last park or renewal. */
-static bool stranger_returned(struct pace *p, const struct pace_request *r, const struct outcome_verdict *v,
-			      enum outcome *ret)
+static bool stale_returned(struct pace *p, const struct pace_request *r, const struct outcome_verdict *v,
+			   enum outcome *ret)
 {
 	const struct upstream *u = &p->upstream;
 
 	/* Without a count, without age, and tried anew as soon as the account takes events. */
 	if (v->odd)
 		*ret = OUTCOME_PARK;
-	return v->outcome == OUTCOME_DELIVERED && p->doubted && u->state != UPSTREAM_READY &&
+	return v->outcome == OUTCOME_DELIVERED && p->parked_by_odd && u->state != UPSTREAM_READY &&
 	       r->stamp.epoch == u->epoch && r->stamp.parks + 1 == u->parks && delivered(p);
 }
 
@@ -175,7 +175,7 @@ bool pace_returned(struct pace *p, const struct pace_request *r, const struct ou
 	if (v->outcome == OUTCOME_DELIVERED || v->outcome == OUTCOME_REJECT)
 		odd_end(p, r->event);
 	if (r->stamp.epoch != p->upstream.epoch || r->stamp.parks != p->upstream.parks) {
-		changed = stranger_returned(p, r, v, ret);
+		changed = stale_returned(p, r, v, ret);
 	} else if (v->odd) {
 		changed = answered_oddly(p, r, now_ms, ret);
 	} else if (v->outcome == OUTCOME_PARK) {

@@ -40,7 +40,7 @@
 struct pace_request {
 	int64_t event;
 	uint64_t person; /* equal for the same address, different for different ones */
-	uint64_t since;  /* pace.taken when the event was handed over */
+	uint64_t since;  /* pace.successes when the event was handed over */
 	struct upstream_stamp stamp;
 };
 
@@ -49,18 +49,18 @@ struct pace_request {
 struct pace_odd {
 	int64_t event; /* 0: free */
 	unsigned tries;
-	unsigned fresh;    /* of them: since the last 2xx */
-	uint64_t since;    /* of the first */
-	uint64_t fresh_of; /* `taken` at the latest */
-	int64_t at_ms;     /* of the latest */
+	unsigned since_success; /* of them: since the last 2xx */
+	uint64_t since;         /* of the first */
+	uint64_t successes_at;  /* `successes` at the latest */
+	int64_t at_ms;          /* of the latest */
 };
 
 struct pace {
 	struct upstream upstream;
 	struct quota quota;
 	enum quota_pause paused_by; /* while upstream.paused_until_ms is not 0 */
-	bool doubted;               /* PARKED or PROBING: odd answers parked it */
-	uint64_t taken;             /* counts 2xx */
+	bool parked_by_odd;         /* PARKED or PROBING: odd answers parked it */
+	uint64_t successes;         /* counts 2xx */
 	struct pace_odd odd[PACE_ODD_SLOTS];
 };
 

@@ -173,7 +173,7 @@ void report_renewed(struct report *r)
 
 /* ---- paused ------------------------------------------------------------------------------------------------------ */
 
-static void look_at_pause(struct report *r, int64_t until_ms, const char *header, int64_t now_ms)
+static void report_pause(struct report *r, int64_t until_ms, const char *header, int64_t now_ms)
 {
 	static const char label[] = "paused";
 	const bool is_account = r->kind == REPORT_ACCOUNT;
@@ -296,17 +296,17 @@ void report_lookup(const char *source, const char *outcome)
 
 /* ---- the window -------------------------------------------------------------------------------------------------- */
 
-void report_upstream(struct report *r, const struct upstream *u, const char *shut, const char *header,
+void report_upstream(struct report *r, const struct upstream *u, const char *why_closed, const char *header,
 		     const struct courier_sink *sink, int64_t now_ms)
 {
-	unsigned window = shut ? 0 : upstream_window(u, now_ms);
+	unsigned window = why_closed ? 0 : upstream_window(u, now_ms);
 	bool for_new = upstream_is_for_new(u);
 	CLEANUP(mem_freep) char *both = NULL;
 	const char *reason;
 
-	look_at_pause(r, u->paused_until_ms, header, now_ms);
+	report_pause(r, u->paused_until_ms, header, now_ms);
 	both = r->parked && r->paused ? mem_fmt("%s; %s", r->parked, r->paused) : NULL;
-	reason = shut ? shut : both ? both : r->parked ? r->parked : r->paused;
+	reason = why_closed ? why_closed : both ? both : r->parked ? r->parked : r->paused;
 	if (r->published && r->published_window == window && r->published_for_new == for_new &&
 	    text_is(r->published_reason, reason))
 		return;

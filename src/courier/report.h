@@ -91,10 +91,10 @@ void report_lookup(const char *source, const char *outcome);
 
 /*
  * Tells what changed since it was called last. A pause: a line where one of more than REPORT_LONG_MS begins, and where
- * it ends before its time; header: what asked for it. The window and the reason beside it: to the sink. shut: why there
- * is no window, whatever else is known ("on hold"); NULL: what is told of parking and pause.
+ * it ends before its time; header: what asked for it. The window and the reason beside it: to the sink. why_closed: why
+ * there is no window, whatever else is known ("on hold"); NULL: what is told of parking and pause.
  */
-void report_upstream(struct report *r, const struct upstream *u, const char *shut, const char *header,
+void report_upstream(struct report *r, const struct upstream *u, const char *why_closed, const char *header,
 		     const struct courier_sink *sink, int64_t now_ms);
 
 #endif

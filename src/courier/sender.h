@@ -14,7 +14,7 @@
 
 struct destination *sender_new(struct destination_shared *shared, const char *account, int64_t now_ms);
 /* Takes over e (heap): into the queue, or given back at once where it may not go. */
-void sender_take(struct destination *r, struct event *e);
+void sender_take(struct destination *d, struct event *e);
 
 /* What became of e, which the delivery takes over; v NULL: it was not sent. */
 struct delivery *delivery_new(struct event *e, const struct outcome_verdict *v);

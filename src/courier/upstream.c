@@ -11,7 +11,7 @@ void upstream_init(struct upstream *u, const struct upstream_kind *kind)
 	*u = (struct upstream){.kind = kind, .state = UPSTREAM_READY, .probe_wait_ms = UPSTREAM_PROBE_FIRST_MS};
 }
 
-static void become(struct upstream *u, enum upstream_state state)
+static void set_state(struct upstream *u, enum upstream_state state)
 {
 	u->state = state;
 	u->period++;
@@ -24,12 +24,12 @@ void upstream_renew(struct upstream *u)
 	u->probe_wait_ms = UPSTREAM_PROBE_FIRST_MS;
 	u->paused_until_ms = 0;
 	u->pauses = 0;
-	become(u, u->state == UPSTREAM_READY ? UPSTREAM_READY : u->kind->renewed);
+	set_state(u, u->state == UPSTREAM_READY ? UPSTREAM_READY : u->kind->renewed);
 }
 
 unsigned upstream_window(const struct upstream *u, int64_t now_ms)
 {
-	if (u->kind->pause_shuts && now_ms < u->paused_until_ms)
+	if (u->kind->pause_closes && now_ms < u->paused_until_ms)
 		return 0;
 	switch (u->state) {
 	case UPSTREAM_PARKED:
@@ -50,13 +50,13 @@ int64_t upstream_tick(struct upstream *u, int64_t now_ms)
 		return next_ms;
 	if (now_ms < u->probe_at_ms)
 		return u->probe_at_ms < next_ms ? u->probe_at_ms : next_ms;
-	become(u, UPSTREAM_PROBING);
+	set_state(u, UPSTREAM_PROBING);
 	return next_ms;
 }
 
 void upstream_park(struct upstream *u, int64_t now_ms)
 {
-	become(u, UPSTREAM_PARKED);
+	set_state(u, UPSTREAM_PARKED);
 	u->parks++;
 	u->probe_at_ms = now_ms + u->probe_wait_ms;
 	u->probe_wait_ms *= 2;
@@ -72,17 +72,17 @@ bool upstream_open(struct upstream *u)
 	u->probe_wait_ms = UPSTREAM_PROBE_FIRST_MS;
 	u->pauses = 0;
 	if (opens)
-		become(u, UPSTREAM_READY);
+		set_state(u, UPSTREAM_READY);
 	return opens;
 }
 
-bool upstream_odd(struct upstream *u, uint64_t whom)
+bool upstream_odd(struct upstream *u, uint64_t subject)
 {
 	for (unsigned i = 0; i < u->odd_n; i++)
-		if (u->odd[i] == whom)
+		if (u->odd[i] == subject)
 			return true;
 	INSIST(u->odd_n < UPSTREAM_ODD_MAX); /* the last one parks, and that forgets them */
-	u->odd[u->odd_n++] = whom;
+	u->odd[u->odd_n++] = subject;
 	return false;
 }
 
@@ -109,18 +109,18 @@ static void throttled(struct upstream *u, int64_t retry_after_ms, int64_t now_ms
 		u->paused_until_ms = now_ms + wait_ms;
 }
 
-void upstream_answered(struct upstream *u, struct upstream_stamp asked, enum upstream_answer word, uint64_t whom,
+void upstream_answered(struct upstream *u, struct upstream_stamp stamp, enum upstream_answer answer, uint64_t subject,
 		       int64_t retry_after_ms, int64_t now_ms)
 {
-	const bool is_news = asked.period == u->period && u->state != UPSTREAM_PARKED;
+	const bool is_news = stamp.period == u->period && u->state != UPSTREAM_PARKED;
 	bool parks = false;
 
 	/* A pause concerns the helpdesk, whichever credentials were asked by. */
-	if (word == UPSTREAM_ANSWER_THROTTLED)
+	if (answer == UPSTREAM_ANSWER_THROTTLED)
 		throttled(u, retry_after_ms, now_ms);
-	if (asked.epoch != u->epoch)
+	if (stamp.epoch != u->epoch)
 		return;
-	switch (word) {
+	switch (answer) {
 	case UPSTREAM_ANSWER_USEFUL:
 		(void)upstream_open(u);
 		break;
@@ -129,7 +129,7 @@ void upstream_answered(struct upstream *u, struct upstream_stamp asked, enum ups
 		break;
 	case UPSTREAM_ANSWER_ODD:
 		parks = is_news &&
-			(u->state == UPSTREAM_PROBING || (!upstream_odd(u, whom) && u->odd_n == UPSTREAM_ODD_MAX));
+			(u->state == UPSTREAM_PROBING || (!upstream_odd(u, subject) && u->odd_n == UPSTREAM_ODD_MAX));
 		break;
 	case UPSTREAM_ANSWER_TROUBLE:
 	case UPSTREAM_ANSWER_THROTTLED:

@@ -45,7 +45,7 @@ enum upstream_state {
 struct upstream_kind {
 	unsigned window;             /* READY: so many may be handed over and not come back yet; PROBING: 1 */
 	unsigned window_parked;      /* PARKED: so many; those only that were not asked about yet */
-	bool pause_shuts;            /* paused: the window is 0; else a pause only holds back what was handed over */
+	bool pause_closes;           /* paused: the window is 0; else a pause only holds back what was handed over */
 	enum upstream_state renewed; /* what PARKED and PROBING become by a renewal */
 };
 
@@ -99,8 +99,8 @@ static inline void upstream_returned(struct upstream *u)
 void upstream_park(struct upstream *u, int64_t now_ms);
 /* An answer of use. True where the upstream was not READY. */
 bool upstream_open(struct upstream *u);
-/* An odd answer about `whom`. True where there was one about the same before. Looks at no state and changes none. */
-bool upstream_odd(struct upstream *u, uint64_t whom);
+/* An odd answer about `subject`. True where there was one about the same before. Looks at no state and changes none. */
+bool upstream_odd(struct upstream *u, uint64_t subject);
 
 /* How a source's lookup was answered. */
 enum upstream_answer {
@@ -116,9 +116,9 @@ enum upstream_answer {
  * PROBING. An answer of use opens in every state. While PARKED the window is for customers who were not asked about
  * yet: each of them is a probe that costs nobody else's time; refusals of them tell nothing new and do not move the
  * probe. A 429 pauses for retry_after_ms (-1: not told), floor 1 s, at most an hour; where none is told the pause
- * doubles from 1 s to 1 min until an answer of use. whom: a digest of the customer.
+ * doubles from 1 s to 1 min until an answer of use. subject: a digest of the customer.
  */
-void upstream_answered(struct upstream *u, struct upstream_stamp asked, enum upstream_answer word, uint64_t whom,
+void upstream_answered(struct upstream *u, struct upstream_stamp stamp, enum upstream_answer answer, uint64_t subject,
 		       int64_t retry_after_ms, int64_t now_ms);
 
 #endif

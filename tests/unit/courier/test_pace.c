@@ -47,7 +47,7 @@ static bool may_go(struct pace *s, int64_t now_ms)
 
 static struct pace_request sent_for(struct pace *s, int64_t event, uint64_t person, int64_t now_ms)
 {
-	struct pace_request r = {.event = event, .person = person, .since = s->taken};
+	struct pace_request r = {.event = event, .person = person, .since = s->successes};
 
 	pace_sent(s, &r, now_ms);
 	return r;
@@ -514,7 +514,7 @@ static void a_delivery_after_the_hand_over_counts_for_an_event_behind_others(voi
 
 	(void)state;
 	open_account(&s);
-	r.since = s.taken;
+	r.since = s.successes;
 	(void)answer(&s, 2, &delivered, START_MS);
 	for (int i = 1; i <= PACE_ODD_TRIES; i++) {
 		assert_int_equal(outcome, OUTCOME_RETRY);

@@ -15,7 +15,7 @@
 #define START_MS INT64_C(1790000000000)
 
 static const struct upstream_kind source = {
-	.window = 4, .window_parked = 1, .pause_shuts = true, .renewed = UPSTREAM_READY};
+	.window = 4, .window_parked = 1, .pause_closes = true, .renewed = UPSTREAM_READY};
 static const struct upstream_kind account = {.window = 48, .renewed = UPSTREAM_PROBING};
 
 /* Of a question that is asked now, and is back at once. */
