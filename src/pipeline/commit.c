@@ -7,7 +7,7 @@
 #include "base/metrics.h"
 #include "pipeline/lookup_table.h"
 
-static void tell_loss(void *ctx, const struct store_loss *l)
+static void log_loss(void *ctx, const struct store_loss *l)
 {
 	CLEANUP(store_origin_done) struct store_origin origin = {0};
 	struct log_about about = {.reason = l->reason};
@@ -42,7 +42,7 @@ static void tell_loss(void *ctx, const struct store_loss *l)
 
 void commit_log_losses(struct store *s)
 {
-	store_losses(s, tell_loss, s);
+	store_losses(s, log_loss, s);
 }
 
 int commit_end(struct turn_context *tc, int r, struct err *reterr)

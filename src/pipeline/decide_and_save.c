@@ -7,7 +7,7 @@
 
 /* The conversation that a decision is about, for its questions about others. */
 struct view_context {
-	struct turn_context *work;
+	struct turn_context *tc;
 	const char *source, *conversation;
 };
 
@@ -16,13 +16,13 @@ static int flag_count(void *ctx, const char *account, const char *email, const c
 {
 	const struct view_context *v = ctx;
 
-	return store_flag_count(v->work->store, account, email, flag, v->source, v->conversation, ret, reterr);
+	return store_flag_count(v->tc->store, account, email, flag, v->source, v->conversation, ret, reterr);
 }
 
 static const struct account_policy *account(void *ctx, const char *name)
 {
 	const struct view_context *v = ctx;
-	const struct account *a = config_account(v->work->config, name);
+	const struct account *a = config_account(v->tc->config, name);
 
 	return a ? &a->policy : NULL;
 }

@@ -13,69 +13,69 @@
 #define ITEM_BYTES (8 << 10)   /* what one webhook takes beside its body */
 #define CAUTIOUS_TURNS 64
 
-bool disk_budget_check(struct disk_budget *r, bool failing)
+bool disk_budget_check(struct disk_budget *b, bool failing)
 {
 	struct err why = {0};
-	bool was = r->full;
+	bool was = b->full;
 
-	r->left = store_free_bytes(r->store);
-	r->full = store_can_accept(r->store, &why) < 0;
-	health_set(r->health, HEALTH_STORE_SIZE, r->full ? &why : NULL);
-	if (r->full && !was)
+	b->left = store_free_bytes(b->store);
+	b->full = store_can_accept(b->store, &why) < 0;
+	health_set(b->health, HEALTH_STORE_SIZE, b->full ? &why : NULL);
+	if (b->full && !was)
 		log_error(&((struct log_about){.reason = why.text}), "webhooks are refused with 503");
-	else if (was && !r->full && !failing)
+	else if (was && !b->full && !failing)
 		log_notice(NULL, "webhooks are taken again");
-	return !r->full;
+	return !b->full;
 }
 
-bool disk_budget_fits(struct disk_budget *r, const struct submission *s)
+bool disk_budget_fits(struct disk_budget *b, const struct submission *s)
 {
 	int64_t bytes = 0;
 	char size[AMOUNT_MAX];
 
-	if (r->left == INT64_MAX)
+	if (b->left == INT64_MAX)
 		return true;
 	for (size_t i = 0; i < s->n; i++)
 		bytes += (int64_t)s->items[i].parsed->webhook.body_len + ITEM_BYTES;
-	if (bytes <= r->left) {
-		r->left -= bytes;
-		r->refused_large = false;
+	if (bytes <= b->left) {
+		b->left -= bytes;
+		b->refused_large = false;
 		return true;
 	}
-	if (!r->refused_large)
+	if (!b->refused_large)
 		log_error(&((struct log_about){.source = s->items[0].parsed->webhook.source,
 					       .conversation = s->items[0].parsed->webhook.conversation}),
 			  "a webhook of %s was refused with 503: the store's disk has no room for it, make some",
 			  amount_size(size, bytes));
-	r->refused_large = true;
+	b->refused_large = true;
 	return false;
 }
 
-static size_t bounded(const struct disk_budget *r, int64_t bytes, size_t max)
+static size_t bounded(const struct disk_budget *b, int64_t bytes, size_t max)
 {
-	int64_t n = store_free_bytes(r->store) / bytes;
+	int64_t n = store_free_bytes(b->store) / bytes;
 
-	if (r->cautious > 0 || n < 1)
+	if (b->cautious > 0 || n < 1)
 		return 1;
 	return n < (int64_t)max ? (size_t)n : max;
 }
 
-size_t disk_budget_passes(const struct disk_budget *r)
+size_t disk_budget_passes(const struct disk_budget *b)
 {
-	return store_can_process(r->store) ? bounded(r, PASS_BYTES, SIZE_MAX / 2) : 0;
+	return store_can_process(b->store) ? bounded(b, PASS_BYTES, SIZE_MAX / 2) : 0;
 }
 
 /* Deleting writes too: what is deleted is written over with zeros. */
-size_t disk_budget_clean_rows(const struct disk_budget *r, size_t max)
+size_t disk_budget_clean_rows(const struct disk_budget *b, size_t max)
 {
-	return r->starved > 1 ? 0 : bounded(r, CLEAN_BYTES, max);
+	return b->starved > 1 ? 0 : bounded(b, CLEAN_BYTES, max);
 }
 
-void disk_budget_turn_ended(struct disk_budget *r, int code)
+void disk_budget_turn_ended(struct disk_budget *b, int code)
 {
-	r->starved = code == -ENOSPC ? r->starved + 1 : 0;
+	b->starved = code == -ENOSPC ? b->starved + 1 : 0;
 	if (code == -ENOSPC)
-		r->cautious = CAUTIOUS_TURNS;
-	else if (code == 0 && r->cautious > 0)
-		r->cautious--;
+		b->cautious = CAUTIOUS_TURNS;
+	else if (code == 0 && b->cautious > 0)
+		b->cautious--;
 }

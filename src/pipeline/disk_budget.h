@@ -28,14 +28,14 @@ struct disk_budget {
 
 /* Returns whether the store may take more webhooks in the turn that begins; tells health and, where that changed, the
  * log. failing: the last commit failed, so that webhooks are refused in any case. */
-bool disk_budget_check(struct disk_budget *r, bool failing);
+bool disk_budget_check(struct disk_budget *b, bool failing);
 /* Returns whether this submission fits into the turn, beside those before it. */
-bool disk_budget_fits(struct disk_budget *r, const struct submission *s);
+bool disk_budget_fits(struct disk_budget *b, const struct submission *s);
 /* Return how many pending webhooks the turn may take up (0: none until there is room), and how many rows it may clean.
  */
-size_t disk_budget_passes(const struct disk_budget *r);
-size_t disk_budget_clean_rows(const struct disk_budget *r, size_t max);
+size_t disk_budget_passes(const struct disk_budget *b);
+size_t disk_budget_clean_rows(const struct disk_budget *b, size_t max);
 /* After each turn: the code with which it failed, or 0. */
-void disk_budget_turn_ended(struct disk_budget *r, int code);
+void disk_budget_turn_ended(struct disk_budget *b, int code);
 
 #endif

@@ -13,7 +13,7 @@
 #include "courier/pace.h"
 
 #define OTHER_URL_BATCH 100 /* dead letters a turn after an account's url changed */
-#define ASKED_MAX 64        /* events that are passed over when a probe is chosen */
+#define PROBED_MAX 64       /* events that are passed over when a probe is chosen */
 
 struct dispatch_account {
 	struct dispatch_account *next;
@@ -24,8 +24,8 @@ struct dispatch_account {
 	int64_t in_flight[PACE_WINDOW]; /* ids, in no order */
 	unsigned in_flight_n;
 	/* the last events that came back parked since the window was last whole, in no order */
-	int64_t asked[ASKED_MAX];
-	unsigned asked_n; /* how many there were; the array holds the last of them */
+	int64_t probed[PROBED_MAX];
+	unsigned probed_n; /* how many there were; the array holds the last of them */
 };
 
 struct dispatch {
@@ -73,13 +73,13 @@ void dispatch_window(struct dispatch *d, const char *account, unsigned window)
 	a->window = window < PACE_WINDOW ? window : PACE_WINDOW;
 	a->dirty = true;
 	if (a->window == PACE_WINDOW)
-		a->asked_n = 0;
+		a->probed_n = 0;
 }
 
-static bool is_asked(const struct dispatch_account *a, int64_t event)
+static bool was_probed(const struct dispatch_account *a, int64_t event)
 {
-	for (unsigned i = 0; i < a->asked_n && i < ASKED_MAX; i++)
-		if (a->asked[i] == event)
+	for (unsigned i = 0; i < a->probed_n && i < PROBED_MAX; i++)
+		if (a->probed[i] == event)
 			return true;
 	return false;
 }
@@ -103,8 +103,8 @@ void dispatch_returned(struct dispatch *d, const struct delivery *delivery)
 		return;
 	*in_flight = a->in_flight[--a->in_flight_n];
 	a->dirty = true;
-	if (parked && a->window < PACE_WINDOW && !is_asked(a, event))
-		a->asked[a->asked_n++ % ASKED_MAX] = event;
+	if (parked && a->window < PACE_WINDOW && !was_probed(a, event))
+		a->probed[a->probed_n++ % PROBED_MAX] = event;
 }
 
 void dispatch_mark_dirty(struct dispatch *d, const char *account)
@@ -122,7 +122,7 @@ void dispatch_configured(struct dispatch *d)
 
 /* ---- results ----------------------------------------------------------------------------------------------------- */
 
-static int set_aside(struct turn_context *tc, const struct event *e, const char *reason, struct err *reterr)
+static int make_dead_letter(struct turn_context *tc, const struct event *e, const char *reason, struct err *reterr)
 {
 	int r = store_event_dead(tc->store, e->id, reason, tc->now_ms, reterr);
 
@@ -152,7 +152,7 @@ static int try_later(struct turn_context *tc, const struct delivery *d, const st
 
 		clock_age(limit_ms, age);
 		reason = mem_fmt("undelivered for %s: %s", age, d->verdict.reason);
-		return set_aside(tc, d->event, reason, reterr);
+		return make_dead_letter(tc, d->event, reason, reterr);
 	}
 	if (!d->verdict.throttled) { /* a 429 does not move the event's back-off */
 		int64_t wait_ms = backoff_ms(attempts, backoff_jitter());
@@ -181,7 +181,7 @@ static int save_outcome(struct turn_context *tc, const struct delivery *d, struc
 		return try_later(tc, d, a, reterr);
 	case OUTCOME_REJECT:
 		r = store_event_retry(tc->store, e->id, e->attempts + 1, tc->now_ms, v->reason, reterr);
-		return r < 0 ? r : set_aside(tc, e, v->reason, reterr);
+		return r < 0 ? r : make_dead_letter(tc, e, v->reason, reterr);
 	case OUTCOME_PARK:
 	case OUTCOME_SINGLE:
 		/* Ready as before, with the reason for people; the window says when it may go again. */
@@ -219,7 +219,7 @@ int dispatch_save_result(struct turn_context *tc, const struct delivery *d, stru
 	r = turn_context_savepoint(tc, reterr);
 	if (r < 0)
 		return r;
-	r = turn_context_savepoint_end(tc, set_aside(tc, d->event, reason, reterr), reterr);
+	r = turn_context_savepoint_end(tc, make_dead_letter(tc, d->event, reason, reterr), reterr);
 	return r == -ENOENT ? 0 : r;
 }
 
@@ -259,53 +259,55 @@ struct send_batch {
 	struct dispatch_account *account;
 	const struct account *config;
 	struct courier *courier;
-	bool fresh; /* only what was not asked by in vain */
+	bool unprobed; /* only what was not asked by in vain */
 };
 
 /* Events that are in_flight are due in the store, too. */
 static bool is_wanted(void *ctx, int64_t event)
 {
-	const struct send_batch *h = ctx;
+	const struct send_batch *batch = ctx;
 
-	return !in_flight_find(h->account, event) && !(h->fresh && is_asked(h->account, event));
+	return !in_flight_find(batch->account, event) && !(batch->unprobed && was_probed(batch->account, event));
 }
 
 static int send_event(void *ctx, struct event *e)
 {
-	struct send_batch *h = ctx;
-	struct dispatch_account *a = h->account;
+	struct send_batch *batch = ctx;
+	struct dispatch_account *a = batch->account;
 	struct event *own;
 
 	/* An event of another url is about to become a dead letter; one without was queued for an account that was not
 	 * configured then. */
-	if (e->url && e->url[0] != '\0' && !text_is(e->url, h->config->url))
+	if (e->url && e->url[0] != '\0' && !text_is(e->url, batch->config->url))
 		return 0;
 	a->in_flight[a->in_flight_n++] = e->id;
 	own = mem_new(1, sizeof(*own));
 	*own = *e;
 	*e = (struct event){0};
-	courier_send(h->courier, own);
+	courier_send(batch->courier, own);
 	return a->in_flight_n >= a->window;
 }
 
 int dispatch_send(struct dispatch *d, struct turn_context *tc, struct err *reterr)
 {
 	for (struct dispatch_account *a = d->accounts; a; a = a->next) {
-		struct send_batch h = {a, config_account(tc->config, a->name), tc->courier, a->asked_n > 0};
+		struct send_batch batch = {a, config_account(tc->config, a->name), tc->courier, a->probed_n > 0};
 		/* Events that are in_flight or passed over may come first in the store: so many more are asked for. */
-		size_t max = a->in_flight_n + a->window, passed = a->asked_n < ASKED_MAX ? a->asked_n : ASKED_MAX;
+		size_t max = a->in_flight_n + a->window, passed = a->probed_n < PROBED_MAX ? a->probed_n : PROBED_MAX;
 		unsigned before = a->in_flight_n;
 		int r;
 
-		if (!h.config) /* its events wait; a generation that has it again stirs */
+		if (!batch.config) /* its events wait; a generation that has it again stirs */
 			a->next_due_ms = CLOCK_NEVER_MS;
-		if (!h.config || a->in_flight_n >= a->window || (!a->dirty && tc->now_ms < a->next_due_ms))
+		if (!batch.config || a->in_flight_n >= a->window || (!a->dirty && tc->now_ms < a->next_due_ms))
 			continue;
-		r = store_events_due(tc->store, a->name, tc->now_ms, max + passed, is_wanted, send_event, &h, reterr);
-		if (r == 0 && h.fresh &&
+		r = store_events_due(tc->store, a->name, tc->now_ms, max + passed, is_wanted, send_event, &batch,
+				     reterr);
+		if (r == 0 && batch.unprobed &&
 		    a->in_flight_n == before) { /* none is fresh: those that were asked by go again */
-			h.fresh = false;
-			r = store_events_due(tc->store, a->name, tc->now_ms, max, is_wanted, send_event, &h, reterr);
+			batch.unprobed = false;
+			r = store_events_due(tc->store, a->name, tc->now_ms, max, is_wanted, send_event, &batch,
+					     reterr);
 		}
 		if (r < 0)
 			return r;

@@ -28,9 +28,9 @@ struct health {
 	struct lock lock;                                 /* over what follows */
 	struct {
 		struct err why;
-		unsigned came; /* the larger, the later; 0: it does not stand */
+		unsigned order; /* the larger, the later; 0: it does not stand */
 	} causes[HEALTH_CAUSES];
-	unsigned came;
+	unsigned last_order;
 	struct health_park *parked;
 };
 
@@ -66,7 +66,7 @@ void health_free(struct health *h)
 	free(h);
 }
 
-static void tell_news(struct health *h)
+static void notify(struct health *h)
 {
 	(void)!write(h->news, &(uint64_t){1}, sizeof(uint64_t));
 }
@@ -87,14 +87,14 @@ void health_read_news(struct health *h)
 static const struct err *last_cause(const struct health *h)
 {
 	const struct err *last = NULL;
-	unsigned came = 0;
+	unsigned order = 0;
 
 	INSIST(lock_is_mine(&h->lock));
 	for (size_t i = 0; i < HEALTH_CAUSES; i++) {
-		if (h->causes[i].came <= came)
+		if (h->causes[i].order <= order)
 			continue;
 		last = &h->causes[i].why;
-		came = h->causes[i].came;
+		order = h->causes[i].order;
 	}
 	return last;
 }
@@ -110,16 +110,16 @@ void health_set(struct health *h, enum health_cause cause, const struct err *why
 	was_ready = !last;
 	before = last ? *last : (struct err){0};
 	if (!why)
-		h->causes[cause].came = 0;
-	else if (h->causes[cause].came == 0)
-		h->causes[cause].came = ++h->came;
+		h->causes[cause].order = 0;
+	else if (h->causes[cause].order == 0)
+		h->causes[cause].order = ++h->last_order;
 	h->causes[cause].why = why ? *why : (struct err){0};
 	last = last_cause(h);
 	atomic_store(&h->ready, !last);
 	news = was_ready != !last || (last && !text_is(last->text, before.text));
 	lock_release(&h->lock);
 	if (news)
-		tell_news(h);
+		notify(h);
 }
 
 bool health_is_ready(const struct health *h)
@@ -170,7 +170,7 @@ void health_park(struct health *h, const char *kind, const char *name, const cha
 	}
 	lock_release(&h->lock);
 	if (news)
-		tell_news(h);
+		notify(h);
 }
 
 void health_parked(struct health *h, void (*fn)(void *ctx, const char *kind, const char *name, const char *reason),

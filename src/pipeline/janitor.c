@@ -14,7 +14,7 @@
 #include "pipeline/dispatch.h"
 #include "pipeline/gauges.h"
 
-#define NEAR_BATCH 256  /* due times a turn */
+#define CAP_BATCH 256   /* due times a turn */
 #define EXPIRE_BATCH 16 /* expiries a turn, over all sources */
 #define EXPIRE_PAUSE_MS CLOCK_MINUTE_MS
 #define CLEAN_ROWS 64 /* a step */
@@ -40,11 +40,11 @@ struct janitor {
 	int64_t expire_pause_ms; /* after a source whose oldest conversation cannot be closed */
 	bool expire_failed;      /* told, until all can be closed again */
 
-	bool source_release;   /* the generation's sources have not been let go yet */
-	size_t near_next;      /* whose due times are looked at next: 0 webhooks, then each account; beyond: nobody's */
-	int64_t near_retry_ms; /* of events: what is due later than this from now is due now */
-	bool held_again;       /* the clock stepped back, or `settle` may be another: what is held is judged anew */
-	bool retried_again;    /* the clock stepped back: so is what waits for its lookup's next try */
+	bool wake_sources;    /* the generation's sources have not been let go yet */
+	size_t cap_next;      /* whose due times are looked at next: 0 webhooks, then each account; beyond: nobody's */
+	int64_t cap_retry_ms; /* of events: what is due later than this from now is due now */
+	bool recheck_held;    /* the clock stepped back, or `settle` may be another: what is held is judged anew */
+	bool recheck_retries; /* the clock stepped back: so is what waits for its lookup's next try */
 };
 
 struct janitor *janitor_new(int64_t mono_ms)
@@ -54,7 +54,7 @@ struct janitor *janitor_new(int64_t mono_ms)
 	j->gauges = gauges_new();
 	j->clean_ms = j->gauges_ms = j->revisions_ms = mono_ms;
 	j->checkpoint_ms = CLOCK_NEVER_MS;
-	j->source_release = true;
+	j->wake_sources = true;
 	return j;
 }
 
@@ -69,9 +69,9 @@ void janitor_free(struct janitor *j)
 void janitor_configured(struct janitor *j)
 {
 	j->gauges_ms = j->revisions_ms = j->clean_ms = 0; /* ages are shown and judged by other settings */
-	j->source_release = true;
-	j->held_again = true;
-	j->near_next = 0;
+	j->wake_sources = true;
+	j->recheck_held = true;
+	j->cap_next = 0;
 }
 
 void janitor_clock(struct janitor *j, enum wall_clock_change change)
@@ -81,8 +81,8 @@ void janitor_clock(struct janitor *j, enum wall_clock_change change)
 		return;
 	case WALL_CLOCK_SET:
 	case WALL_CLOCK_SET_BEHIND:
-		j->near_next = 0;
-		j->near_retry_ms = RETRY_AFTER_MAX_MS;
+		j->cap_next = 0;
+		j->cap_retry_ms = RETRY_AFTER_MAX_MS;
 		break;
 	case WALL_CLOCK_AHEAD:
 	case WALL_CLOCK_BACK:
@@ -92,16 +92,16 @@ void janitor_clock(struct janitor *j, enum wall_clock_change change)
 	if (change != WALL_CLOCK_SET_BEHIND && change != WALL_CLOCK_BACK)
 		return;
 	/* A Retry-After cannot be told from a back-off then: it is cut too, once. */
-	j->held_again = j->retried_again = true;
-	j->near_next = 0;
-	j->near_retry_ms = BACKOFF_LAST_MS;
+	j->recheck_held = j->recheck_retries = true;
+	j->cap_next = 0;
+	j->cap_retry_ms = BACKOFF_LAST_MS;
 }
 
 /* ---- what may go on ---------------------------------------------------------------------------------------------- */
 
 int janitor_wake_sources(struct janitor *j, struct turn_context *tc, struct err *reterr)
 {
-	for (size_t i = 0; j->source_release && i < tc->config->sources_n; i++) {
+	for (size_t i = 0; j->wake_sources && i < tc->config->sources_n; i++) {
 		const struct source *s = &tc->config->sources[i];
 		int r = store_webhooks_wake(tc->store, s->name, STORE_WAIT_UNCONFIGURED, NULL, reterr);
 
@@ -124,7 +124,7 @@ static int64_t max_ms(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
-static int look_again(struct turn_context *tc, bool *wanted, enum store_wait why, struct err *reterr)
+static int recheck(struct turn_context *tc, bool *wanted, enum store_wait why, struct err *reterr)
 {
 	int r;
 
@@ -141,35 +141,35 @@ static int look_again(struct turn_context *tc, bool *wanted, enum store_wait why
 int janitor_cap_due_times(struct janitor *j, struct turn_context *tc, struct err *reterr)
 {
 	int64_t longest_ms = RETRY_AFTER_MAX_MS; /* so long a webhook of this configuration waits for a time */
-	int r = look_again(tc, &j->held_again, STORE_WAIT_TIME, reterr);
+	int r = recheck(tc, &j->recheck_held, STORE_WAIT_TIME, reterr);
 
 	if (r == 0)
-		r = look_again(tc, &j->retried_again, STORE_WAIT_RETRY, reterr);
+		r = recheck(tc, &j->recheck_retries, STORE_WAIT_RETRY, reterr);
 	if (r < 0)
 		return r;
-	if (j->near_next > tc->config->accounts_n) {
-		j->near_retry_ms = RETRY_AFTER_MAX_MS;
+	if (j->cap_next > tc->config->accounts_n) {
+		j->cap_retry_ms = RETRY_AFTER_MAX_MS;
 		return 0;
 	}
-	if (j->near_next == 0) {
+	if (j->cap_next == 0) {
 		for (size_t i = 0; i < tc->config->sources_n; i++) {
 			const struct source_policy *s = &tc->config->sources[i].policy;
 
 			longest_ms = max_ms(longest_ms, max_ms(s->settle_open_ms, s->settle_close_ms));
 		}
-		r = store_webhooks_cap_due(tc->store, tc->now_ms + longest_ms, NEAR_BATCH, reterr);
+		r = store_webhooks_cap_due(tc->store, tc->now_ms + longest_ms, CAP_BATCH, reterr);
 	} else {
-		const struct account *a = &tc->config->accounts[j->near_next - 1];
+		const struct account *a = &tc->config->accounts[j->cap_next - 1];
 
-		r = store_events_cap_due(tc->store, a->name, tc->now_ms + max_ms(j->near_retry_ms, a->person_gap_ms),
-					 tc->now_ms, NEAR_BATCH, reterr);
+		r = store_events_cap_due(tc->store, a->name, tc->now_ms + max_ms(j->cap_retry_ms, a->person_gap_ms),
+					 tc->now_ms, CAP_BATCH, reterr);
 		if (r > 0)
 			dispatch_mark_dirty(tc->dispatch, a->name);
 	}
 	if (r < 0)
 		return r;
 	if (r == 0)
-		j->near_next++;
+		j->cap_next++;
 	else
 		tc->changed = true;
 	tc->more = true;
@@ -355,9 +355,9 @@ static int clean_whole(struct janitor *j, struct turn_context *tc, size_t max, s
 	return 0;
 }
 
-int janitor_clean(struct janitor *j, struct turn_context *tc, const struct disk_budget *room, struct err *reterr)
+int janitor_clean(struct janitor *j, struct turn_context *tc, const struct disk_budget *budget, struct err *reterr)
 {
-	size_t rows = disk_budget_clean_rows(room, CLEAN_ROWS + 2 * (size_t)tc->inserted);
+	size_t rows = disk_budget_clean_rows(budget, CLEAN_ROWS + 2 * (size_t)tc->inserted);
 	bool due = !tc->more && tc->mono_ms >= j->clean_ms;
 	int r = expire(j, tc, reterr);
 
@@ -368,7 +368,7 @@ int janitor_clean(struct janitor *j, struct turn_context *tc, const struct disk_
 		j->nearly_full_ms = tc->mono_ms;
 		j->nearly_full = store_is_nearly_full(tc->store);
 	}
-	if (rows == 0 || !(due || room->full || (tc->inserted > 0 && j->nearly_full)))
+	if (rows == 0 || !(due || budget->full || (tc->inserted > 0 && j->nearly_full)))
 		return 0;
 	r = clean_whole(j, tc, rows, reterr);
 	if (r < 0)
@@ -376,7 +376,7 @@ int janitor_clean(struct janitor *j, struct turn_context *tc, const struct disk_
 	if (due)
 		j->clean_ms = r > 0 ? tc->mono_ms : tc->mono_ms + CLEAN_EVERY_MS;
 	tc->changed = tc->changed || r > 0;
-	tc->more = tc->more || (r > 0 && room->full); /* webhooks wait for that room */
+	tc->more = tc->more || (r > 0 && budget->full); /* webhooks wait for that room */
 	return 0;
 }
 
@@ -384,7 +384,7 @@ int janitor_clean(struct janitor *j, struct turn_context *tc, const struct disk_
 
 void janitor_after(struct janitor *j, struct turn_context *tc, struct health *health)
 {
-	j->source_release = false;
+	j->wake_sources = false;
 	if (tc->changed) {
 		/* The quiet time begins at the commit's end: a disk that is slow with it is not quiet. */
 		j->checkpoint_ms = clock_mono_ms() + CHECKPOINT_QUIET_MS;

@@ -31,7 +31,7 @@ int janitor_wake_sources(struct janitor *j, struct turn_context *tc, struct err 
 int janitor_cap_due_times(struct janitor *j, struct turn_context *tc, struct err *reterr) MUSTCHECK;
 /* Expires what has been open for too long; deletes what is past its time where it is due, and more than comes in where
  * the store is nearly full. */
-int janitor_clean(struct janitor *j, struct turn_context *tc, const struct disk_budget *room,
+int janitor_clean(struct janitor *j, struct turn_context *tc, const struct disk_budget *budget,
 		  struct err *reterr) MUSTCHECK;
 /* Writes the WAL back at a quiet time and shows the gauges. */
 void janitor_after(struct janitor *j, struct turn_context *tc, struct health *health);

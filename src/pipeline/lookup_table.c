@@ -22,10 +22,10 @@ struct lookup_source {
 	struct lookup_source *next;
 	char *name;
 	unsigned window;
-	bool for_new;  /* the window is for webhooks only that nobody was asked for yet: parked */
-	bool opened;   /* those that waited because it was parked have not been let go yet; */
-	bool released; /* or were, in the transaction under way */
-	bool probing;  /* parked, but for one of those */
+	bool for_new;     /* the window is for webhooks only that nobody was asked for yet: parked */
+	bool wake_parked; /* those that waited because it was parked have not been let go yet; */
+	bool woken;       /* or were, in the transaction under way */
+	bool probing;     /* parked, but for one of those */
 	int64_t useful_ms;
 	int64_t probe_cursor;
 	bool slot_wanted; /* set by everything that may have let a slot go unused; cleared by letting webhooks go */
@@ -53,9 +53,9 @@ struct lookup_entry {
 	char *customer; /* of all that wait for it; NULL: they are of several, or of none */
 	enum lookup_entry_state state;
 	enum lookup_entry_change change;
-	struct lookup_verdict verdict; /* ANSWERED */
-	struct lookup_request *ask;    /* CHANGE_ASKED: goes out with the commit */
-	unsigned commits;              /* since it was answered */
+	struct lookup_verdict verdict;  /* ANSWERED */
+	struct lookup_request *request; /* CHANGE_ASKED: goes out with the commit */
+	unsigned commits;               /* since it was answered */
 };
 
 /* A verdict that nobody read within so many turns: its webhook ended in another way. */
@@ -71,170 +71,170 @@ struct lookup_table *lookup_table_new(void)
 	return mem_new(1, sizeof(struct lookup_table));
 }
 
-static void lookup_entry_free(struct lookup_entry *q)
+static void lookup_entry_free(struct lookup_entry *e)
 {
-	free(q->source);
-	free(q->key);
-	free(q->customer);
-	free(q->verdict.reason);
-	if (q->ask)
-		lookup_request_free(q->ask);
-	free(q);
+	free(e->source);
+	free(e->key);
+	free(e->customer);
+	free(e->verdict.reason);
+	if (e->request)
+		lookup_request_free(e->request);
+	free(e);
 }
 
-void lookup_table_free(struct lookup_table *l)
+void lookup_table_free(struct lookup_table *t)
 {
-	if (!l)
+	if (!t)
 		return;
-	for (struct lookup_entry *q = l->entries, *next; q; q = next) {
-		next = q->next;
-		lookup_entry_free(q);
+	for (struct lookup_entry *e = t->entries, *next; e; e = next) {
+		next = e->next;
+		lookup_entry_free(e);
 	}
-	for (struct lookup_source *s = l->sources, *next; s; s = next) {
+	for (struct lookup_source *s = t->sources, *next; s; s = next) {
 		next = s->next;
 		free(s->name);
 		free(s);
 	}
-	free(l);
+	free(t);
 }
 
-static struct lookup_source *source_find(const struct lookup_table *l, const char *name)
+static struct lookup_source *source_find(const struct lookup_table *t, const char *name)
 {
-	for (struct lookup_source *s = l->sources; s; s = s->next)
+	for (struct lookup_source *s = t->sources; s; s = s->next)
 		if (text_is(s->name, name))
 			return s;
 	return NULL;
 }
 
-static struct lookup_source *source_get(struct lookup_table *l, const char *name)
+static struct lookup_source *source_get(struct lookup_table *t, const char *name)
 {
-	struct lookup_source *s = source_find(l, name);
+	struct lookup_source *s = source_find(t, name);
 
 	if (!s) {
 		s = mem_new(1, sizeof(*s));
 		s->name = mem_str(name);
-		s->next = l->sources;
-		l->sources = s;
+		s->next = t->sources;
+		t->sources = s;
 	}
 	return s;
 }
 
-void lookup_table_window(struct lookup_table *l, const char *source, unsigned window, bool for_new)
+void lookup_table_window(struct lookup_table *t, const char *source, unsigned window, bool for_new)
 {
-	struct lookup_source *s = source_get(l, source);
+	struct lookup_source *s = source_get(t, source);
 
 	s->probing = !for_new && window <= 1 && (s->for_new || s->probing); /* 0: paused */
-	s->opened = s->opened || (!for_new && window > 1);
+	s->wake_parked = s->wake_parked || (!for_new && window > 1);
 	s->for_new = for_new;
 	s->window = window;
 	s->slot_wanted = true;
 }
 
-bool lookup_table_is_parked(const struct lookup_table *l, const char *source)
+bool lookup_table_is_parked(const struct lookup_table *t, const char *source)
 {
-	const struct lookup_source *s = source_find(l, source);
+	const struct lookup_source *s = source_find(t, source);
 
 	return s && (s->for_new || s->probing);
 }
 
-int64_t lookup_table_useful_ms(const struct lookup_table *l, const char *source)
+int64_t lookup_table_useful_ms(const struct lookup_table *t, const char *source)
 {
-	const struct lookup_source *s = source_find(l, source);
+	const struct lookup_source *s = source_find(t, source);
 
 	return s ? s->useful_ms : 0;
 }
 
-unsigned lookup_table_free_slots(const struct lookup_table *l, const char *source)
+unsigned lookup_table_free_slots(const struct lookup_table *t, const char *source)
 {
-	const struct lookup_source *s = source_find(l, source);
-	unsigned under_way = 0;
+	const struct lookup_source *s = source_find(t, source);
+	unsigned in_flight = 0;
 
 	if (!s)
 		return 0;
-	for (const struct lookup_entry *q = l->entries; q; q = q->next)
-		if (q->state == ENTRY_IN_FLIGHT && text_is(q->source, source))
-			under_way++;
-	return under_way < s->window ? s->window - under_way : 0;
+	for (const struct lookup_entry *e = t->entries; e; e = e->next)
+		if (e->state == ENTRY_IN_FLIGHT && text_is(e->source, source))
+			in_flight++;
+	return in_flight < s->window ? s->window - in_flight : 0;
 }
 
-bool lookup_table_may_ask(const struct lookup_table *l, const char *source, bool is_new)
+bool lookup_table_may_ask(const struct lookup_table *t, const char *source, bool is_new)
 {
-	const struct lookup_source *s = source_find(l, source);
+	const struct lookup_source *s = source_find(t, source);
 
-	return s && (is_new || !s->for_new) && lookup_table_free_slots(l, source) > 0;
+	return s && (is_new || !s->for_new) && lookup_table_free_slots(t, source) > 0;
 }
 
-static struct lookup_entry *entry_in_flight(const struct lookup_table *l, const char *source, const char *key)
+static struct lookup_entry *entry_in_flight(const struct lookup_table *t, const char *source, const char *key)
 {
-	for (struct lookup_entry *q = l->entries; q; q = q->next)
-		if (q->state == ENTRY_IN_FLIGHT && text_is(q->source, source) && text_is(q->key, key))
-			return q;
+	for (struct lookup_entry *e = t->entries; e; e = e->next)
+		if (e->state == ENTRY_IN_FLIGHT && text_is(e->source, source) && text_is(e->key, key))
+			return e;
 	return NULL;
 }
 
-bool lookup_table_attach(struct lookup_table *l, const char *key, const struct webhook *w)
+bool lookup_table_attach(struct lookup_table *t, const char *key, const struct webhook *w)
 {
-	struct lookup_entry *q = entry_in_flight(l, w->source, key);
+	struct lookup_entry *e = entry_in_flight(t, w->source, key);
 
-	if (q) {
+	if (e) {
 		/* The key goes by how the customer is read now, the webhook's own mark by how it was read first. */
-		if (!text_is(q->customer, w->customer)) {
-			free(q->customer);
-			q->customer = NULL;
+		if (!text_is(e->customer, w->customer)) {
+			free(e->customer);
+			e->customer = NULL;
 		}
 		return true;
 	}
-	for (q = w->customer ? l->entries : NULL; q; q = q->next)
-		if (q->state == ENTRY_IN_FLIGHT && text_is(q->source, w->source) && text_is(q->customer, w->customer))
+	for (e = w->customer ? t->entries : NULL; e; e = e->next)
+		if (e->state == ENTRY_IN_FLIGHT && text_is(e->source, w->source) && text_is(e->customer, w->customer))
 			return true;
 	return false;
 }
 
-void lookup_table_ask(struct lookup_table *l, const char *key, struct parsed_webhook *p, struct generation *g,
+void lookup_table_ask(struct lookup_table *t, const char *key, struct parsed_webhook *p, struct generation *g,
 		      bool is_new, const struct lookup_mark *worked)
 {
 	const struct webhook *w = &p->webhook;
-	struct lookup_entry *q = mem_new(1, sizeof(*q));
+	struct lookup_entry *e = mem_new(1, sizeof(*e));
 
-	INSIST(!entry_in_flight(l, w->source, key));
-	q->source = mem_str(w->source);
-	q->key = mem_str(key);
-	q->webhook = w->id;
-	q->customer = mem_str(w->customer);
-	q->state = ENTRY_IN_FLIGHT;
-	q->change = CHANGE_ASKED;
-	q->ask = mem_new(1, sizeof(*q->ask));
-	q->ask->source = mem_str(w->source);
-	q->ask->key = mem_str(key);
-	q->ask->is_new = is_new;
+	INSIST(!entry_in_flight(t, w->source, key));
+	e->source = mem_str(w->source);
+	e->key = mem_str(key);
+	e->webhook = w->id;
+	e->customer = mem_str(w->customer);
+	e->state = ENTRY_IN_FLIGHT;
+	e->change = CHANGE_ASKED;
+	e->request = mem_new(1, sizeof(*e->request));
+	e->request->source = mem_str(w->source);
+	e->request->key = mem_str(key);
+	e->request->is_new = is_new;
 	if (worked)
-		q->ask->worked = *worked;
-	q->ask->parsed = p;
-	q->ask->generation = g ? generation_ref(g) : NULL;
-	q->next = l->entries;
-	l->entries = q;
+		e->request->worked = *worked;
+	e->request->parsed = p;
+	e->request->generation = g ? generation_ref(g) : NULL;
+	e->next = t->entries;
+	t->entries = e;
 }
 
 /* ---- answers ----------------------------------------------------------------------------------------------------- */
 
-const char *lookup_table_answered(struct lookup_table *l, const struct lookup_answer *a)
+const char *lookup_table_answered(struct lookup_table *t, const struct lookup_answer *a)
 {
-	struct lookup_entry *q = entry_in_flight(l, a->source, a->key);
+	struct lookup_entry *e = entry_in_flight(t, a->source, a->key);
 
-	lookup_table_slot_wanted(l, a->source);
-	if (!q)
+	lookup_table_slot_wanted(t, a->source);
+	if (!e)
 		return NULL;
-	q->state = ENTRY_ANSWERED;
-	q->change = CHANGE_ANSWERED;
-	q->verdict.outcome = a->outcome;
-	q->verdict.retry_after_ms = a->retry_after_ms;
-	free(q->verdict.reason);
-	q->verdict.reason = mem_str(a->reason.text);
-	return q->customer;
+	e->state = ENTRY_ANSWERED;
+	e->change = CHANGE_ANSWERED;
+	e->verdict.outcome = a->outcome;
+	e->verdict.retry_after_ms = a->retry_after_ms;
+	free(e->verdict.reason);
+	e->verdict.reason = mem_str(a->reason.text);
+	return e->customer;
 }
 
 /* An answer that cannot be kept is asked for again: by the webhook that waits for it. */
-static int keep_customer(struct turn_context *tc, const struct lookup_answer *a, struct err *reterr)
+static int save_customer(struct turn_context *tc, const struct lookup_answer *a, struct err *reterr)
 {
 	struct err e = {0};
 	int r = turn_context_savepoint(tc, reterr);
@@ -256,7 +256,7 @@ static int keep_customer(struct turn_context *tc, const struct lookup_answer *a,
 }
 
 /* Keeps that the source's lookups work, where that is news. */
-static int keep_worked(struct turn_context *tc, const struct lookup_answer *a, struct err *reterr)
+static int save_worked(struct turn_context *tc, const struct lookup_answer *a, struct err *reterr)
 {
 	unsigned char kept[STORE_MARK_BYTES];
 	int r;
@@ -274,10 +274,10 @@ static int keep_worked(struct turn_context *tc, const struct lookup_answer *a, s
 int lookup_table_save_answer(struct turn_context *tc, struct lookup_answer *a, struct err *reterr)
 {
 	const char *customer;
-	int r = keep_worked(tc, a, reterr);
+	int r = save_worked(tc, a, reterr);
 
 	if (r == 0 && a->outcome == LOOKUP_FOUND)
-		r = keep_customer(tc, a, reterr);
+		r = save_customer(tc, a, reterr);
 	if (r < 0)
 		return r;
 	if (a->outcome == LOOKUP_FOUND || a->outcome == LOOKUP_GONE)
@@ -290,42 +290,42 @@ int lookup_table_save_answer(struct turn_context *tc, struct lookup_answer *a, s
 	return store_webhooks_wake(tc->store, a->source, STORE_WAIT_LOOKUP, customer, reterr);
 }
 
-const struct lookup_verdict *lookup_table_verdict(struct lookup_table *l, int64_t webhook)
+const struct lookup_verdict *lookup_table_verdict(struct lookup_table *t, int64_t webhook)
 {
-	for (struct lookup_entry *q = l->entries; q; q = q->next) {
-		if (q->state != ENTRY_ANSWERED || q->webhook != webhook)
+	for (struct lookup_entry *e = t->entries; e; e = e->next) {
+		if (e->state != ENTRY_ANSWERED || e->webhook != webhook)
 			continue;
-		if (q->change == CHANGE_READ || q->change == CHANGE_ANSWERED_AND_READ)
+		if (e->change == CHANGE_READ || e->change == CHANGE_ANSWERED_AND_READ)
 			continue;
-		q->change = q->change == CHANGE_ANSWERED ? CHANGE_ANSWERED_AND_READ : CHANGE_READ;
-		return &q->verdict;
+		e->change = e->change == CHANGE_ANSWERED ? CHANGE_ANSWERED_AND_READ : CHANGE_READ;
+		return &e->verdict;
 	}
 	return NULL;
 }
 
 /* ---- slots ------------------------------------------------------------------------------------------------------- */
 
-void lookup_table_slot_wanted(struct lookup_table *l, const char *source)
+void lookup_table_slot_wanted(struct lookup_table *t, const char *source)
 {
-	source_get(l, source)->slot_wanted = true;
+	source_get(t, source)->slot_wanted = true;
 }
 
 int lookup_table_wake_slots(struct turn_context *tc, struct err *reterr)
 {
 	for (size_t i = 0; i < tc->config->sources_n; i++) {
 		struct lookup_source *s = source_find(tc->lookups, tc->config->sources[i].name);
-		unsigned room;
+		unsigned slots;
 		int r = 0;
 
 		if (!s)
 			continue;
-		if (s->opened)
+		if (s->wake_parked)
 			r = store_webhooks_wake(tc->store, s->name, STORE_WAIT_PARKED, NULL, reterr);
 		if (r < 0)
 			return r;
-		s->released = s->opened;
-		room = lookup_table_free_slots(tc->lookups, s->name);
-		if (room == 0 || !s->slot_wanted)
+		s->woken = s->wake_parked;
+		slots = lookup_table_free_slots(tc->lookups, s->name);
+		if (slots == 0 || !s->slot_wanted)
 			continue;
 		s->slot_wanted = false;
 		if (s->probing) { /* one that was asked for already, or else one that waits for a slot */
@@ -333,7 +333,7 @@ int lookup_table_wake_slots(struct turn_context *tc, struct err *reterr)
 			if (r == 0)
 				r = store_webhooks_wake_slot(tc->store, s->name, 1, reterr);
 		} else {
-			r = store_webhooks_wake_slot(tc->store, s->name, s->for_new ? FOR_NEW_BATCH : room, reterr);
+			r = store_webhooks_wake_slot(tc->store, s->name, s->for_new ? FOR_NEW_BATCH : slots, reterr);
 			s->slot_wanted = s->for_new && r == FOR_NEW_BATCH;
 		}
 		if (r < 0)
@@ -342,12 +342,12 @@ int lookup_table_wake_slots(struct turn_context *tc, struct err *reterr)
 	return 0;
 }
 
-bool lookup_table_slots_are_wanted(const struct lookup_table *l, const struct config *c)
+bool lookup_table_slots_are_wanted(const struct lookup_table *t, const struct config *c)
 {
 	for (size_t i = 0; i < c->sources_n; i++) {
-		const struct lookup_source *s = source_find(l, c->sources[i].name);
+		const struct lookup_source *s = source_find(t, c->sources[i].name);
 
-		if (s && s->slot_wanted && lookup_table_free_slots(l, s->name) > 0)
+		if (s && s->slot_wanted && lookup_table_free_slots(t, s->name) > 0)
 			return true;
 	}
 	return false;
@@ -355,44 +355,44 @@ bool lookup_table_slots_are_wanted(const struct lookup_table *l, const struct co
 
 /* ---- the end of a transaction ------------------------------------------------------------------------------------ */
 
-void lookup_table_commit(struct lookup_table *l, struct courier *c)
+void lookup_table_commit(struct lookup_table *t, struct courier *c)
 {
-	for (struct lookup_entry **at = &l->entries, *q; (q = *at);) {
-		bool over = q->change == CHANGE_READ || q->change == CHANGE_ANSWERED_AND_READ;
+	for (struct lookup_entry **at = &t->entries, *e; (e = *at);) {
+		bool over = e->change == CHANGE_READ || e->change == CHANGE_ANSWERED_AND_READ;
 
-		if (q->state == ENTRY_ANSWERED && ++q->commits > VERDICT_KEPT_COMMITS)
+		if (e->state == ENTRY_ANSWERED && ++e->commits > VERDICT_KEPT_COMMITS)
 			over = true;
 		if (over) {
-			*at = q->next;
-			lookup_entry_free(q);
+			*at = e->next;
+			lookup_entry_free(e);
 			continue;
 		}
-		if (q->change == CHANGE_ASKED)
-			courier_lookup(c, TAKE(q->ask));
-		q->change = CHANGE_NONE;
-		at = &q->next;
+		if (e->change == CHANGE_ASKED)
+			courier_lookup(c, TAKE(e->request));
+		e->change = CHANGE_NONE;
+		at = &e->next;
 	}
-	for (struct lookup_source *s = l->sources; s; s = s->next) {
-		s->opened = s->opened && !s->released;
-		s->released = false;
+	for (struct lookup_source *s = t->sources; s; s = s->next) {
+		s->wake_parked = s->wake_parked && !s->woken;
+		s->woken = false;
 	}
 }
 
-void lookup_table_rollback(struct lookup_table *l)
+void lookup_table_rollback(struct lookup_table *t)
 {
-	for (struct lookup_entry **at = &l->entries, *q; (q = *at);) {
-		if (q->change == CHANGE_ASKED) {
-			*at = q->next;
-			lookup_entry_free(q);
+	for (struct lookup_entry **at = &t->entries, *e; (e = *at);) {
+		if (e->change == CHANGE_ASKED) {
+			*at = e->next;
+			lookup_entry_free(e);
 			continue;
 		}
-		if (q->change == CHANGE_ANSWERED || q->change == CHANGE_ANSWERED_AND_READ)
-			q->state = ENTRY_IN_FLIGHT;
-		q->change = CHANGE_NONE;
-		at = &q->next;
+		if (e->change == CHANGE_ANSWERED || e->change == CHANGE_ANSWERED_AND_READ)
+			e->state = ENTRY_IN_FLIGHT;
+		e->change = CHANGE_NONE;
+		at = &e->next;
 	}
-	for (struct lookup_source *s = l->sources; s; s = s->next) {
+	for (struct lookup_source *s = t->sources; s; s = s->next) {
 		s->slot_wanted = true;
-		s->released = false;
+		s->woken = false;
 	}
 }

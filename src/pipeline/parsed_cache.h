@@ -21,7 +21,7 @@
 struct parsed_cache;
 
 struct parsed_cache *parsed_cache_new(void);
-void parsed_cache_free(struct parsed_cache *r);
+void parsed_cache_free(struct parsed_cache *cache);
 
 /*
  * Takes p over, in the place of an older one of its id; frees it where there is no room, where it was told something,
@@ -29,17 +29,17 @@ void parsed_cache_free(struct parsed_cache *r);
  * ones make room for others, the one that came first before all: passes come in order of receipt, so a fresh one is
  * needed sooner.
  */
-void parsed_cache_add(struct parsed_cache *r, const struct config *c, struct parsed_webhook *p, bool has_waited);
+void parsed_cache_add(struct parsed_cache *cache, const struct config *c, struct parsed_webhook *p, bool has_waited);
 /* The webhook of that id, which is the caller's from now on, or NULL. */
-struct parsed_webhook *parsed_cache_take(struct parsed_cache *r, int64_t id) MUSTCHECK;
+struct parsed_webhook *parsed_cache_take(struct parsed_cache *cache, int64_t id) MUSTCHECK;
 /*
  * True from the moment that one finds no room until fresh ones take half of the room at most. Under load single places
  * become free, and each turn brings many webhooks: nearly all of their trees would be handed over only to be freed.
  * Any thread.
  */
-bool parsed_cache_is_full(const struct parsed_cache *r);
+bool parsed_cache_is_full(const struct parsed_cache *cache);
 /* The webhook has come to its end. */
-void parsed_cache_remove(struct parsed_cache *r, int64_t id);
-void parsed_cache_clear(struct parsed_cache *r);
+void parsed_cache_remove(struct parsed_cache *cache, int64_t id);
+void parsed_cache_clear(struct parsed_cache *cache);
 
 #endif

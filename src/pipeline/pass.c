@@ -21,13 +21,13 @@
 
 static int stage_read(struct pass *p, struct err *reterr)
 {
-	const struct parse_result *reading = &p->parsed->result;
+	const struct parse_result *result = &p->parsed->result;
 
-	switch (reading->kind) {
+	switch (result->kind) {
 	case PARSE_SIGNAL:
 		break;
 	case PARSE_UNREADABLE:
-		return pass_dead(p, reading->reason, reterr);
+		return pass_dead(p, result->reason, reterr);
 	case PARSE_PING:
 	case PARSE_IGNORED:
 		return pass_done(p, WEBHOOK_RESULT_IGNORED, NULL, reterr);
@@ -36,7 +36,7 @@ static int stage_read(struct pass *p, struct err *reterr)
 		return STAGE_CONTINUE;
 	/* One that came in unreadable and reads by now says for good what it says now: others are put in order by it.
 	 */
-	parse_result_save(reading, &p->parsed->webhook);
+	parse_result_save(result, &p->parsed->webhook);
 	return store_webhook_save_signal(p->tc->store, p->webhook, reterr);
 }
 
@@ -51,20 +51,20 @@ struct settle_scan {
 
 /* Reads once, and keeps, the time of a webhook that an older version stored, or that came before its source had
  * `settle`. 0: it does not read, and ends with its reason when it is taken. */
-static int neighbour_time(struct settle_scan *m, const struct store_neighbour *n, struct ledger_signal *to)
+static int neighbour_time(struct settle_scan *scan, const struct store_neighbour *n, struct ledger_signal *to)
 {
-	struct store *s = m->pass->tc->store;
+	struct store *s = scan->pass->tc->store;
 	struct webhook w = {0};
 	struct parsed_webhook *parsed;
-	int r = store_webhook_load(s, n->id, &w, m->reterr);
+	int r = store_webhook_load(s, n->id, &w, scan->reterr);
 
 	if (r < 0)
 		return r == -EBADMSG || r == -ENOENT ? 0 : r;
-	parsed = parsed_webhook_borrow(m->pass->source->definition, &w);
+	parsed = parsed_webhook_borrow(scan->pass->source->definition, &w);
 	if (parsed->result.kind == PARSE_SIGNAL) {
 		to->time_ms = parsed->result.signal.time_ms;
 		to->undated = !parsed->result.signal.has_time;
-		r = store_webhook_save_time(s, n->id, to->time_ms, to->undated, m->reterr);
+		r = store_webhook_save_time(s, n->id, to->time_ms, to->undated, scan->reterr);
 		r = r < 0 ? r : 1;
 	}
 	parsed_webhook_free(parsed);
@@ -74,7 +74,7 @@ static int neighbour_time(struct settle_scan *m, const struct store_neighbour *n
 
 static int scan_neighbour(void *ctx, const struct store_neighbour *n)
 {
-	struct settle_scan *m = ctx;
+	struct settle_scan *scan = ctx;
 	struct ledger_signal other = {
 		.kind = n->transition,
 		.time_ms = n->time_ms,
@@ -84,19 +84,19 @@ static int scan_neighbour(void *ctx, const struct store_neighbour *n)
 	};
 	int r = 1;
 
-	if (n->id == m->settle.self.order)
+	if (n->id == scan->settle.self.order)
 		return 0;
 	if (!n->is_timed)
-		r = neighbour_time(m, n, &other);
+		r = neighbour_time(scan, n, &other);
 	if (r <= 0)
 		return r;
-	return !settle_add_neighbour(&m->settle, &other, n->wait == STORE_WAIT_TIME);
+	return !settle_add_neighbour(&scan->settle, &other, n->wait == STORE_WAIT_TIME);
 }
 
 /* Ends those that are over, saves the conversation where the rule changed it, and obeys the verdict on the webhook. */
 static int stage_settle(struct pass *p, struct err *reterr)
 {
-	struct settle_scan m = {.settle.source = &p->source->policy, .pass = p, .reterr = reterr};
+	struct settle_scan scan = {.settle.source = &p->source->policy, .pass = p, .reterr = reterr};
 	enum settle_verdict verdict = SETTLE_CONTINUE;
 	struct turn_context *tc = p->tc;
 	int64_t until_ms;
@@ -104,25 +104,25 @@ static int stage_settle(struct pass *p, struct err *reterr)
 
 	if (!settle_applies(&p->source->policy))
 		return STAGE_CONTINUE;
-	decide_ledger_signal(p->webhook, p->signal, &m.settle.self);
+	decide_ledger_signal(p->webhook, p->signal, &scan.settle.self);
 	/* By the conversation that stands in the rows, as those who wait behind are let go: the definition may read
 	 * another one by now. */
-	r = store_webhooks_of_conversation(tc->store, p->source->name, p->webhook->conversation, scan_neighbour, &m,
+	r = store_webhooks_of_conversation(tc->store, p->source->name, p->webhook->conversation, scan_neighbour, &scan,
 					   reterr);
 	if (r == 0)
-		verdict = settle_rule(&m.settle, tc->now_ms, &p->entry);
-	until_ms = m.settle.until_ms;
-	for (size_t i = 0; r == 0 && i < m.settle.settled_n; i++) {
-		r = store_webhook_done(tc->store, m.settle.settled[i], WEBHOOK_RESULT_SETTLED, reterr);
+		verdict = settle_rule(&scan.settle, tc->now_ms, &p->entry);
+	until_ms = scan.settle.until_ms;
+	for (size_t i = 0; r == 0 && i < scan.settle.settled_n; i++) {
+		r = store_webhook_done(tc->store, scan.settle.settled[i], WEBHOOK_RESULT_SETTLED, reterr);
 		if (r < 0)
 			break;
 		pending_metrics_add(tc->pending, METRIC_WEBHOOK_RESULTS, p->source->name, WEBHOOK_RESULT_SETTLED, NULL);
-		parsed_cache_remove(tc->cache, m.settle.settled[i]);
+		parsed_cache_remove(tc->cache, scan.settle.settled[i]);
 	}
-	if (r == 0 && m.settle.changed)
+	if (r == 0 && scan.settle.changed)
 		r = store_conversation_save(tc->store, p->source->name, p->signal->conversation, &p->entry, &p->reached,
 					    reterr);
-	settle_done(&m.settle);
+	settle_done(&scan.settle);
 	if (r < 0)
 		return r;
 
@@ -168,8 +168,8 @@ static int stage_decide(struct pass *p, struct err *reterr)
 
 	if (r < 0)
 		return r;
-	if (p->gave_up && decision.events_n == 0)
-		return pass_done(p, decide_result_name(DECIDE_NO_ADDRESS), p->gave_up, reterr);
+	if (p->no_lookup_reason && decision.events_n == 0)
+		return pass_done(p, decide_result_name(DECIDE_NO_ADDRESS), p->no_lookup_reason, reterr);
 	return pass_done(p, decide_result_name(decision.result), decision.detail, reterr);
 }
 
@@ -219,7 +219,7 @@ static int run(struct turn_context *tc, int64_t id, char **ret_source, struct er
 	if (r >= 0 && p.waits && p.parsed)
 		parsed_cache_add(tc->cache, tc->config, TAKE(p.parsed), true);
 	reached_clear(&p.reached);
-	free(p.gave_up);
+	free(p.no_lookup_reason);
 	parsed_webhook_free(p.parsed);
 	return r;
 }

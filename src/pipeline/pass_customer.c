@@ -12,7 +12,7 @@
 
 #define ODD_TRIES 10 /* a webhook whose answers say nothing, while others' do, is asked for so often */
 
-static bool goes_on_without(const struct pass *p, const struct lookup_verdict *verdict)
+static bool needs_no_address(const struct pass *p, const struct lookup_verdict *verdict)
 {
 	enum transition transition = p->webhook->transition;
 	bool needed = p->signal->addresses.n == 0;
@@ -58,7 +58,7 @@ static int64_t give_up_ms(const struct source_policy *s)
 
 /* The webhook waits until there is room for its question; one that was asked for already waits for the end of its
  * source's parking. */
-static int wait_for_room(struct pass *p, unsigned asked, struct err *reterr)
+static int wait_for_lookup_slot(struct pass *p, unsigned asked, struct err *reterr)
 {
 	lookup_table_slot_wanted(p->tc->lookups, p->webhook->source);
 	if (asked > 0 && lookup_table_is_parked(p->tc->lookups, p->webhook->source))
@@ -89,7 +89,7 @@ static int give_up(struct pass *p, const struct store_lookups *n, const char *re
 
 	pending_log(p->tc->pending, LOG_NOTICE, &about, "a webhook ends without an address: its lookup was asked %s",
 		    amount_of(times, n->asked, "time"));
-	p->gave_up = mem_fmt("lookup: %s", reason);
+	p->no_lookup_reason = mem_fmt("lookup: %s", reason);
 	lookup_table_slot_wanted(p->tc->lookups, p->webhook->source);
 	return STAGE_CONTINUE;
 }
@@ -144,7 +144,7 @@ static int wait_for_source(struct pass *p, const struct store_lookups *n, unsign
 	if (n->asked == 1)
 		pending_log(p->tc->pending, LOG_INFO, &about,
 			    "a webhook waits for its lookup until its source's lookups work again");
-	return wait_for_room(p, n->asked, reterr);
+	return wait_for_lookup_slot(p, n->asked, reterr);
 }
 
 /* The helpdesk has not told who the customer is: the webhook is asked for again, waits, or goes on without an address.
@@ -176,7 +176,7 @@ static int read_answer(struct pass *p, const struct lookup_verdict *v, struct er
 		return r < 0 ? r : wait_for_source(p, &n, n.asked, v->reason, reterr);
 	case LOOKUP_LATE:
 		r = store_webhook_lookups(p->tc->store, p->webhook->id, &n, reterr);
-		return r < 0 ? r : wait_for_room(p, n.asked, reterr);
+		return r < 0 ? r : wait_for_lookup_slot(p, n.asked, reterr);
 	case LOOKUP_FOUND: /* under another key: the definition was loaded anew since, and asks for another one */
 	case LOOKUP_RETRY:
 	case LOOKUP_RETURNED:
@@ -198,7 +198,7 @@ static int ask(struct pass *p, struct err *reterr)
 	if (r < 0)
 		return r;
 	if (!lookup_table_may_ask(p->tc->lookups, p->webhook->source, n.asked == 0))
-		return wait_for_room(p, n.asked, reterr);
+		return wait_for_lookup_slot(p, n.asked, reterr);
 	r = store_lookups_worked(p->tc->store, p->webhook->source, worked.bytes, reterr);
 	if (r < 0 && r != -ENOENT)
 		return r;
@@ -223,7 +223,7 @@ int pass_customer(struct pass *p, struct err *reterr)
 		r = take_customer(p, 0, reterr);
 	if (r != -ENOENT)
 		return r;
-	if (goes_on_without(p, verdict)) {
+	if (needs_no_address(p, verdict)) {
 		lookup_table_slot_wanted(p->tc->lookups, p->webhook->source);
 		return STAGE_CONTINUE;
 	}

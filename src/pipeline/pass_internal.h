@@ -34,7 +34,7 @@ struct pass {
 	struct ledger_entry entry;
 	struct reached_list reached;
 	bool waits;
-	char *gave_up; /* why nobody is asked any more who the customer is; NULL: not given up */
+	char *no_lookup_reason; /* why nobody is asked any more who the customer is; NULL: not given up */
 };
 
 /* Each brings the webhook to rest and returns STAGE_END, or what the store failed with. pass_done counts the result,

@@ -46,29 +46,29 @@ struct pending_metrics {
 };
 
 /* Counts n, or 1, more of a series. */
-void pending_metrics_add_many(struct pending_metrics *t, enum metric m, const char *label1, const char *label2,
+void pending_metrics_add_many(struct pending_metrics *p, enum metric m, const char *label1, const char *label2,
 			      const char *label3, size_t n);
-static inline void pending_metrics_add(struct pending_metrics *t, enum metric m, const char *label1, const char *label2,
+static inline void pending_metrics_add(struct pending_metrics *p, enum metric m, const char *label1, const char *label2,
 				       const char *label3)
 {
-	pending_metrics_add_many(t, m, label1, label2, label3, 1);
+	pending_metrics_add_many(p, m, label1, label2, label3, 1);
 }
-void pending_metrics_observe(struct pending_metrics *t, enum metric m, double seconds);
+void pending_metrics_observe(struct pending_metrics *p, enum metric m, double seconds);
 /* Logs as log_write does, after the commit. about is copied; not NULL. rare: for a line that may come with every
  * webhook. Then one in PENDING_RARE_MS is logged for each source and reason, and tells how many came before it, " (and
  * 3 more before it)"; both are not NULL, and reason is one of a few codes. */
-void pending_log_line(struct pending_metrics *t, int level, const struct log_about *about, bool rare, const char *fmt,
+void pending_log_line(struct pending_metrics *p, int level, const struct log_about *about, bool rare, const char *fmt,
 		      ...) __attribute__((format(printf, 5, 6)));
-#define pending_log(t, level, about, ...) pending_log_line(t, level, about, false, __VA_ARGS__)
+#define pending_log(p, level, about, ...) pending_log_line(p, level, about, false, __VA_ARGS__)
 #define PENDING_RARE_MS CLOCK_MINUTE_MS
 /* Counts and logs what stood where a customer's address should stand and is none, and the addresses beyond the most
  * that count: a line in PENDING_RARE_MS for each source and reason. about: the source, and the webhook and conversation
  * where there is one; its reason is not looked at. */
-void pending_log_refused(struct pending_metrics *t, const struct log_about *about, const struct addresses *a);
-void pending_metrics_savepoint(struct pending_metrics *t);
-void pending_metrics_undo(struct pending_metrics *t);                     /* back to the savepoint */
-void pending_metrics_publish(struct pending_metrics *t, int64_t mono_ms); /* after the commit; empty afterwards */
-void pending_metrics_drop(struct pending_metrics *t);                     /* after a rollback; empty afterwards */
-void pending_metrics_done(struct pending_metrics *t);
+void pending_log_refused(struct pending_metrics *p, const struct log_about *about, const struct addresses *a);
+void pending_metrics_savepoint(struct pending_metrics *p);
+void pending_metrics_undo(struct pending_metrics *p);                     /* back to the savepoint */
+void pending_metrics_publish(struct pending_metrics *p, int64_t mono_ms); /* after the commit; empty afterwards */
+void pending_metrics_drop(struct pending_metrics *p);                     /* after a rollback; empty afterwards */
+void pending_metrics_done(struct pending_metrics *p);
 
 #endif

@@ -83,20 +83,20 @@ static int try_one(struct recovery *recovery, struct turn_context *tc, int64_t i
 	return r;
 }
 
-int recovery_run(struct recovery *recovery, struct turn_context *tc, const struct disk_budget *room, int64_t budget_us,
-		 struct err *reterr)
+int recovery_run(struct recovery *recovery, struct turn_context *tc, const struct disk_budget *budget,
+		 int64_t budget_us, struct err *reterr)
 {
 	int64_t began_us = clock_mono_us(), id;
 	int r = store_webhooks_ready(tc->store, &id, 1, reterr);
 
 	if (r <= 0 || !recovery_has(recovery, id))
 		return r < 0 ? r : 0;
-	if (disk_budget_passes(room) == 0)
+	if (disk_budget_passes(budget) == 0)
 		return 0;
 	tc->changed = true;
 	r = try_one(recovery, tc, 0, true, &id, reterr);
 	while (r == 0 && id != 0)
-		r = try_one(recovery, tc, id, clock_mono_us() - began_us < budget_us && disk_budget_passes(room) > 0,
+		r = try_one(recovery, tc, id, clock_mono_us() - began_us < budget_us && disk_budget_passes(budget) > 0,
 			    &id, reterr);
 	return r;
 }

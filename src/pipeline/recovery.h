@@ -27,7 +27,7 @@ int recovery_restart(struct store *s, struct err *reterr) MUSTCHECK;
 bool recovery_has(const struct recovery *recovery, int64_t webhook);
 /* Takes up what is ready, for so long. Outside of a transaction. 0, or what the store failed with: nothing is left half
  * done. */
-int recovery_run(struct recovery *recovery, struct turn_context *tc, const struct disk_budget *room, int64_t budget_us,
-		 struct err *reterr) MUSTCHECK;
+int recovery_run(struct recovery *recovery, struct turn_context *tc, const struct disk_budget *budget,
+		 int64_t budget_us, struct err *reterr) MUSTCHECK;
 
 #endif

@@ -286,7 +286,7 @@ static int insert_alone(struct turn_context *tc, struct message *m, struct err *
 
 static int insert_submissions(struct turn *t, struct turn_context *tc, struct err *reterr)
 {
-	bool room = disk_budget_check(&t->disk_budget, t->retry_ms != 0);
+	bool accepts = disk_budget_check(&t->disk_budget, t->retry_ms != 0);
 	const struct webhook *failed;
 	struct err e = {0};
 	int r;
@@ -294,7 +294,7 @@ static int insert_submissions(struct turn *t, struct turn_context *tc, struct er
 	for (struct message *m = t->submissions.first; m; m = m->next) {
 		struct submission *s = (struct submission *)m;
 
-		s->refused = !room || !disk_budget_fits(&t->disk_budget, s);
+		s->refused = !accepts || !disk_budget_fits(&t->disk_budget, s);
 	}
 	if (!t->submissions.first)
 		return 0;

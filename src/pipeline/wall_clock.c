@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-static enum wall_clock_change take(struct wall_clock *wall, int64_t now_ms, int64_t mono_ms)
+static enum wall_clock_change trust(struct wall_clock *wall, int64_t now_ms, int64_t mono_ms)
 {
 	wall->unset = false;
 	clock_guard_init(&wall->guard, now_ms, mono_ms);
@@ -26,7 +26,7 @@ enum wall_clock_change wall_clock_start(struct wall_clock *wall, struct store *s
 
 	*wall = (struct wall_clock){.store = s, .health = h};
 	clock_both_ms(&now_ms, &mono_ms);
-	change = take(wall, now_ms, mono_ms);
+	change = trust(wall, now_ms, mono_ms);
 	INSIST(clock_parse(released, strlen(released), &released_ms) == 0);
 	if (!clock_is_unset(now_ms, released_ms, newest_ms))
 		return change;
@@ -79,7 +79,7 @@ bool wall_clock_check(struct wall_clock *wall, const struct turn_context *tc, en
 		if (!is_set_by_now(wall, tc))
 			return false;
 		health_set(wall->health, HEALTH_CLOCK, NULL);
-		*ret = take(wall, tc->now_ms, tc->mono_ms);
+		*ret = trust(wall, tc->now_ms, tc->mono_ms);
 	}
 	jump_ms = clock_guard_look(&wall->guard, tc->now_ms, tc->mono_ms);
 	if (jump_ms != 0) {

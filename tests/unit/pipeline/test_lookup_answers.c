@@ -259,11 +259,11 @@ static void configure(void)
 {
 	struct generation_message *m = mem_new(1, sizeof(*m));
 
-	parsed_cache_clear(world.stage->work.cache);
+	parsed_cache_clear(world.stage->tc.cache);
 	generation_unref(world.stage->generation);
 	world.stage->generation = stage_configure(world.stage, SOURCE);
-	world.stage->work.generation = world.stage->generation;
-	world.stage->work.config = world.stage->generation->config;
+	world.stage->tc.generation = world.stage->generation;
+	world.stage->tc.config = world.stage->generation->config;
 	m->generation = generation_ref(world.stage->generation);
 	post(&m->message, MESSAGE_GENERATION);
 	destinations_generation(&world.destinations, world.stage->generation);

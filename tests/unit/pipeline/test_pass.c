@@ -15,15 +15,15 @@ static void pass_all(struct stage *s, int64_t now_ms)
 	int64_t id;
 	struct err e = {0};
 
-	s->work.now_ms = now_ms;
+	s->tc.now_ms = now_ms;
 	MUST(store_begin(s->store, err));
 	MUST(store_webhooks_due(s->store, now_ms, err));
 	for (unsigned i = 0; store_webhooks_ready(s->store, &id, 1, &e) == 1; i++) {
 		assert_true(i < 100);
-		MUST(pass_run(&s->work, id, err));
+		MUST(pass_run(&s->tc, id, err));
 	}
 	MUST(store_commit(s->store, err));
-	lookup_table_commit(s->work.lookups, NULL);
+	lookup_table_commit(s->tc.lookups, NULL);
 }
 
 static void answer(struct stage *s, const char *customer, enum lookup_outcome outcome, const char *told)
@@ -35,10 +35,10 @@ static void answer(struct stage *s, const char *customer, enum lookup_outcome ou
 	MUST(store_begin(s->store, err));
 	if (outcome == LOOKUP_FOUND)
 		addresses_add(&a.found.addresses, told, true);
-	MUST(lookup_table_save_answer(&s->work, &a, err));
+	MUST(lookup_table_save_answer(&s->tc, &a, err));
 	customer_done(&a.found);
 	MUST(store_commit(s->store, err));
-	lookup_table_commit(s->work.lookups, NULL);
+	lookup_table_commit(s->tc.lookups, NULL);
 }
 
 /* ---- the whole way ----------------------------------------------------------------------------------------------- */
@@ -75,7 +75,7 @@ static void keep_parsed(struct stage *s, int64_t id, const char *conversation)
 								  .email = "kept@example.com"});
 
 	p->webhook.id = id;
-	parsed_cache_add(s->work.cache, s->work.config, p, false);
+	parsed_cache_add(s->tc.cache, s->tc.config, p, false);
 }
 
 static void what_was_parsed_is_neither_loaded_nor_parsed(void **state)
@@ -87,7 +87,7 @@ static void what_was_parsed_is_neither_loaded_nor_parsed(void **state)
 	pass_all(s, NOW);
 	assert_done(s, id, "events");
 	assert_events(s, "started conversation in Desk kept@example.com ready; ");
-	assert_null(parsed_cache_take(s->work.cache, id));
+	assert_null(parsed_cache_take(s->tc.cache, id));
 }
 
 static void where_its_row_says_something_else_by_now_the_row_counts(void **state)
@@ -101,7 +101,7 @@ static void where_its_row_says_something_else_by_now_the_row_counts(void **state
 	keep_parsed(s, marked, "other");
 	pass_all(s, NOW);
 	assert_events(s, OPEN "started conversation in Desk jo@example.com ready; ");
-	assert_null(parsed_cache_take(s->work.cache, marked));
+	assert_null(parsed_cache_take(s->tc.cache, marked));
 	MUST(store_webhook_load(s->store, ended, &w, err));
 	assert_int_equal(store_webhook_is_pending(s->store, &w, &e), 0); /* it was, before its pass */
 	webhook_done(&w);
@@ -182,7 +182,7 @@ static void an_opening_asks_who_the_customer_is_and_waits_for_the_answer(void **
 	struct stage *s = *state;
 	int64_t id = put_asked(s, "open", "1", "p1", NOW);
 
-	lookup_table_window(s->work.lookups, "asked", 4, false);
+	lookup_table_window(s->tc.lookups, "asked", 4, false);
 	pass_all(s, NOW);
 	assert_waits(s, id, STORE_WAIT_LOOKUP);
 	assert_int_equal(handed.asked_n, 1);
@@ -191,14 +191,14 @@ static void an_opening_asks_who_the_customer_is_and_waits_for_the_answer(void **
 	pass_all(s, NOW);
 	assert_done(s, id, "events");
 	assert_events(s, OPEN);
-	assert_int_equal(lookup_table_free_slots(s->work.lookups, "asked"), 4);
+	assert_int_equal(lookup_table_free_slots(s->tc.lookups, "asked"), 4);
 }
 
 static void a_customer_that_is_known_is_not_asked_for_again(void **state)
 {
 	struct stage *s = *state;
 
-	lookup_table_window(s->work.lookups, "asked", 4, false);
+	lookup_table_window(s->tc.lookups, "asked", 4, false);
 	put_asked(s, "open", "1", "p1", NOW);
 	pass_all(s, NOW);
 	answer(s, "p1", LOOKUP_FOUND, "jo@example.com");
@@ -216,7 +216,7 @@ static void what_comes_later_of_the_conversation_or_the_customer_waits_behind(vo
 	int64_t first = put_asked(s, "open", "1", "p1", NOW), second = put_asked(s, "closed", "1", NULL, NOW + 1);
 	int64_t third = put_asked(s, "open", "2", "p1", NOW), other = put_asked(s, "open", "3", "p2", NOW);
 
-	lookup_table_window(s->work.lookups, "asked", 4, false);
+	lookup_table_window(s->tc.lookups, "asked", 4, false);
 	pass_all(s, NOW);
 	assert_waits(s, first, STORE_WAIT_LOOKUP);
 	assert_waits(s, second, STORE_WAIT_BEHIND);
@@ -234,9 +234,9 @@ static void useful(struct stage *s, int64_t now_ms)
 {
 	struct lookup_answer a = {.source = (char *)"asked", .key = (char *)"another", .outcome = LOOKUP_GONE};
 
-	s->work.now_ms = now_ms;
+	s->tc.now_ms = now_ms;
 	MUST(store_begin(s->store, err));
-	MUST(lookup_table_save_answer(&s->work, &a, err));
+	MUST(lookup_table_save_answer(&s->tc, &a, err));
 	MUST(store_commit(s->store, err));
 }
 
@@ -245,7 +245,7 @@ static void a_customer_who_is_gone_three_times_ends_without_an_address_and_is_ma
 	struct stage *s = *state;
 	int64_t first = put_asked(s, "open", "1", "p1", NOW), second = put_asked(s, "open", "2", "p1", NOW), now = NOW;
 
-	lookup_table_window(s->work.lookups, "asked", 4, false);
+	lookup_table_window(s->tc.lookups, "asked", 4, false);
 	for (unsigned i = 0; i < 3; i++) {
 		pass_all(s, now);
 		assert_waits(s, first, STORE_WAIT_LOOKUP);
@@ -277,7 +277,7 @@ static void what_a_customer_was_missed_by_is_forgotten_once_it_is_found(void **s
 	struct stage *s = *state;
 	int64_t id = put_asked(s, "open", "1", "p1", NOW), now;
 
-	lookup_table_window(s->work.lookups, "asked", 4, false);
+	lookup_table_window(s->tc.lookups, "asked", 4, false);
 	pass_all(s, NOW);
 	answer(s, "p1", LOOKUP_GONE, "404");
 	pass_all(s, NOW);
@@ -316,7 +316,7 @@ static void ten_odd_answers_end_without_an_address_where_others_are_answered(voi
 	struct stage *s = *state;
 	int64_t id = put_asked(s, "open", "1", "p1", NOW), now = NOW;
 
-	lookup_table_window(s->work.lookups, "asked", 4, false);
+	lookup_table_window(s->tc.lookups, "asked", 4, false);
 	assert_int_equal(ask_in_vain(s, id, LOOKUP_ODD, 50, true, &now), 10);
 	assert_done(s, id, "no address: lookup: HTML");
 	assert_in_range(now, NOW, NOW + 30 * MINUTE);
@@ -327,7 +327,7 @@ static void odd_answers_end_nothing_where_nobody_else_is_answered(void **state)
 	struct stage *s = *state;
 	int64_t id = put_asked(s, "open", "1", "p1", NOW), now = NOW;
 
-	lookup_table_window(s->work.lookups, "asked", 4, false);
+	lookup_table_window(s->tc.lookups, "asked", 4, false);
 	useful(s, NOW - 1);
 	assert_int_equal(ask_in_vain(s, id, LOOKUP_ODD, 30, false, &now), 30);
 	assert_waits(s, id, STORE_WAIT_RETRY);
@@ -343,7 +343,7 @@ static void trouble_of_the_helpdesk_never_counts_against_a_customer(void **state
 	struct stage *s = *state;
 	int64_t id = put_asked(s, "open", "1", "p1", NOW), now = NOW;
 
-	lookup_table_window(s->work.lookups, "asked", 4, false);
+	lookup_table_window(s->tc.lookups, "asked", 4, false);
 	assert_int_equal(ask_in_vain(s, id, LOOKUP_RETRY, 30, true, &now), 30);
 	assert_waits(s, id, STORE_WAIT_RETRY);
 }
@@ -354,7 +354,7 @@ static void refused_credentials_never_count_against_a_customer(void **state)
 	struct stage *s = *state;
 	int64_t id = put_asked(s, "open", "1", "p1", NOW), now = NOW;
 
-	lookup_table_window(s->work.lookups, "asked", 4, false);
+	lookup_table_window(s->tc.lookups, "asked", 4, false);
 	assert_int_equal(ask_in_vain(s, id, LOOKUP_PARKED, 30, true, &now), 30);
 	assert_waits(s, id, STORE_WAIT_RETRY);
 	assert_int_equal(ask_in_vain(s, id, LOOKUP_ODD, 30, true, &now), 10);
@@ -366,9 +366,9 @@ static void while_parked_only_those_are_asked_for_who_were_not_yet(void **state)
 	struct stage *s = *state;
 	int64_t asked = put_asked(s, "open", "1", "p1", NOW), first, second, late;
 
-	lookup_table_window(s->work.lookups, "asked", 4, false);
+	lookup_table_window(s->tc.lookups, "asked", 4, false);
 	pass_all(s, NOW);
-	lookup_table_window(s->work.lookups, "asked", 1, true);
+	lookup_table_window(s->tc.lookups, "asked", 1, true);
 	answer(s, "p1", LOOKUP_PARKED, "401");
 	first = put_asked(s, "open", "2", "p2", NOW);
 	second = put_asked(s, "open", "3", "p3", NOW);
@@ -394,7 +394,7 @@ static void a_failed_lookup_is_asked_again_later_and_given_up_after_max_age(void
 	struct stage *s = *state;
 	int64_t id = put_asked(s, "open", "1", "p1", NOW), late = NOW + 15 * CLOCK_DAY_MS;
 
-	lookup_table_window(s->work.lookups, "asked", 4, false);
+	lookup_table_window(s->tc.lookups, "asked", 4, false);
 	pass_all(s, NOW);
 	answer(s, "p1", LOOKUP_RETRY, "503");
 	pass_all(s, NOW);
@@ -402,7 +402,7 @@ static void a_failed_lookup_is_asked_again_later_and_given_up_after_max_age(void
 	assert_in_range(stage_see(s, id).row.not_before_ms, NOW + 100, NOW + SECOND);
 	pass_all(s, NOW + 2 * SECOND);
 	assert_int_equal(handed.asked_n, 2);
-	s->work.now_ms = late;
+	s->tc.now_ms = late;
 	answer(s, "p1", LOOKUP_RETRY, "503");
 	pass_all(s, late);
 	assert_dead(s, id, "503");
@@ -415,15 +415,15 @@ static void a_failed_lookup_is_not_given_up_within_an_hour_of_a_jump(void **stat
 	struct clock_guard guard;
 
 	clock_guard_init(&guard, late, 0);
-	s->work.guard = &guard;
-	s->work.mono_ms = CLOCK_HOUR_MS - 1;
-	lookup_table_window(s->work.lookups, "asked", 4, false);
+	s->tc.guard = &guard;
+	s->tc.mono_ms = CLOCK_HOUR_MS - 1;
+	lookup_table_window(s->tc.lookups, "asked", 4, false);
 	pass_all(s, NOW);
-	s->work.now_ms = late;
+	s->tc.now_ms = late;
 	answer(s, "p1", LOOKUP_RETRY, "503");
 	pass_all(s, late);
 	assert_waits(s, id, STORE_WAIT_RETRY);
-	s->work.mono_ms++;
+	s->tc.mono_ms++;
 	pass_all(s, late + 2 * SECOND);
 	answer(s, "p1", LOOKUP_RETRY, "503");
 	pass_all(s, late + 2 * SECOND);
@@ -436,7 +436,7 @@ static void beyond_the_window_webhooks_wait_for_a_slot(void **state)
 	char name[8];
 	int64_t ids[6];
 
-	lookup_table_window(s->work.lookups, "asked", 4, false);
+	lookup_table_window(s->tc.lookups, "asked", 4, false);
 	for (unsigned i = 0; i < 6; i++) {
 		(void)snprintf(name, sizeof(name), "%u", i);
 		ids[i] = put_asked(s, "open", name, name, NOW);
@@ -446,9 +446,9 @@ static void beyond_the_window_webhooks_wait_for_a_slot(void **state)
 	assert_waits(s, ids[4], STORE_WAIT_SLOT);
 	assert_waits(s, ids[5], STORE_WAIT_SLOT);
 	assert_int_equal(handed.asked_n, 4);
-	assert_false(lookup_table_slots_are_wanted(s->work.lookups, s->work.config));
-	lookup_table_window(s->work.lookups, "asked", 5, false);
-	assert_true(lookup_table_slots_are_wanted(s->work.lookups, s->work.config));
+	assert_false(lookup_table_slots_are_wanted(s->tc.lookups, s->tc.config));
+	lookup_table_window(s->tc.lookups, "asked", 5, false);
+	assert_true(lookup_table_slots_are_wanted(s->tc.lookups, s->tc.config));
 }
 
 /* A turn that is rolled back let nothing go: the next one does. */
@@ -457,25 +457,25 @@ static void those_that_waited_for_a_parked_source_go_on_though_a_turn_failed(voi
 	struct stage *s = *state;
 	int64_t id = put_asked(s, "open", "1", "p1", NOW);
 
-	lookup_table_window(s->work.lookups, "asked", 1, true);
+	lookup_table_window(s->tc.lookups, "asked", 1, true);
 	MUST(store_begin(s->store, err));
 	MUST(store_webhook_wait(s->store, id, STORE_WAIT_PARKED, 0, err));
 	MUST(store_commit(s->store, err));
-	lookup_table_window(s->work.lookups, "asked", 4, false);
+	lookup_table_window(s->tc.lookups, "asked", 4, false);
 	MUST(store_begin(s->store, err));
-	MUST(lookup_table_wake_slots(&s->work, err));
+	MUST(lookup_table_wake_slots(&s->tc, err));
 	store_rollback(s->store);
-	lookup_table_rollback(s->work.lookups);
+	lookup_table_rollback(s->tc.lookups);
 	assert_waits(s, id, STORE_WAIT_PARKED);
 	MUST(store_begin(s->store, err));
-	MUST(lookup_table_wake_slots(&s->work, err));
+	MUST(lookup_table_wake_slots(&s->tc, err));
 	MUST(store_commit(s->store, err));
-	lookup_table_commit(s->work.lookups, NULL);
+	lookup_table_commit(s->tc.lookups, NULL);
 	assert_waits(s, id, STORE_WAIT_NONE);
 	/* Once it is committed it is over. */
 	MUST(store_begin(s->store, err));
 	MUST(store_webhook_wait(s->store, id, STORE_WAIT_PARKED, 0, err));
-	MUST(lookup_table_wake_slots(&s->work, err));
+	MUST(lookup_table_wake_slots(&s->tc, err));
 	MUST(store_commit(s->store, err));
 	assert_waits(s, id, STORE_WAIT_PARKED);
 }
@@ -485,12 +485,12 @@ static void parked_lookups_hold_openings_but_no_closing_of_one_that_was_reached(
 	struct stage *s = *state;
 	int64_t closed, again, opened;
 
-	lookup_table_window(s->work.lookups, "asked", 4, false);
+	lookup_table_window(s->tc.lookups, "asked", 4, false);
 	put_asked(s, "open", "1", "p1", NOW);
 	pass_all(s, NOW);
 	answer(s, "p1", LOOKUP_FOUND, "jo@example.com");
 	pass_all(s, NOW);
-	lookup_table_window(s->work.lookups, "asked", 0, false);
+	lookup_table_window(s->tc.lookups, "asked", 0, false);
 	closed = put_asked(s, "closed", "1", "p1", NOW + 1);
 	again = put_asked(s, "closed", "1", "p1", NOW + 2);
 	opened = put_asked(s, "open", "2", "p1", NOW + 2);
@@ -506,9 +506,9 @@ static void a_parked_webhook_waits_without_end(void **state)
 	struct stage *s = *state;
 	int64_t id = put_asked(s, "open", "1", "p1", NOW);
 
-	lookup_table_window(s->work.lookups, "asked", 4, false);
+	lookup_table_window(s->tc.lookups, "asked", 4, false);
 	pass_all(s, NOW);
-	lookup_table_window(s->work.lookups, "asked", 1, true);
+	lookup_table_window(s->tc.lookups, "asked", 1, true);
 	answer(s, "p1", LOOKUP_PARKED, "401");
 	pass_all(s, NOW);
 	assert_waits(s, id, STORE_WAIT_PARKED);
@@ -519,10 +519,10 @@ static void a_parked_webhook_waits_without_end(void **state)
 		MUST(store_begin(s->store, err));
 		MUST(store_webhooks_wake(s->store, "asked", STORE_WAIT_PARKED, NULL, err));
 		MUST(store_commit(s->store, err));
-		lookup_table_window(s->work.lookups, "asked", 1, false);
+		lookup_table_window(s->tc.lookups, "asked", 1, false);
 		pass_all(s, NOW + 30 * CLOCK_DAY_MS);
 		assert_waits(s, id, STORE_WAIT_LOOKUP);
-		lookup_table_window(s->work.lookups, "asked", 1, true);
+		lookup_table_window(s->tc.lookups, "asked", 1, true);
 		answer(s, "p1", i == 0 ? LOOKUP_PARKED : LOOKUP_ODD, "401");
 		pass_all(s, NOW + 30 * CLOCK_DAY_MS);
 		assert_waits(s, id, STORE_WAIT_PARKED);
@@ -534,7 +534,7 @@ static void without_a_customer_there_is_nobody_to_ask(void **state)
 	struct stage *s = *state;
 	int64_t id = put_asked(s, "open", "1", NULL, NOW);
 
-	lookup_table_window(s->work.lookups, "asked", 4, false);
+	lookup_table_window(s->tc.lookups, "asked", 4, false);
 	pass_all(s, NOW);
 	assert_done(s, id, "no address");
 	assert_int_equal(handed.asked_n, 0);
@@ -545,20 +545,20 @@ static void a_turn_that_is_rolled_back_asks_nothing_and_forgets_no_answer(void *
 	struct stage *s = *state;
 	int64_t id = put_asked(s, "open", "1", "p1", NOW);
 
-	lookup_table_window(s->work.lookups, "asked", 4, false);
+	lookup_table_window(s->tc.lookups, "asked", 4, false);
 	MUST(store_begin(s->store, err));
-	MUST(pass_run(&s->work, id, err));
+	MUST(pass_run(&s->tc, id, err));
 	store_rollback(s->store);
-	lookup_table_rollback(s->work.lookups);
+	lookup_table_rollback(s->tc.lookups);
 	assert_int_equal(handed.asked_n, 0);
-	assert_int_equal(lookup_table_free_slots(s->work.lookups, "asked"), 4);
+	assert_int_equal(lookup_table_free_slots(s->tc.lookups, "asked"), 4);
 	pass_all(s, NOW);
 	assert_int_equal(handed.asked_n, 1);
 	answer(s, "p1", LOOKUP_GONE, "404");
 	MUST(store_begin(s->store, err));
-	MUST(pass_run(&s->work, id, err));
+	MUST(pass_run(&s->tc, id, err));
 	store_rollback(s->store);
-	lookup_table_rollback(s->work.lookups);
+	lookup_table_rollback(s->tc.lookups);
 	pass_all(s, NOW);
 	assert_waits(s, id, STORE_WAIT_RETRY);
 	assert_int_equal(stage_see(s, id).row.asked, 1);
@@ -577,12 +577,12 @@ static void a_turn_that_is_rolled_back_asks_nothing_and_forgets_no_answer(void *
 
 static void use_named(struct stage *s)
 {
-	parsed_cache_clear(s->work.cache);
+	parsed_cache_clear(s->tc.cache);
 	generation_unref(s->generation);
 	s->generation = stage_configure(s, STAGE_KLAVIYO "sources:\n" NAMED);
-	s->work.generation = s->generation;
-	s->work.config = s->generation->config;
-	lookup_table_window(s->work.lookups, "asked", 4, false);
+	s->tc.generation = s->generation;
+	s->tc.config = s->generation->config;
+	lookup_table_window(s->tc.lookups, "asked", 4, false);
 }
 
 static int64_t put_named(struct stage *s, const char *kind, const char *conversation, const char *members, int64_t at)
@@ -603,11 +603,11 @@ static void answer_to(struct stage *s, const char *key, enum lookup_outcome outc
 		addresses_add(&a.found.addresses, "jo@example.com", true);
 		pairs_add(&a.found.taken, "agent", "Ann");
 	}
-	MUST(lookup_table_save_answer(&s->work, &a, err));
+	MUST(lookup_table_save_answer(&s->tc, &a, err));
 	customer_done(&a.found);
 	MUST(store_commit(s->store, err));
-	lookup_table_commit(s->work.lookups, NULL);
-	pass_all(s, s->work.now_ms);
+	lookup_table_commit(s->tc.lookups, NULL);
+	pass_all(s, s->tc.now_ms);
 }
 
 static void an_answer_about_one_agent_says_nothing_of_another(void **state)
@@ -660,7 +660,7 @@ static void an_answer_to_what_a_reload_no_longer_asks_is_asked_for_anew(void **s
 	struct stage *s = *state;
 	int64_t id = put_named(s, "open", "1", ",\"p\":\"p1\",\"a\":1", NOW);
 
-	lookup_table_window(s->work.lookups, "asked", 4, false);
+	lookup_table_window(s->tc.lookups, "asked", 4, false);
 	pass_all(s, NOW);
 	assert_string_equal(handed.asked[0], "p1");
 	use_named(s); /* by now the agent's name belongs to the question */
@@ -676,7 +676,7 @@ static void an_answer_to_what_a_reload_no_longer_asks_is_asked_for_anew(void **s
 static void one_question_a_customer_whatever_it_asks(void **state)
 {
 	struct stage *s = *state;
-	struct lookup_table *l = s->work.lookups;
+	struct lookup_table *l = s->tc.lookups;
 	struct webhook asks = {.id = 1, .source = mem_str("asked"), .customer = mem_str("p1")};
 	struct webhook asks_again = {.id = 1, .source = mem_str("asked"), .customer = mem_str("p1")};
 	struct webhook same = {.id = 2, .source = (char *)"asked", .customer = (char *)"p1"};
@@ -716,7 +716,7 @@ static void a_closing_that_needs_no_address_asks_for_names_but_waits_for_nothing
 		pass_all(s, NOW);
 	}
 	assert_int_equal(handed.asked_n, 4);
-	lookup_table_window(s->work.lookups, "asked", 0, false);
+	lookup_table_window(s->tc.lookups, "asked", 0, false);
 	closed = put_named(s, "closed", "1", ",\"p\":\"p1\",\"a\":7", NOW + 20);
 	pass_all(s, NOW);
 	assert_done(s, closed, "events");
@@ -739,7 +739,7 @@ static void an_opening_that_holds_its_address_loses_nothing_but_the_name(void **
 		answer_to(s, handed.asked[handed.asked_n - 1], failures[i]);
 		assert_done(s, opened, "events");
 	}
-	lookup_table_window(s->work.lookups, "asked", 1, false);
+	lookup_table_window(s->tc.lookups, "asked", 1, false);
 	put_named(s, "open", "5", ",\"a\":8,\"e\":\"jo@example.com\"", NOW);
 	opened = put_named(s, "open", "6", ",\"a\":9,\"e\":\"jo@example.com\"", NOW);
 	pass_all(s, NOW);
@@ -753,7 +753,7 @@ static void one_that_reads_by_now_keeps_its_place_in_the_order(void **state)
 	int64_t id, later;
 	struct webhook w;
 
-	lookup_table_window(s->work.lookups, "asked", 4, false);
+	lookup_table_window(s->tc.lookups, "asked", 4, false);
 	id = PUT(s, .source = "asked", .body = "{");
 	pass_all(s, NOW);
 	assert_dead(s, id, "JSON");
@@ -943,7 +943,7 @@ static void a_neighbour_that_does_not_read_keeps_nobody_waiting(void **state)
 	pass_all(s, NOW);
 	assert_waits(s, opened, STORE_WAIT_TIME);
 	stage_spoil(s, "UPDATE webhook_bodies SET body = CAST('{}' AS BLOB)");
-	parsed_cache_clear(s->work.cache);
+	parsed_cache_clear(s->tc.cache);
 	closed = put_settled(s, "closed", "1", NOW + SECOND, NOW + SECOND);
 	pass_all(s, NOW + SECOND);
 	assert_waits(s, opened, STORE_WAIT_TIME);

@@ -887,8 +887,8 @@ static void a_conversation_that_does_not_read_is_closed_without_a_word(void **st
 		PUT(p->stage, .source = "desk", .kind = "open", .conversation = i == 1 ? "1" : "2",
 		    .email = "jo@example.com", .time_ms = then, .received_ms = then);
 	MUST(store_begin(p->stage->store, err));
-	p->stage->work.now_ms = then;
-	MUST(pass_run(&p->stage->work, 1, err));
+	p->stage->tc.now_ms = then;
+	MUST(pass_run(&p->stage->tc, 1, err));
 	MUST(store_commit(p->stage->store, err));
 	stage_spoil(p->stage, "UPDATE conversations SET taken = x'01'");
 	run(p);
