@@ -44,10 +44,10 @@ struct intake {
 	struct http_server *server;
 	struct refusals *refusals;
 	struct unknown_states *unknown_states;
-	struct lock lock; /* over quiesced (with submitting) and visits */
-	struct cond left; /* visits became 0 */
+	struct lock lock;     /* over quiesced (with submitting) and requests */
+	struct cond all_done; /* requests became 0 */
 	bool quiesced;
-	unsigned visits; /* exchanges that are not done */
+	unsigned requests; /* exchanges that are not done */
 	struct budget *budget;
 };
 
@@ -73,7 +73,7 @@ static bool is_encoded(struct http_exchange *x)
 	return false;
 }
 
-static void note_unproven(struct intake *i, struct http_exchange *x, const struct request_state *v,
+static void note_unproven(struct intake *i, struct http_exchange *x, const struct request_state *r,
 			  enum proof_verdict verdict)
 {
 	static const char *const reasons[] = {
@@ -84,35 +84,35 @@ static void note_unproven(struct intake *i, struct http_exchange *x, const struc
 	};
 	char peer[PEER_MAX];
 
-	count(v->source, reasons[verdict]);
-	refusals_note(i->refusals, v->source->name, reasons[verdict], NULL, request_state_peer(v, x, peer),
+	count(r->source, reasons[verdict]);
+	refusals_note(i->refusals, r->source->name, reasons[verdict], NULL, request_state_peer(r, x, peer),
 		      clock_mono_ms());
 }
 
-static void refuse_proof(struct intake *i, struct http_exchange *x, const struct request_state *v,
+static void refuse_proof(struct intake *i, struct http_exchange *x, const struct request_state *r,
 			 enum proof_verdict verdict)
 {
-	const char *method = proof_about(definition_proof(v->source->definition))->method, *scheme = NULL;
+	const char *method = proof_about(definition_proof(r->source->definition))->method, *scheme = NULL;
 
 	if (text_is(method, "basic"))
 		scheme = "Basic realm=\"deskbridge\", charset=\"UTF-8\"";
 	else if (text_is(method, "bearer"))
 		scheme = "Bearer";
-	note_unproven(i, x, v, verdict);
+	note_unproven(i, x, r, verdict);
 	answer_send(x, ANSWER_UNAUTHORIZED, scheme);
 }
 
 /* The caller counts and answers. */
-static void note_no_room(struct intake *i, struct http_exchange *x, const struct request_state *v)
+static void note_no_room(struct intake *i, struct http_exchange *x, const struct request_state *r)
 {
 	char peer[PEER_MAX];
 
 	refusals_note(
-		i->refusals, v->source->name,
+		i->refusals, r->source->name,
 		"the bodies under way fill listen.max_memory, or the address's share of it",
 		"where it is the helpdesk's, raise listen.max_memory and restart; where it is a proxy's, name the "
 		"proxy in listen.trusted_proxies and restart",
-		request_state_peer(v, x, peer), clock_mono_ms());
+		request_state_peer(r, x, peer), clock_mono_ms());
 }
 
 /* Requests that no sender repeats with success, so that somebody has to change something. */
@@ -128,7 +128,7 @@ enum request_fault {
 
 static const struct {
 	const char *result, *reason, *advice;
-} misfits[] = {
+} faults[] = {
 	[REQUEST_FAULT_METHOD] = {"method", "method not allowed", "webhooks are POSTed: choose POST in the helpdesk"},
 	[REQUEST_FAULT_MULTIPART] = {"unsupported", "a multipart body", "let the helpdesk send JSON"},
 	[REQUEST_FAULT_ENCODED] = {"unsupported", "a compressed body",
@@ -144,28 +144,28 @@ static const struct {
 };
 
 /* The caller answers. reason: NULL: the misfit's own. */
-static void note_fault(struct intake *i, struct http_exchange *x, const struct request_state *v, enum request_fault m,
-		       const char *reason)
+static void note_fault(struct intake *i, struct http_exchange *x, const struct request_state *r,
+		       enum request_fault fault, const char *reason)
 {
-	const char *source = v->source ? v->source->name : NULL;
+	const char *source = r->source ? r->source->name : NULL;
 	char peer[PEER_MAX];
 
-	count(v->source, misfits[m].result);
-	refusals_note(i->refusals, source, reason ? reason : misfits[m].reason, misfits[m].advice,
-		      request_state_peer(v, x, peer), clock_mono_ms());
+	count(r->source, faults[fault].result);
+	refusals_note(i->refusals, source, reason ? reason : faults[fault].reason, faults[fault].advice,
+		      request_state_peer(r, x, peer), clock_mono_ms());
 }
 
-static void refuse_fault(struct intake *i, struct http_exchange *x, const struct request_state *v, enum request_fault m,
-			 enum answer a)
+static void refuse_fault(struct intake *i, struct http_exchange *x, const struct request_state *r,
+			 enum request_fault fault, enum answer a)
 {
-	note_fault(i, x, v, m, NULL);
+	note_fault(i, x, r, fault, NULL);
 	answer_send(x, a, NULL);
 }
 
 /* echo: NULL: nothing is wanted back. */
-static void pong(struct http_exchange *x, const struct request_state *v, const char *echo)
+static void pong(struct http_exchange *x, const struct request_state *r, const char *echo)
 {
-	count(v->source, "pong");
+	count(r->source, "pong");
 	if (echo)
 		answer_challenge(x, echo);
 	else
@@ -182,22 +182,22 @@ static bool may_submit(struct intake *i)
 	return may && pipeline_is_ready(i->pipeline);
 }
 
-static void refuse_unready(struct http_exchange *x, const struct request_state *v)
+static void refuse_unready(struct http_exchange *x, const struct request_state *r)
 {
-	count(v->source, "refused");
+	count(r->source, "refused");
 	answer_send(x, ANSWER_UNAVAILABLE, NULL);
 }
 
 /* 0: take the body; 1: answered. */
-static int judge_headers(struct intake *i, struct http_exchange *x, struct request_state *v)
+static int judge_headers(struct intake *i, struct http_exchange *x, struct request_state *r)
 {
 	const char *type = http_header(x, "Content-Type"), *echo;
 	char peer[PEER_MAX];
 
-	v->source = config_source_at(v->generation->config, x->path);
-	if (!v->source) {
+	r->source = config_source_at(r->generation->config, x->path);
+	if (!r->source) {
 		metrics_add(METRIC_WEBHOOKS, NULL, REFUSED_PATH, NULL, 1);
-		refusals_note_path(i->refusals, v->generation->config, x->path, request_state_peer(v, x, peer),
+		refusals_note_path(i->refusals, r->generation->config, x->path, request_state_peer(r, x, peer),
 				   clock_mono_ms());
 		answer_send(x, ANSWER_UNKNOWN_PATH, NULL);
 		return 1;
@@ -207,37 +207,37 @@ static int judge_headers(struct intake *i, struct http_exchange *x, struct reque
 		return 1;
 	}
 	if (!text_is(x->method, "POST")) {
-		refuse_fault(i, x, v, REQUEST_FAULT_METHOD, ANSWER_METHOD);
+		refuse_fault(i, x, r, REQUEST_FAULT_METHOD, ANSWER_METHOD);
 		return 1;
 	}
 	if (type && strncasecmp(type, "multipart/", strlen("multipart/")) == 0) {
-		refuse_fault(i, x, v, REQUEST_FAULT_MULTIPART, ANSWER_MULTIPART);
+		refuse_fault(i, x, r, REQUEST_FAULT_MULTIPART, ANSWER_MULTIPART);
 		return 1;
 	}
 	if (is_encoded(x)) {
-		refuse_fault(i, x, v, REQUEST_FAULT_ENCODED, ANSWER_ENCODED);
+		refuse_fault(i, x, r, REQUEST_FAULT_ENCODED, ANSWER_ENCODED);
 		return 1;
 	}
 	if (http_header_count(x, "Authorization") > 1) {
-		refuse_fault(i, x, v, REQUEST_FAULT_AMBIGUOUS, ANSWER_AMBIGUOUS);
+		refuse_fault(i, x, r, REQUEST_FAULT_AMBIGUOUS, ANSWER_AMBIGUOUS);
 		return 1;
 	}
-	http_headers(x, &v->headers);
-	request_state_reserve(v, x, i->budget);
-	v->outside = request_state_check_headers(v, x);
+	http_headers(x, &r->headers);
+	request_state_reserve(r, x, i->budget);
+	r->headers_verdict = request_state_check_headers(r, x);
 	/* While the clock is not set, a signature's age says nothing. */
-	if (v->outside == PROOF_STALE && !may_submit(i)) {
-		refuse_unready(x, v);
+	if (r->headers_verdict == PROOF_STALE && !may_submit(i)) {
+		refuse_unready(x, r);
 		return 1;
 	}
 	/* Without a good proof it may be the vendor's trial of the URL: the body decides. */
-	echo = request_state_challenge(v, x);
-	if (v->outside != PROOF_GOOD && !echo && !definition_about(v->source->definition)->has_setup_probe) {
-		refuse_proof(i, x, v, v->outside);
+	echo = request_state_challenge(r, x);
+	if (r->headers_verdict != PROOF_GOOD && !echo && !definition_about(r->source->definition)->has_setup_probe) {
+		refuse_proof(i, x, r, r->headers_verdict);
 		return 1;
 	}
 	if (!echo && !may_submit(i)) {
-		refuse_unready(x, v);
+		refuse_unready(x, r);
 		return 1;
 	}
 	return 0;
@@ -246,28 +246,28 @@ static int judge_headers(struct intake *i, struct http_exchange *x, struct reque
 static int begin(void *ctx, struct http_exchange *x)
 {
 	struct intake *i = ctx;
-	struct request_state *v = mem_new(1, sizeof(*v));
+	struct request_state *r = mem_new(1, sizeof(*r));
 
-	v->generation = generation_current();
-	x->user = v;
+	r->generation = generation_current();
+	x->user = r;
 	lock_acquire(&i->lock);
-	i->visits++;
+	i->requests++;
 	lock_release(&i->lock);
-	return judge_headers(i, x, v);
+	return judge_headers(i, x, r);
 }
 
 static void done(void *ctx, struct http_exchange *x)
 {
 	struct intake *i = ctx;
-	struct request_state *v = x->user;
+	struct request_state *r = x->user;
 
-	reservation_release(&v->reservation);
-	pairs_done(&v->headers);
-	generation_unref(v->generation);
-	free(v);
+	reservation_release(&r->reservation);
+	pairs_done(&r->headers);
+	generation_unref(r->generation);
+	free(r);
 	lock_acquire(&i->lock);
-	if (--i->visits == 0)
-		cond_broadcast(&i->left);
+	if (--i->requests == 0)
+		cond_broadcast(&i->all_done);
 	lock_release(&i->lock);
 }
 
@@ -275,17 +275,17 @@ static void done(void *ctx, struct http_exchange *x)
 static int reserve(void *ctx, struct http_exchange *x, size_t bytes)
 {
 	struct intake *i = ctx;
-	struct request_state *v = x->user;
+	struct request_state *r = x->user;
 
-	if (v->outside != PROOF_GOOD && bytes > UNPROVEN_BYTES_MAX) {
-		note_unproven(i, x, v, v->outside);
+	if (r->headers_verdict != PROOF_GOOD && bytes > UNPROVEN_BYTES_MAX) {
+		note_unproven(i, x, r, r->headers_verdict);
 		answer_send(x, ANSWER_TOO_LONG, NULL);
 		return 1;
 	}
-	if (reservation_resize(&v->reservation, bytes))
+	if (reservation_resize(&r->reservation, bytes))
 		return 0;
-	count(v->source, "refused");
-	note_no_room(i, x, v);
+	count(r->source, "refused");
+	note_no_room(i, x, r);
 	answer_send(x, ANSWER_UNAVAILABLE, NULL);
 	return 1;
 }
@@ -294,57 +294,57 @@ static int reserve(void *ctx, struct http_exchange *x, size_t bytes)
 
 /* A vendor's challenge while a webhook is set up is echoed to whoever asks: that is before secrets are exchanged, and
  * it has no effect. A signal that carries one is a signal. */
-static void take(struct intake *i, struct http_exchange *x, struct request_state *v, const char *echo)
+static void take_webhooks(struct intake *i, struct http_exchange *x, struct request_state *r, const char *echo)
 {
-	struct intake_submission *p = intake_submission_new(v->source, x, &v->headers, i->unknown_states,
-							    &v->reservation, pipeline_caches_parsed(i->pipeline));
+	struct intake_submission *sub = intake_submission_new(r->source, x, &r->headers, i->unknown_states,
+							      &r->reservation, pipeline_caches_parsed(i->pipeline));
 	bool may;
 
 	free(http_take_body(x));
-	if (!intake_submission_has_room(p)) {
-		note_no_room(i, x, v);
-		intake_submission_refuse(p, x);
-	} else if (echo && !intake_submission_has_signal(p)) {
-		intake_submission_discard(p);
-		pong(x, v, echo);
-	} else if (intake_submission_is_empty(p)) {
-		intake_submission_answer(p, x);
+	if (!intake_submission_has_room(sub)) {
+		note_no_room(i, x, r);
+		intake_submission_refuse(sub, x);
+	} else if (echo && !intake_submission_has_signal(sub)) {
+		intake_submission_discard(sub);
+		pong(x, r, echo);
+	} else if (intake_submission_is_empty(sub)) {
+		intake_submission_answer(sub, x);
 	} else {
 		/* Nothing is submitted once intake_quiesce is back. */
 		lock_acquire(&i->lock);
 		may = !i->quiesced;
 		if (may)
-			intake_submission_post(p, x, i->pipeline);
+			intake_submission_post(sub, x, i->pipeline);
 		lock_release(&i->lock);
 		if (!may)
-			intake_submission_refuse(p, x);
+			intake_submission_refuse(sub, x);
 	}
 }
 
 static void complete(void *ctx, struct http_exchange *x)
 {
 	struct intake *i = ctx;
-	struct request_state *v = x->user;
-	const char *echo = request_state_challenge(v, x);
-	enum proof_verdict verdict = request_state_check_proof(v, x);
-	bool trial;
+	struct request_state *r = x->user;
+	const char *echo = request_state_challenge(r, x);
+	enum proof_verdict verdict = request_state_check_proof(r, x);
+	bool is_setup_probe;
 
 	if (verdict == PROOF_GOOD && x->body_len > 0) {
-		if (!text_is(proof_about(definition_proof(v->source->definition))->method, "none"))
+		if (!text_is(proof_about(definition_proof(r->source->definition))->method, "none"))
 			http_proven(x);
-		take(i, x, v, echo);
+		take_webhooks(i, x, r, echo);
 		return;
 	}
-	trial = echo || request_state_is_setup_probe(v, x);
+	is_setup_probe = echo || request_state_is_setup_probe(r, x);
 	free(http_take_body(x));
-	reservation_release(&v->reservation);
-	if (trial) {
-		pong(x, v, echo);
+	reservation_release(&r->reservation);
+	if (is_setup_probe) {
+		pong(x, r, echo);
 	} else if (verdict == PROOF_GOOD) {
-		count(v->source, "empty");
+		count(r->source, "empty");
 		answer_send(x, ANSWER_EMPTY, NULL);
 	} else {
-		refuse_proof(i, x, v, verdict);
+		refuse_proof(i, x, r, verdict);
 	}
 }
 
@@ -353,25 +353,25 @@ static void complete(void *ctx, struct http_exchange *x)
 static void refused(void *ctx, struct http_exchange *x, unsigned status, const char *what)
 {
 	struct request_state early = {0};
-	const struct request_state *v = x->user;
+	const struct request_state *r = x->user;
 
-	if (!v) {
+	if (!r) {
 		early.generation = generation_current();
 		early.source = x->path ? config_source_at(early.generation->config, x->path) : NULL;
-		v = &early;
+		r = &early;
 	}
 	switch (status) {
 	case 413:
-		note_fault(ctx, x, v, REQUEST_FAULT_TOO_LONG, NULL);
+		note_fault(ctx, x, r, REQUEST_FAULT_TOO_LONG, NULL);
 		break;
 	case 417:
-		note_fault(ctx, x, v, REQUEST_FAULT_EXPECTATION, NULL);
+		note_fault(ctx, x, r, REQUEST_FAULT_EXPECTATION, NULL);
 		break;
 	case 503: /* logged by dropped */
-		count(v->source, "refused");
+		count(r->source, "refused");
 		break;
 	default:
-		note_fault(ctx, x, v, REQUEST_FAULT_MALFORMED, what);
+		note_fault(ctx, x, r, REQUEST_FAULT_MALFORMED, what);
 		break;
 	}
 	generation_unref(early.generation);
@@ -404,7 +404,7 @@ static void intake_free(struct intake *i)
 	refusals_free(i->refusals);
 	unknown_states_free(i->unknown_states);
 	budget_free(i->budget);
-	cond_done(&i->left);
+	cond_done(&i->all_done);
 	lock_done(&i->lock);
 	free(i);
 }
@@ -442,7 +442,7 @@ int intake_start(struct pipeline *p, const struct config *c, const struct http_s
 	i->unknown_states = unknown_states_new();
 	i->budget = budget_new(c->listen.max_memory);
 	lock_init(&i->lock);
-	cond_init(&i->left);
+	cond_init(&i->all_done);
 	r = http_server_start(&options, &handler, &i->server, reterr);
 	if (r < 0) {
 		(void)err_prefix(reterr, "listen.address");
@@ -461,7 +461,7 @@ const char *intake_address(const struct intake *i)
 static void wait_for_requests(struct intake *i, int64_t until_mono_ms)
 {
 	INSIST(lock_is_mine(&i->lock));
-	while (i->visits > 0 && cond_wait_until(&i->left, &i->lock, until_mono_ms))
+	while (i->requests > 0 && cond_wait_until(&i->all_done, &i->lock, until_mono_ms))
 		;
 }
 

@@ -35,7 +35,7 @@ struct intake_submission {
 	size_t body_bytes;               /* of the reservation, for the body, while it is taken apart */
 	size_t bytes;                    /* what the items take, with the trees that are kept; */
 	size_t trees;                    /* and these alone */
-	bool is_tight;    /* no tree is kept: the pipeline is behind, or an item had no room beside the trees */
+	bool drops_trees; /* no tree is kept: the pipeline is behind, or an item had no room beside the trees */
 	bool full;        /* there is no room for them */
 	unsigned refused; /* how many there were then */
 	bool several;     /* the POST carried more than one item */
@@ -122,141 +122,141 @@ static size_t item_bytes(const struct submission_item *item)
 	return n;
 }
 
-static void items_drop(struct intake_submission *p)
+static void items_drop(struct intake_submission *sub)
 {
-	for (size_t i = 0; i < p->submission.n; i++) {
-		parsed_webhook_free(p->submission.items[i].parsed);
-		free(p->submission.items[i].dead_reason);
+	for (size_t i = 0; i < sub->submission.n; i++) {
+		parsed_webhook_free(sub->submission.items[i].parsed);
+		free(sub->submission.items[i].dead_reason);
 	}
-	free(p->submission.items);
-	p->submission.items = NULL;
-	p->submission.n = 0;
-	p->bytes = 0;
-	p->trees = 0;
+	free(sub->submission.items);
+	sub->submission.items = NULL;
+	sub->submission.n = 0;
+	sub->bytes = 0;
+	sub->trees = 0;
 }
 
 /* What the submission takes while the body is still there. */
-static size_t larger(const struct intake_submission *p, size_t bytes)
+static size_t max_bytes(const struct intake_submission *sub, size_t bytes)
 {
-	return bytes > p->body_bytes ? bytes : p->body_bytes;
+	return bytes > sub->body_bytes ? bytes : sub->body_bytes;
 }
 
 /* For the pass that follows the tree is kept, where there is room to spare; else the pass parses anew. */
-static void bound_tree(struct intake_submission *p, struct parsed_webhook *parsed)
+static void limit_tree(struct intake_submission *sub, struct parsed_webhook *parsed)
 {
-	size_t bytes = p->bytes + parsed->tree_bytes;
+	size_t bytes = sub->bytes + parsed->tree_bytes;
 
-	if (p->is_tight || parsed_webhook_bytes(parsed) > TREE_BYTES_MAX ||
-	    !reservation_resize_spare(p->reservation, larger(p, bytes))) {
+	if (sub->drops_trees || parsed_webhook_bytes(parsed) > TREE_BYTES_MAX ||
+	    !reservation_resize_spare(sub->reservation, max_bytes(sub, bytes))) {
 		parsed_webhook_strip(parsed);
 		return;
 	}
-	p->trees += parsed->tree_bytes;
-	p->bytes = bytes;
+	sub->trees += parsed->tree_bytes;
+	sub->bytes = bytes;
 }
 
 /* Takes over parsed, and dead_reason. The body is still there: the reservation is of the larger of the two. */
-static struct submission_item *item_add(struct intake_submission *p, struct parsed_webhook *parsed, char *dead_reason)
+static struct submission_item *item_add(struct intake_submission *sub, struct parsed_webhook *parsed, char *dead_reason)
 {
-	struct submission *s = &p->submission;
+	struct submission *s = &sub->submission;
 	struct submission_item *item = &s->items[s->n++];
 
 	*item = (struct submission_item){.parsed = parsed, .kept = true, .dead_reason = dead_reason};
-	p->bytes += item_bytes(item);
-	if (reservation_resize(p->reservation, larger(p, p->bytes)))
+	sub->bytes += item_bytes(item);
+	if (reservation_resize(sub->reservation, max_bytes(sub, sub->bytes)))
 		return item;
 	/* Without the trees there may be room. */
 	for (size_t i = 0; i < s->n; i++)
 		parsed_webhook_strip(s->items[i].parsed);
-	p->bytes -= p->trees;
-	p->trees = 0;
-	p->is_tight = true;
-	if (!reservation_resize(p->reservation, larger(p, p->bytes)))
-		p->full = true;
+	sub->bytes -= sub->trees;
+	sub->trees = 0;
+	sub->drops_trees = true;
+	if (!reservation_resize(sub->reservation, max_bytes(sub, sub->bytes)))
+		sub->full = true;
 	return item;
 }
 
 /* Takes over parsed. Of what anybody may have sent nothing is kept; the request is refused for it only where nothing
  * else was in it. */
-static void take_unreadable(struct intake_submission *p, struct parsed_webhook *parsed, const char *reason)
+static void take_unreadable(struct intake_submission *sub, struct parsed_webhook *parsed, const char *reason)
 {
-	if (proof_about(definition_proof(p->source->definition))->needs_secret) {
-		char *struck = known_secrets_redact(reason);
+	if (proof_about(definition_proof(sub->source->definition))->needs_secret) {
+		char *redacted = known_secrets_redact(reason);
 
 		parsed_webhook_strip(parsed);
-		(void)item_add(p, parsed, struck);
+		(void)item_add(sub, parsed, redacted);
 	} else {
-		p->unreadable++;
+		sub->unreadable++;
 		parsed_webhook_free(parsed);
 	}
 }
 
 /* Takes what is in w, where it is to be kept, and tree (parsed_webhook_new). */
-static void take_item(struct intake_submission *p, struct webhook *w, struct json_object *tree, size_t tree_bytes)
+static void take_item(struct intake_submission *sub, struct webhook *w, struct json_object *tree, size_t tree_bytes)
 {
 	CLEANUP(parsed_webhook_freep)
-	struct parsed_webhook *item = parsed_webhook_new(p->source->definition, w, tree, tree_bytes);
+	struct parsed_webhook *item = parsed_webhook_new(sub->source->definition, w, tree, tree_bytes);
 	const char *reason;
 
-	unknown_states_note(p->unknown, p->source, &item->result);
+	unknown_states_note(sub->unknown, sub->source, &item->result);
 	switch (item->result.kind) {
 	case PARSE_SIGNAL:
 		parse_result_save(&item->result, &item->webhook);
-		bound_tree(p, item);
-		(void)item_add(p, TAKE(item), NULL);
-		p->has_signal = true;
+		limit_tree(sub, item);
+		(void)item_add(sub, TAKE(item), NULL);
+		sub->has_signal = true;
 		break;
 	case PARSE_PING:
-		p->pongs++;
+		sub->pongs++;
 		break;
 	case PARSE_IGNORED:
-		if (p->source->keep_all) {
+		if (sub->source->keep_all) {
 			parsed_webhook_strip(item);
-			item_add(p, TAKE(item), NULL)->ignored = true;
+			item_add(sub, TAKE(item), NULL)->ignored = true;
 		} else {
-			p->ignored++;
+			sub->ignored++;
 		}
 		break;
 	case PARSE_UNREADABLE:
 		reason = item->result.reason;
-		take_unreadable(p, TAKE(item), reason);
+		take_unreadable(sub, TAKE(item), reason);
 		break;
 	}
 }
 
-static void take_batch(struct intake_submission *p, struct batch *batch, const struct http_exchange *x,
+static void take_batch(struct intake_submission *sub, struct batch *batch, const struct http_exchange *x,
 		       const struct pairs *headers)
 {
 	size_t n = batch_items(batch);
 
-	p->several = n > 1;
-	p->submission.items = n > 0 ? mem_new(n, sizeof(*p->submission.items)) : NULL;
+	sub->several = n > 1;
+	sub->submission.items = n > 0 ? mem_new(n, sizeof(*sub->submission.items)) : NULL;
 	if (n == 0)
-		p->ignored++; /* an empty list says nothing */
-	for (size_t i = 0; i < n && !p->full; i++) {
+		sub->ignored++; /* an empty list says nothing */
+	for (size_t i = 0; i < n && !sub->full; i++) {
 		struct webhook w;
 		size_t len, tree_bytes;
 		char *body = batch_item(batch, i, &len);
 		struct json_object *tree = batch_take_tree(batch, &tree_bytes);
 
-		redact_webhook(p->source, x, headers, body, len, &w);
-		take_item(p, &w, tree, tree_bytes);
+		redact_webhook(sub->source, x, headers, body, len, &w);
+		take_item(sub, &w, tree, tree_bytes);
 	}
 }
 
 /* What cannot be taken apart is one webhook. */
-static void take_whole(struct intake_submission *p, const struct http_exchange *x, const struct pairs *headers,
+static void take_whole(struct intake_submission *sub, const struct http_exchange *x, const struct pairs *headers,
 		       const struct err *reason)
 {
 	struct webhook w;
 
-	p->submission.items = mem_new(1, sizeof(*p->submission.items));
-	redact_webhook(p->source, x, headers, mem_dup(x->body, x->body_len), x->body_len, &w);
-	take_unreadable(p, parsed_webhook_unparsed(&w), reason->text);
+	sub->submission.items = mem_new(1, sizeof(*sub->submission.items));
+	redact_webhook(sub->source, x, headers, mem_dup(x->body, x->body_len), x->body_len, &w);
+	take_unreadable(sub, parsed_webhook_unparsed(&w), reason->text);
 }
 
 /* What could never be held is no reason to have the helpdesk send it for ever. */
-static void take_too_much(struct intake_submission *p, const struct http_exchange *x, const struct pairs *headers)
+static void take_too_much(struct intake_submission *sub, const struct http_exchange *x, const struct pairs *headers)
 {
 	struct err reason = {0};
 	char most[AMOUNT_MAX];
@@ -264,111 +264,111 @@ static void take_too_much(struct intake_submission *p, const struct http_exchang
 	(void)err_set(&reason, -EMSGSIZE,
 		      "its items, each with the rest of the body, take more than the %s that listen.max_memory "
 		      "allows one request",
-		      amount_size(most, (int64_t)reservation_max(p->reservation)));
-	items_drop(p);
-	p->pongs = p->ignored = p->unreadable = 0;
-	p->several = p->has_signal = p->full = false;
-	take_whole(p, x, headers, &reason);
+		      amount_size(most, (int64_t)reservation_max(sub->reservation)));
+	items_drop(sub);
+	sub->pongs = sub->ignored = sub->unreadable = 0;
+	sub->several = sub->has_signal = sub->full = false;
+	take_whole(sub, x, headers, &reason);
 }
 
 struct intake_submission *intake_submission_new(const struct source *s, const struct http_exchange *x,
 						const struct pairs *headers, struct unknown_states *unknown,
 						struct reservation *reservation, bool caches_parsed)
 {
-	struct intake_submission *p = mem_new(1, sizeof(*p));
+	struct intake_submission *sub = mem_new(1, sizeof(*sub));
 	struct batch *batch = NULL;
 	struct err reason = {0};
 	size_t items = 1;
 
-	p->source = s;
-	p->unknown = unknown;
-	p->reservation = reservation;
-	p->body_bytes = reservation->bytes;
-	p->is_tight = !caches_parsed;
+	sub->source = s;
+	sub->unknown = unknown;
+	sub->reservation = reservation;
+	sub->body_bytes = reservation->bytes;
+	sub->drops_trees = !caches_parsed;
 	if (batch_open(s->definition, pairs_get(headers, "Content-Type"), x->body, x->body_len, &batch, &reason) < 0) {
-		take_whole(p, x, headers, &reason);
+		take_whole(sub, x, headers, &reason);
 	} else {
 		items = batch_items(batch);
-		take_batch(p, batch, x, headers);
+		take_batch(sub, batch, x, headers);
 		batch_close(batch);
-		if (p->full && items > 1 && p->bytes > reservation_max(reservation))
-			take_too_much(p, x, headers);
+		if (sub->full && items > 1 && sub->bytes > reservation_max(reservation))
+			take_too_much(sub, x, headers);
 	}
-	if (p->full) {
-		items_drop(p);
-		p->refused = (unsigned)items;
+	if (sub->full) {
+		items_drop(sub);
+		sub->refused = (unsigned)items;
 	}
-	INSIST(reservation_resize(reservation, p->bytes));
-	return p;
+	INSIST(reservation_resize(reservation, sub->bytes));
+	return sub;
 }
 
-bool intake_submission_is_empty(const struct intake_submission *p)
+bool intake_submission_is_empty(const struct intake_submission *sub)
 {
-	return p->submission.n == 0;
+	return sub->submission.n == 0;
 }
 
-bool intake_submission_has_signal(const struct intake_submission *p)
+bool intake_submission_has_signal(const struct intake_submission *sub)
 {
-	return p->has_signal;
+	return sub->has_signal;
 }
 
-bool intake_submission_has_room(const struct intake_submission *p)
+bool intake_submission_has_room(const struct intake_submission *sub)
 {
-	return !p->full;
+	return !sub->full;
 }
 
 /* ---- its end ----------------------------------------------------------------------------------------------------- */
 
-void intake_submission_discard(struct intake_submission *p)
+void intake_submission_discard(struct intake_submission *sub)
 {
-	items_drop(p);
-	if (p->reservation)
-		reservation_release(p->reservation);
-	free(p);
+	items_drop(sub);
+	if (sub->reservation)
+		reservation_release(sub->reservation);
+	free(sub);
 }
 
-static void count_rest(const struct intake_submission *p)
+static void count_rest(const struct intake_submission *sub)
 {
-	count(p->source, "pong", p->pongs);
-	count(p->source, "ignored", p->ignored);
-	count(p->source, "unreadable", p->unreadable);
+	count(sub->source, "pong", sub->pongs);
+	count(sub->source, "ignored", sub->ignored);
+	count(sub->source, "unreadable", sub->unreadable);
 }
 
-static void count_refused(const struct intake_submission *p)
+static void count_refused(const struct intake_submission *sub)
 {
-	count(p->source, "refused",
-	      p->full ? p->refused : (unsigned)p->submission.n + p->pongs + p->ignored + p->unreadable);
+	count(sub->source, "refused",
+	      sub->full ? sub->refused : (unsigned)sub->submission.n + sub->pongs + sub->ignored + sub->unreadable);
 }
 
-void intake_submission_answer(struct intake_submission *p, struct http_exchange *x)
+void intake_submission_answer(struct intake_submission *sub, struct http_exchange *x)
 {
 	enum answer a = ANSWER_IGNORED;
 
-	count_rest(p);
-	if (p->unreadable > 0)
+	count_rest(sub);
+	if (sub->unreadable > 0)
 		a = ANSWER_UNREADABLE;
-	else if (p->ignored == 0)
+	else if (sub->ignored == 0)
 		a = ANSWER_PONG;
 	answer_send(x, a, NULL);
-	intake_submission_discard(p);
+	intake_submission_discard(sub);
 }
 
-void intake_submission_refuse(struct intake_submission *p, struct http_exchange *x)
+void intake_submission_refuse(struct intake_submission *sub, struct http_exchange *x)
 {
-	count_refused(p);
+	count_refused(sub);
 	answer_send(x, ANSWER_UNAVAILABLE, NULL);
-	intake_submission_discard(p);
+	intake_submission_discard(sub);
 }
 
 /* A dead letter that nobody hears of would be a lost webhook. One line a POST. */
-static void tell_dead(const struct intake_submission *p)
+static void log_dead(const struct intake_submission *sub)
 {
 	const struct submission_item *first = NULL;
 	struct log_about about;
 	size_t n = 0;
 
-	for (size_t i = 0; i < p->submission.n; i++) {
-		const struct submission_item *item = &p->submission.items[i];
+	for (size_t i = 0; i < sub->submission.n; i++) {
+		const struct submission_item *item = &sub->submission.items[i];
 
 		if (!item->dead_reason || item->result != SUBMISSION_ACCEPTED)
 			continue;
@@ -398,34 +398,34 @@ static void answered(struct submission *s)
 		[SUBMISSION_DUPLICATE] = "duplicate",
 		[SUBMISSION_IGNORED] = "ignored",
 	};
-	struct intake_submission *p = s->user;
+	struct intake_submission *sub = s->user;
 
 	if (s->refused) {
-		count_refused(p);
+		count_refused(sub);
 	} else {
-		count_rest(p);
+		count_rest(sub);
 		for (size_t i = 0; i < s->n; i++) {
 			const struct submission_item *item = &s->items[i];
 			bool is_dead = item->dead_reason && item->result == SUBMISSION_ACCEPTED;
 
-			count(p->source, is_dead ? "unreadable" : results[item->result], 1);
+			count(sub->source, is_dead ? "unreadable" : results[item->result], 1);
 		}
-		tell_dead(p);
+		log_dead(sub);
 	}
 	/* Before the answer goes out, so that a client that sends its next webhook after it finds the room free. Once
 	 * it is out, the reservation may be gone with its exchange. */
 	for (size_t i = 0; i < s->n; i++)
 		parsed_webhook_free(TAKE(s->items[i].parsed));
-	reservation_release(TAKE(p->reservation));
-	answer_submission(p->exchange, s, p->several);
-	intake_submission_discard(p);
+	reservation_release(TAKE(sub->reservation));
+	answer_submission(sub->exchange, s, sub->several);
+	intake_submission_discard(sub);
 }
 
-void intake_submission_post(struct intake_submission *p, struct http_exchange *x, struct pipeline *pipeline)
+void intake_submission_post(struct intake_submission *sub, struct http_exchange *x, struct pipeline *pipeline)
 {
-	p->submission.answered = answered;
-	p->submission.user = p;
-	p->exchange = x;
+	sub->submission.answered = answered;
+	sub->submission.user = sub;
+	sub->exchange = x;
 	http_suspend(x);
-	pipeline_submit(pipeline, &p->submission);
+	pipeline_submit(pipeline, &sub->submission);
 }

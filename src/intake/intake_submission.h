@@ -29,20 +29,20 @@ struct intake_submission *intake_submission_new(const struct source *s, const st
 						const struct pairs *headers, struct unknown_states *unknown,
 						struct reservation *reservation, bool caches_parsed) MUSTCHECK;
 /* Whether any of its items says something, or cannot be read: an empty one has nothing for the pipeline. */
-bool intake_submission_is_empty(const struct intake_submission *p);
+bool intake_submission_is_empty(const struct intake_submission *sub);
 /* Whether any item is a signal. */
-bool intake_submission_has_signal(const struct intake_submission *p);
+bool intake_submission_has_signal(const struct intake_submission *sub);
 /* False: it holds nothing, and intake_submission_refuse or intake_submission_discard is all that it is good for. */
-bool intake_submission_has_room(const struct intake_submission *p);
+bool intake_submission_has_room(const struct intake_submission *sub);
 
 /* Ends an empty one: counts and answers. */
-void intake_submission_answer(struct intake_submission *p, struct http_exchange *x);
+void intake_submission_answer(struct intake_submission *sub, struct http_exchange *x);
 /* Ends it with 503. */
-void intake_submission_refuse(struct intake_submission *p, struct http_exchange *x);
+void intake_submission_refuse(struct intake_submission *sub, struct http_exchange *x);
 /* Ends it without a trace. */
-void intake_submission_discard(struct intake_submission *p);
+void intake_submission_discard(struct intake_submission *sub);
 /* Suspends the exchange and hands it over. Once it is committed it is counted and answered, and ends. */
-void intake_submission_post(struct intake_submission *p, struct http_exchange *x, struct pipeline *pipeline);
+void intake_submission_post(struct intake_submission *sub, struct http_exchange *x, struct pipeline *pipeline);
 
 /* ---- the stored webhook: never a secret. Pure. ------------------------------------------------------------------- */
 

@@ -51,66 +51,66 @@ const char *peer_behind_proxies(const struct proxies *proxies, const char *peer,
 	return out;
 }
 
-const char *request_state_peer(const struct request_state *v, struct http_exchange *x, char peer[PEER_MAX])
+const char *request_state_peer(const struct request_state *r, struct http_exchange *x, char peer[PEER_MAX])
 {
 	/* All lines: a proxy may write a line of its own behind the one that the client made up. */
 	CLEANUP(mem_freep) char *forwarded = http_header_list(x, "X-Forwarded-For");
 
-	(void)peer_behind_proxies(&v->generation->config->listen.trusted_proxies, http_peer(x), forwarded, peer);
+	(void)peer_behind_proxies(&r->generation->config->listen.trusted_proxies, http_peer(x), forwarded, peer);
 	return peer;
 }
 
-void request_state_reserve(struct request_state *v, struct http_exchange *x, struct budget *b)
+void request_state_reserve(struct request_state *r, struct http_exchange *x, struct budget *b)
 {
-	const struct proxies *proxies = &v->generation->config->listen.trusted_proxies;
+	const struct proxies *proxies = &r->generation->config->listen.trusted_proxies;
 	char peer[PEER_MAX];
 	struct ip ip;
 	bool known;
 
-	known = ip_read(request_state_peer(v, x, peer), &ip) && !ip_is_loopback(&ip) && !is_proxy(proxies, peer);
+	known = ip_read(request_state_peer(r, x, peer), &ip) && !ip_is_loopback(&ip) && !is_proxy(proxies, peer);
 	if (known)
 		ip = ip_limit_key(&ip);
-	reservation_init(&v->reservation, b, known ? &ip : NULL);
+	reservation_init(&r->reservation, b, known ? &ip : NULL);
 }
 
 /* ---- the proof --------------------------------------------------------------------------------------------------- */
 
 /* All but the body. secrets: where the request's proof may look for them. */
-static struct proof_request request_of(const struct request_state *v, const struct http_exchange *x,
+static struct proof_request request_of(const struct request_state *r, const struct http_exchange *x,
 				       struct proof_secrets *ret_secrets)
 {
-	const struct source *s = v->source;
+	const struct source *s = r->source;
 
 	*ret_secrets = (struct proof_secrets){.user = s->auth_user};
 	if (s->auth_secret)
-		ret_secrets->secrets = secret_values(v->generation->secrets, s->auth_secret, &ret_secrets->n);
+		ret_secrets->secrets = secret_values(r->generation->secrets, s->auth_secret, &ret_secrets->n);
 	return (struct proof_request){
 		.method = x->method,
 		.url = s->public_url,
-		.headers = &v->headers,
+		.headers = &r->headers,
 		.query = x->query,
 		.body = "",
 		.now_ms = x->received_ms,
 	};
 }
 
-enum proof_verdict request_state_check_headers(const struct request_state *v, const struct http_exchange *x)
+enum proof_verdict request_state_check_headers(const struct request_state *r, const struct http_exchange *x)
 {
 	struct proof_secrets secrets;
-	const struct proof_request request = request_of(v, x, &secrets);
+	const struct proof_request request = request_of(r, x, &secrets);
 
-	return proof_check_without_body(definition_proof(v->source->definition), &secrets, &request);
+	return proof_check_without_body(definition_proof(r->source->definition), &secrets, &request);
 }
 
-enum proof_verdict request_state_check_proof(const struct request_state *v, const struct http_exchange *x)
+enum proof_verdict request_state_check_proof(const struct request_state *r, const struct http_exchange *x)
 {
-	const struct proof *proof = definition_proof(v->source->definition);
+	const struct proof *proof = definition_proof(r->source->definition);
 	struct proof_secrets secrets;
 	struct proof_request request;
 
-	if (v->outside != PROOF_GOOD || !proof_about(proof)->needs_body)
-		return v->outside;
-	request = request_of(v, x, &secrets);
+	if (r->headers_verdict != PROOF_GOOD || !proof_about(proof)->needs_body)
+		return r->headers_verdict;
+	request = request_of(r, x, &secrets);
 	request.body = x->body;
 	request.body_len = x->body_len;
 	return proof_check(proof, &secrets, &request);
@@ -118,21 +118,21 @@ enum proof_verdict request_state_check_proof(const struct request_state *v, cons
 
 /* ---- trials of the URL ------------------------------------------------------------------------------------------- */
 
-const char *request_state_challenge(const struct request_state *v, struct http_exchange *x)
+const char *request_state_challenge(const struct request_state *r, struct http_exchange *x)
 {
-	const char *name = definition_about(v->source->definition)->challenge;
+	const char *name = definition_about(r->source->definition)->challenge;
 
 	return name ? answer_echo(http_header(x, name)) : NULL;
 }
 
-bool request_state_is_setup_probe(const struct request_state *v, const struct http_exchange *x)
+bool request_state_is_setup_probe(const struct request_state *r, const struct http_exchange *x)
 {
 	CLEANUP(mem_freep) char *query = NULL, *body = NULL;
-	struct webhook w = {.headers = v->headers, .body_len = x->body_len};
+	struct webhook w = {.headers = r->headers, .body_len = x->body_len};
 
-	if (!definition_about(v->source->definition)->has_setup_probe)
+	if (!definition_about(r->source->definition)->has_setup_probe)
 		return false;
 	w.query = query = mem_str(x->query);
 	w.body = body = mem_dup(x->body ? x->body : "", x->body_len);
-	return parsed_webhook_is_setup_probe(v->source->definition, &w);
+	return parsed_webhook_is_setup_probe(r->source->definition, &w);
 }

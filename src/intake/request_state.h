@@ -23,30 +23,30 @@ struct request_state {
 	struct generation *generation; /* the one it is judged by */
 	const struct source *source;   /* in it */
 	struct pairs headers;
-	enum proof_verdict outside; /* what the headers and the query prove; anything but GOOD is final */
+	enum proof_verdict headers_verdict; /* what the headers and the query prove; anything but GOOD is final */
 	struct reservation reservation;
 };
 
 /* The address that asks, for the log: of the connection, or as a trusted proxy names it. Returns peer. */
-const char *request_state_peer(const struct request_state *v, struct http_exchange *x, char peer[PEER_MAX]);
+const char *request_state_peer(const struct request_state *r, struct http_exchange *x, char peer[PEER_MAX]);
 
 /*
  * Opens the reservation, in the share of the client's address. A client on this machine has no share, nor has a trusted
  * proxy that names no client: its one address stands for all clients behind it, and nobody knows which.
  */
-void request_state_reserve(struct request_state *v, struct http_exchange *x, struct budget *b);
+void request_state_reserve(struct request_state *r, struct http_exchange *x, struct budget *b);
 
 /* The source and the headers are set from here on. */
 
 /* The verdict on the headers and the query alone. */
-enum proof_verdict request_state_check_headers(const struct request_state *v, const struct http_exchange *x);
+enum proof_verdict request_state_check_headers(const struct request_state *r, const struct http_exchange *x);
 /* The verdict on the whole request. Complete exchanges only. */
-enum proof_verdict request_state_check_proof(const struct request_state *v, const struct http_exchange *x);
+enum proof_verdict request_state_check_proof(const struct request_state *r, const struct http_exchange *x);
 
 /* The text that the vendor wants echoed, or NULL. Borrowed, for the exchange's life. */
-const char *request_state_challenge(const struct request_state *v, struct http_exchange *x);
+const char *request_state_challenge(const struct request_state *r, struct http_exchange *x);
 /* Whether it is the vendor's trial of the URL before there is a secret, by headers, query and body. */
-bool request_state_is_setup_probe(const struct request_state *v, const struct http_exchange *x);
+bool request_state_is_setup_probe(const struct request_state *r, const struct http_exchange *x);
 
 /* ---- addresses. Pure. -------------------------------------------------------------------------------------------- */
 

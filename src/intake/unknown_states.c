@@ -19,7 +19,7 @@ struct known_source {
 	struct known_source *next;
 	char *source;
 	unsigned char mark[DIGEST_SHA256_BYTES]; /* of the definition that did not know them */
-	char *states[UNKNOWN_STATES_MAX];        /* "PLACE STATE" */
+	char *states[UNKNOWN_STATES_MAX];        /* "REFERENCE STATE" */
 	size_t n;
 	bool full; /* told that further ones are not named */
 };
@@ -90,22 +90,22 @@ enum state_note {
 static enum state_note take_note(struct unknown_states *u, const struct source *s, const struct unknown_state *state)
 {
 	CLEANUP(mem_freep) char *name = mem_fmt("%s %s", state->reference, state->text);
-	enum state_note news = STATE_NOTE_STATE;
+	enum state_note note = STATE_NOTE_STATE;
 	struct known_source *k;
 
 	lock_acquire(&u->lock);
 	k = source_get(u, s);
 	for (size_t i = 0; i < k->n; i++)
 		if (text_same(k->states[i], name))
-			news = STATE_NOTE_NONE;
-	if (news == STATE_NOTE_STATE && k->n < UNKNOWN_STATES_MAX) {
+			note = STATE_NOTE_NONE;
+	if (note == STATE_NOTE_STATE && k->n < UNKNOWN_STATES_MAX) {
 		k->states[k->n++] = TAKE(name);
-	} else if (news == STATE_NOTE_STATE) {
-		news = k->full ? STATE_NOTE_NONE : STATE_NOTE_MANY;
+	} else if (note == STATE_NOTE_STATE) {
+		note = k->full ? STATE_NOTE_NONE : STATE_NOTE_MANY;
 		k->full = true;
 	}
 	lock_release(&u->lock);
-	return news;
+	return note;
 }
 
 void unknown_states_note(struct unknown_states *u, const struct source *s, const struct parse_result *r)
