@@ -71,24 +71,36 @@ static void courier_post(struct courier *c, enum courier_message_kind kind, stru
 	mailbox_post(c->mailbox, &cm->message);
 }
 
-void courier_send(struct courier *c, struct event *e)
+static void post_event(void *c, struct event *e)
 {
 	courier_post(c, COURIER_SEND, (struct courier_message){.event = e});
 }
 
-void courier_lookup(struct courier *c, struct lookup_request *request)
+static void post_lookup(void *c, struct lookup_request *request)
 {
 	courier_post(c, COURIER_LOOKUP, (struct courier_message){.request = request});
 }
 
-void courier_generation(struct courier *c, struct generation *g)
+static void post_generation(void *c, struct generation *g)
 {
 	courier_post(c, COURIER_GENERATION, (struct courier_message){.generation = generation_ref(g)});
 }
 
-void courier_stall(struct courier *c, bool stalled)
+static void post_stall(void *c, bool stalled)
 {
 	courier_post(c, COURIER_STALL, (struct courier_message){.stalled = stalled});
+}
+
+struct courier_port courier_port(struct courier *c)
+{
+	static const struct courier_ops ops = {
+		.send = post_event,
+		.lookup = post_lookup,
+		.generation = post_generation,
+		.stall = post_stall,
+	};
+
+	return (struct courier_port){.ops = &ops, .courier = c};
 }
 
 void courier_ping(struct courier *c, uint64_t token)
@@ -173,7 +185,7 @@ struct courier *courier_start(struct generation *g, const struct courier_sink *s
 	lock_init(&c->lock);
 	c->mailbox = mailbox_new();
 	mailbox_set_waker(c->mailbox, courier_wake, c);
-	courier_generation(c, g);
+	post_generation(c, g);
 	thread_start(&c->thread, "courier", courier_main, c);
 	return c;
 }

@@ -64,11 +64,45 @@ struct courier;
 struct courier *courier_start(struct generation *g, const struct courier_sink *sink,
 			      const struct courier_options *options);
 
-/* All of these post and return at once; any thread. */
-void courier_send(struct courier *c, struct event *e);                  /* takes over e (heap) */
-void courier_lookup(struct courier *c, struct lookup_request *request); /* takes over request (heap) */
-void courier_generation(struct courier *c, struct generation *g);       /* takes its own reference */
-void courier_stall(struct courier *c, bool stalled); /* while results cannot be committed: sends nothing new */
+/*
+ * The functions of a courier that the pipeline's turn calls. A test passes a table of its own. Each posts a message and
+ * returns at once. Any thread.
+ */
+struct courier_ops {
+	void (*send)(void *courier, struct event *e);
+	void (*lookup)(void *courier, struct lookup_request *request);
+	void (*generation)(void *courier, struct generation *g);
+	void (*stall)(void *courier, bool stalled);
+};
+/* By value. `courier` is borrowed. */
+struct courier_port {
+	const struct courier_ops *ops;
+	void *courier;
+};
+struct courier_port courier_port(struct courier *c);
+
+/* Takes ownership of e (heap). */
+static inline void courier_send(struct courier_port to, struct event *e)
+{
+	to.ops->send(to.courier, e);
+}
+/* Takes ownership of request (heap). */
+static inline void courier_lookup(struct courier_port to, struct lookup_request *request)
+{
+	to.ops->lookup(to.courier, request);
+}
+/* Takes a reference to g. */
+static inline void courier_generation(struct courier_port to, struct generation *g)
+{
+	to.ops->generation(to.courier, g);
+}
+/* True while results cannot be committed: the courier starts no delivery. */
+static inline void courier_stall(struct courier_port to, bool stalled)
+{
+	to.ops->stall(to.courier, stalled);
+}
+
+/* Posts and returns at once. Any thread. */
 void courier_ping(struct courier *c, uint64_t token);
 
 /* Sends nothing new, returns what was not sent, gives transfers under way until deadline_ms (clock_mono_ms), returns

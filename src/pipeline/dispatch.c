@@ -258,7 +258,7 @@ int dispatch_set_aside_other_urls(struct dispatch *d, struct turn_context *tc, s
 struct send_batch {
 	struct dispatch_account *account;
 	const struct account *config;
-	struct courier *courier;
+	struct courier_port courier;
 	bool unprobed; /* only what was not asked by in vain */
 };
 

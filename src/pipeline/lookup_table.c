@@ -355,7 +355,7 @@ bool lookup_table_slots_are_wanted(const struct lookup_table *t, const struct co
 
 /* ---- the end of a transaction ------------------------------------------------------------------------------------ */
 
-void lookup_table_commit(struct lookup_table *t, struct courier *c)
+void lookup_table_commit(struct lookup_table *t, struct courier_port courier)
 {
 	for (struct lookup_entry **at = &t->entries, *e; (e = *at);) {
 		bool over = e->change == CHANGE_READ || e->change == CHANGE_ANSWERED_AND_READ;
@@ -368,7 +368,7 @@ void lookup_table_commit(struct lookup_table *t, struct courier *c)
 			continue;
 		}
 		if (e->change == CHANGE_ASKED)
-			courier_lookup(c, TAKE(e->request));
+			courier_lookup(courier, TAKE(e->request));
 		e->change = CHANGE_NONE;
 		at = &e->next;
 	}

@@ -65,7 +65,7 @@ int lookup_table_wake_slots(struct turn_context *tc, struct err *reterr) MUSTCHE
 /* True where lookup_table_wake_slots has something to do. */
 bool lookup_table_slots_are_wanted(const struct lookup_table *t, const struct config *c);
 
-void lookup_table_commit(struct lookup_table *t, struct courier *c);
+void lookup_table_commit(struct lookup_table *t, struct courier_port courier);
 void lookup_table_rollback(struct lookup_table *t);
 
 #endif

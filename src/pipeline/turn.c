@@ -38,7 +38,7 @@
 
 struct turn {
 	struct store *store;
-	struct courier *courier;
+	struct courier_port courier;
 	struct health *health;
 	struct generation *generation;
 	struct lookup_table *lookups;
@@ -59,12 +59,12 @@ struct turn {
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
 
-struct turn *turn_new(struct store *s, struct generation *g, struct courier *c, struct health *health)
+struct turn *turn_new(struct store *s, struct generation *g, struct courier_port courier, struct health *health)
 {
 	struct turn *t = mem_new(1, sizeof(*t));
 
 	t->store = s;
-	t->courier = c;
+	t->courier = courier;
 	t->health = health;
 	t->generation = generation_ref(g);
 	t->lookups = lookup_table_new();
@@ -517,7 +517,7 @@ void turn_last(struct turn *t)
 
 	answer_submissions(t, true);
 	if (t->deliveries.first) {
-		tc.courier = NULL; /* it has stopped; nothing here asks a question */
+		tc.courier = (struct courier_port){0}; /* it has stopped; nothing here asks a question */
 		r = store_begin(t->store, &e);
 		if (r == 0)
 			r = save_delivery_results(t, &tc, &e);

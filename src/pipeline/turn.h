@@ -12,7 +12,7 @@
 struct turn;
 
 /* Takes its own reference of g; store, courier and health are lent. The store is not in a transaction. */
-struct turn *turn_new(struct store *s, struct generation *g, struct courier *c, struct health *health);
+struct turn *turn_new(struct store *s, struct generation *g, struct courier_port courier, struct health *health);
 /* Every submission is answered by now; what is left to commit is lost. Store and courier may be gone. */
 void turn_free(struct turn *t);
 

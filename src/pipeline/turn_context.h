@@ -14,17 +14,17 @@
 
 #include "base/clock_guard.h"
 #include "conf/generation.h"
+#include "courier/courier.h"
 #include "pipeline/parsed_cache.h"
 #include "pipeline/pending_metrics.h"
 #include "store/store.h"
 
-struct courier;
 struct dispatch;
 struct lookup_table;
 
 struct turn_context {
 	struct store *store;
-	struct courier *courier;
+	struct courier_port courier;
 	struct generation *generation;
 	const struct config *config; /* its */
 	struct lookup_table *lookups;

@@ -200,7 +200,7 @@ static struct event *event(struct post *p, int64_t id)
 
 static void hand_over(struct post *p, int64_t id)
 {
-	courier_send(p->courier, event(p, id));
+	courier_send(courier_port(p->courier), event(p, id));
 }
 
 /* Whatever is done with mail posted before is done when this returns. */
@@ -216,7 +216,7 @@ static void settle(struct post *p)
 static void new_secret(struct post *p, const char *file, const char *text)
 {
 	p->g = shop_desk_secret(p->g, p->folder, file, text);
-	courier_generation(p->courier, p->g);
+	courier_generation(courier_port(p->courier), p->g);
 }
 
 static void new_key(struct post *p, const char *key)
@@ -265,7 +265,7 @@ static void backfill_is_decided_when_it_is_sent(void **state)
 	start(&p, "");
 	e = event(&p, 1);
 	e->late_ms = 30 * CLOCK_SECOND_MS; /* and a minute has passed */
-	courier_send(p.courier, e);
+	courier_send(courier_port(p.courier), e);
 	(void)nth(&p, NEWS_DELIVERED, 0);
 	assert_non_null(strstr(scripted_request(p.server, 0)->body, "\"backfill\":true"));
 	stop(&p);
@@ -325,7 +325,7 @@ static void an_event_that_cannot_be_read_is_rejected_without_a_request(void **st
 	e = event(&p, 1);
 	free(e->properties);
 	e->properties = mem_str("{broken");
-	courier_send(p.courier, e);
+	courier_send(courier_port(p.courier), e);
 	assert_int_equal(nth(&p, NEWS_DELIVERED, 0).verdict.outcome, OUTCOME_REJECT);
 	assert_int_equal(scripted_count(p.server), 0);
 	hand_over(&p, 2);
@@ -560,7 +560,7 @@ static void a_reload_asks_for_a_parked_account_at_once(void **state)
 	hand_over(&p, 1);
 	assert_int_equal(nth(&p, NEWS_WINDOW, 1).window, 0);
 	configure(&p, "");
-	courier_generation(p.courier, p.g);
+	courier_generation(courier_port(p.courier), p.g);
 	window = nth(&p, NEWS_WINDOW, 2);
 	assert_int_equal(window.window, 1);
 	/* Nobody knows yet whether it is over. */
@@ -584,7 +584,7 @@ static void after_a_reload_one_request_goes_alone(void **state)
 	hand_over(&p, 1);
 	(void)nth(&p, NEWS_DELIVERED, 0);
 	configure(&p, "");
-	courier_generation(p.courier, p.g);
+	courier_generation(courier_port(p.courier), p.g);
 	scripted_always(p.server, held);
 	for (int i = 2; i <= 10; i++)
 		hand_over(&p, i);
@@ -613,7 +613,7 @@ static void an_account_on_hold_has_no_window(void **state)
 	hand_over(&p, 1);
 	assert_true(nth(&p, NEWS_DELIVERED, 0).returned);
 	configure(&p, "");
-	courier_generation(p.courier, p.g);
+	courier_generation(courier_port(p.courier), p.g);
 	assert_int_equal(nth(&p, NEWS_WINDOW, 1).window, PACE_WINDOW);
 	hand_over(&p, 1);
 	assert_int_equal(nth(&p, NEWS_DELIVERED, 1).verdict.outcome, OUTCOME_DELIVERED);
@@ -630,15 +630,15 @@ static void events_of_another_url_or_account_are_returned(void **state)
 	elsewhere = event(&p, 1);
 	free(elsewhere->url);
 	elsewhere->url = mem_str("https://a.klaviyo.com");
-	courier_send(p.courier, elsewhere);
+	courier_send(courier_port(p.courier), elsewhere);
 	unknown = event(&p, 2);
 	free(unknown->account);
 	unknown->account = mem_str("closed-down");
-	courier_send(p.courier, unknown);
+	courier_send(courier_port(p.courier), unknown);
 	without = event(&p, 3);
 	free(without->url);
 	without->url = mem_str("");
-	courier_send(p.courier, without);
+	courier_send(courier_port(p.courier), without);
 	(void)nth(&p, NEWS_DELIVERED, 2);
 	assert_true(nth(&p, NEWS_DELIVERED, 0).returned);
 	assert_true(nth(&p, NEWS_DELIVERED, 1).returned);
@@ -661,7 +661,7 @@ static void an_account_that_vanishes_returns_what_waits(void **state)
 	scripted_wait(p.server, 1);
 	/* The same file with the account under another name. */
 	configure_as(&p, "other", "");
-	courier_generation(p.courier, p.g);
+	courier_generation(courier_port(p.courier), p.g);
 	window = nth(&p, NEWS_WINDOW, 1);
 	assert_string_equal(window.name, "shop");
 	assert_int_equal(window.window, 0);
@@ -680,12 +680,12 @@ static void a_stalled_courier_sends_nothing_new(void **state)
 
 	(void)state;
 	start(&p, "");
-	courier_stall(p.courier, true);
+	courier_stall(courier_port(p.courier), true);
 	hand_over(&p, 1);
 	settle(&p);
 	settle(&p);
 	assert_int_equal(scripted_count(p.server), 0);
-	courier_stall(p.courier, false);
+	courier_stall(courier_port(p.courier), false);
 	assert_int_equal(nth(&p, NEWS_DELIVERED, 0).verdict.outcome, OUTCOME_DELIVERED);
 	stop(&p);
 }
@@ -754,7 +754,7 @@ static void lookups_go_by_the_same_thread(void **state)
 	assert_int_equal(window.window, LOOKUP_WINDOW);
 	scripted_once(p.server, (struct scripted_answer){
 					.status = 200, .type = JSON, .body = "{\"emails\":[\"jo@example.com\"]}"});
-	courier_lookup(p.courier, shop_desk_question("cu1", false));
+	courier_lookup(courier_port(p.courier), shop_desk_question("cu1", false));
 	assert_int_equal(nth(&p, NEWS_ANSWER, 0).outcome, LOOKUP_FOUND);
 	stop(&p);
 }
@@ -766,7 +766,7 @@ static void stopping_returns_lookups_under_way(void **state)
 	(void)state;
 	start(&p, "");
 	scripted_always(p.server, held);
-	courier_lookup(p.courier, shop_desk_question("cu1", false));
+	courier_lookup(courier_port(p.courier), shop_desk_question("cu1", false));
 	scripted_wait(p.server, 1);
 	courier_stop(TAKE(p.courier), clock_mono_ms() + SCRIPTED_PATIENCE_MS);
 	assert_int_equal(nth(&p, NEWS_ANSWER, 0).outcome, LOOKUP_RETURNED);

@@ -32,7 +32,7 @@ struct play {
 
 static void start(struct play *p)
 {
-	p->turn = turn_new(p->stage->store, p->stage->generation, NULL, p->health);
+	p->turn = turn_new(p->stage->store, p->stage->generation, p->stage->tc.courier, p->health);
 }
 
 static void window(struct play *p, unsigned n)
@@ -50,7 +50,7 @@ static void restart(struct play *p)
 {
 	turn_free(p->turn);
 	health_free(p->health);
-	memset(&handed, 0, sizeof(handed));
+	fake_courier_done(&p->stage->courier);
 	mono_ms = 7000;
 	p->health = health_new();
 	start(p);
@@ -195,13 +195,13 @@ static void before_the_clock_is_set_nothing_is_taken_and_nothing_is_done(void **
 	assert_in_range(run(p), 1, 10 * MINUTE);
 	assert_false(is_taken(p));
 	assert_waits(p->stage, id, STORE_WAIT_NONE);
-	assert_int_equal(handed.sent_n, 0);
+	assert_int_equal(p->stage->courier.sent_n, 0);
 
 	jump(p, WALL - 12000);
 	(void)run(p);
 	assert_true(health_is_ready(p->health));
 	assert_done(p->stage, id, "events");
-	assert_int_equal(handed.sent_n, 1);
+	assert_int_equal(p->stage->courier.sent_n, 1);
 	assert_true(is_taken(p));
 }
 
@@ -313,17 +313,17 @@ static void an_event_does_not_die_of_age_within_an_hour_of_a_jump(void **state)
 	(void)run(p);
 	(void)put(p, "desk", "open", "1", wall_ms - 14 * DAY + HOUR);
 	(void)run(p);
-	assert_int_equal(handed.sent_n, 1);
+	assert_int_equal(p->stage->courier.sent_n, 1);
 	jump(p, 3 * HOUR);
-	deliver(p, handed.sent[0], OUTCOME_RETRY);
+	deliver(p, p->stage->courier.sent[0], OUTCOME_RETRY);
 	(void)run(p);
-	assert_int_equal(state_of(p, handed.sent[0]), EVENT_READY);
+	assert_int_equal(state_of(p, p->stage->courier.sent[0]), EVENT_READY);
 	pass(HOUR);
 	(void)run(p);
-	assert_int_equal(handed.sent_n, 2);
-	deliver(p, handed.sent[1], OUTCOME_RETRY);
+	assert_int_equal(p->stage->courier.sent_n, 2);
+	deliver(p, p->stage->courier.sent[1], OUTCOME_RETRY);
 	(void)run(p);
-	assert_int_equal(state_of(p, handed.sent[0]), EVENT_DEAD);
+	assert_int_equal(state_of(p, p->stage->courier.sent[0]), EVENT_DEAD);
 }
 
 static int count_row(void *ctx, const struct store_webhook_row *row)
@@ -378,14 +378,14 @@ static void what_waits_for_a_time_goes_at_once_when_the_clock_jumps_there(void *
 	(void)put(p, "desk", "open", "2", wall_ms);
 	(void)run(p);
 	assert_waits(p->stage, held, STORE_WAIT_TIME);
-	assert_int_equal(handed.sent_n, 1);
-	deliver(p, handed.sent[0], OUTCOME_RETRY);
+	assert_int_equal(p->stage->courier.sent_n, 1);
+	deliver(p, p->stage->courier.sent[0], OUTCOME_RETRY);
 	(void)run(p);
-	assert_int_equal(handed.sent_n, 1);
+	assert_int_equal(p->stage->courier.sent_n, 1);
 	jump(p, 3 * HOUR);
 	(void)run(p);
 	assert_done(p->stage, held, "events");
-	assert_int_equal(handed.sent_n, 2);
+	assert_int_equal(p->stage->courier.sent_n, 2);
 }
 
 /* The step that is looked for: what waits, waits on, or no longer than it would have. */
@@ -422,18 +422,18 @@ static void a_step_back_makes_nobody_wait_for_it(void **state)
 		held = put(p, "settled", "open", "1", wall_ms);
 		(void)put(p, "desk", "open", "2", wall_ms);
 		(void)run(p);
-		deliver(p, handed.sent[0], OUTCOME_RETRY);
+		deliver(p, p->stage->courier.sent[0], OUTCOME_RETRY);
 		(void)run(p);
 		assert_waits(p->stage, held, STORE_WAIT_TIME);
-		assert_int_equal(handed.sent_n, 1);
+		assert_int_equal(p->stage->courier.sent_n, 1);
 		step_back(p, rows[i].step_ms, rows[i].by_restart);
 		(void)run(p);
 		assert_done(p->stage, held, "events");
 		/* The one event at once, and the other one of the same person behind it. */
-		assert_int_equal(handed.sent_n, rows[i].by_restart ? 1 : 2);
-		deliver(p, handed.sent[handed.sent_n - 1], OUTCOME_DELIVERED);
+		assert_int_equal(p->stage->courier.sent_n, rows[i].by_restart ? 1 : 2);
+		deliver(p, p->stage->courier.sent[p->stage->courier.sent_n - 1], OUTCOME_DELIVERED);
 		(void)run(p);
-		assert_int_equal(handed.sent_n, rows[i].by_restart ? 2 : 3);
+		assert_int_equal(p->stage->courier.sent_n, rows[i].by_restart ? 2 : 3);
 	}
 }
 
@@ -446,18 +446,18 @@ static void what_went_early_after_a_step_back_waits_as_usual_then(void **state)
 	window(p, 48);
 	(void)put(p, "desk", "open", "1", wall_ms);
 	(void)run(p);
-	deliver(p, handed.sent[0], OUTCOME_RETRY);
+	deliver(p, p->stage->courier.sent[0], OUTCOME_RETRY);
 	(void)run(p);
 	jump(p, -DAY);
 	(void)run(p);
 	(void)run(p);
-	assert_int_equal(handed.sent_n, 2);
-	deliver(p, handed.sent[1], OUTCOME_RETRY);
+	assert_int_equal(p->stage->courier.sent_n, 2);
+	deliver(p, p->stage->courier.sent[1], OUTCOME_RETRY);
 	assert_in_range(run(p), 1, BACKOFF_LAST_MS);
-	assert_int_equal(handed.sent_n, 2);
+	assert_int_equal(p->stage->courier.sent_n, 2);
 	pass(BACKOFF_LAST_MS);
 	(void)run(p);
-	assert_int_equal(handed.sent_n, 3);
+	assert_int_equal(p->stage->courier.sent_n, 3);
 }
 
 static void timers_of_the_process_do_not_follow_the_clock(void **state)

@@ -158,8 +158,8 @@ _Static_assert(ROWS >= 40, "fewer than forty kinds of answer");
 		      "authenticate: basic, emails: /mail, missing: {/gone: true}}]}, "                       \
 		      "lookup: {base_url: \"http://127.0.0.1:9\", user: u, password: secret}}\n"
 
-static struct lookup_request *questions[WEBHOOKS_MAX]; /* asked in a turn, not handed over yet */
-static size_t questions_n;
+static struct lookup_request *queued[WEBHOOKS_MAX]; /* requested in a turn, not sent yet */
+static size_t queued_n;
 static unsigned requests_for_odd;
 static uint32_t chance;
 
@@ -178,13 +178,20 @@ double __wrap_backoff_jitter(void)
 	return (double)(chance >> 8) / (double)((1u << 24) - 1);
 }
 
-void __wrap_courier_lookup(struct courier *c, struct lookup_request *q);
-void __wrap_courier_lookup(struct courier *c, struct lookup_request *q)
+static void queue_lookup(void *courier, struct lookup_request *request)
 {
-	(void)c;
-	assert_true(questions_n < WEBHOOKS_MAX);
-	questions[questions_n++] = q;
+	(void)courier;
+	assert_true(queued_n < WEBHOOKS_MAX);
+	queued[queued_n++] = request;
 }
+
+/* Lookup requests wait until the turn has ended. All else is recorded. */
+static const struct courier_ops courier = {
+	.send = fake_courier_send,
+	.lookup = queue_lookup,
+	.generation = fake_courier_generation,
+	.stall = fake_courier_stall,
+};
 
 static void answer_fill(struct http_response *to, const struct row *row)
 {
@@ -272,17 +279,18 @@ static void configure(void)
 /* What a turn asked goes to the lookups: true where there was something. */
 static bool hand_over(void)
 {
-	size_t n = questions_n;
+	size_t n = queued_n;
 
-	questions_n = 0;
+	queued_n = 0;
 	for (size_t i = 0; i < n; i++)
-		destinations_lookup(&world.destinations, questions[i]);
+		destinations_lookup(&world.destinations, queued[i]);
 	return n > 0;
 }
 
 static void world_begin(void)
 {
-	world_start(REPORT_LOOKUPS, &(struct courier_sink){.window = sink_window, .lookup_answered = sink_answer});
+	world_start(REPORT_LOOKUPS, &(struct courier_sink){.window = sink_window, .lookup_answered = sink_answer},
+		    &courier);
 	world.hand_over = hand_over;
 	requests_for_odd = 0;
 	chance = 0;

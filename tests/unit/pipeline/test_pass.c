@@ -23,7 +23,7 @@ static void pass_all(struct stage *s, int64_t now_ms)
 		MUST(pass_run(&s->tc, id, err));
 	}
 	MUST(store_commit(s->store, err));
-	lookup_table_commit(s->tc.lookups, NULL);
+	lookup_table_commit(s->tc.lookups, s->tc.courier);
 }
 
 static void answer(struct stage *s, const char *customer, enum lookup_outcome outcome, const char *told)
@@ -38,7 +38,7 @@ static void answer(struct stage *s, const char *customer, enum lookup_outcome ou
 	MUST(lookup_table_save_answer(&s->tc, &a, err));
 	customer_done(&a.found);
 	MUST(store_commit(s->store, err));
-	lookup_table_commit(s->tc.lookups, NULL);
+	lookup_table_commit(s->tc.lookups, s->tc.courier);
 }
 
 /* ---- the whole way ----------------------------------------------------------------------------------------------- */
@@ -185,8 +185,8 @@ static void an_opening_asks_who_the_customer_is_and_waits_for_the_answer(void **
 	lookup_table_window(s->tc.lookups, "asked", 4, false);
 	pass_all(s, NOW);
 	assert_waits(s, id, STORE_WAIT_LOOKUP);
-	assert_int_equal(handed.asked_n, 1);
-	assert_string_equal(handed.asked[0], "p1");
+	assert_int_equal(s->courier.lookups_n, 1);
+	assert_string_equal(s->courier.lookups[0], "p1");
 	answer(s, "p1", LOOKUP_FOUND, "jo@example.com");
 	pass_all(s, NOW);
 	assert_done(s, id, "events");
@@ -204,10 +204,10 @@ static void a_customer_that_is_known_is_not_asked_for_again(void **state)
 	answer(s, "p1", LOOKUP_FOUND, "jo@example.com");
 	put_asked(s, "open", "2", "p1", NOW);
 	pass_all(s, NOW + 9 * MINUTE);
-	assert_int_equal(handed.asked_n, 1);
+	assert_int_equal(s->courier.lookups_n, 1);
 	put_asked(s, "open", "3", "p1", NOW);
 	pass_all(s, NOW + 11 * MINUTE);
-	assert_int_equal(handed.asked_n, 2);
+	assert_int_equal(s->courier.lookups_n, 2);
 }
 
 static void what_comes_later_of_the_conversation_or_the_customer_waits_behind(void **state)
@@ -250,7 +250,7 @@ static void a_customer_who_is_gone_three_times_ends_without_an_address_and_is_ma
 		pass_all(s, now);
 		assert_waits(s, first, STORE_WAIT_LOOKUP);
 		assert_waits(s, second, STORE_WAIT_BEHIND);
-		assert_int_equal(handed.asked_n, i + 1);
+		assert_int_equal(s->courier.lookups_n, i + 1);
 		answer(s, "p1", LOOKUP_GONE, "404: no such customer");
 		pass_all(s, now);
 		if (i == 2)
@@ -401,7 +401,7 @@ static void a_failed_lookup_is_asked_again_later_and_given_up_after_max_age(void
 	assert_waits(s, id, STORE_WAIT_RETRY);
 	assert_in_range(stage_see(s, id).row.not_before_ms, NOW + 100, NOW + SECOND);
 	pass_all(s, NOW + 2 * SECOND);
-	assert_int_equal(handed.asked_n, 2);
+	assert_int_equal(s->courier.lookups_n, 2);
 	s->tc.now_ms = late;
 	answer(s, "p1", LOOKUP_RETRY, "503");
 	pass_all(s, late);
@@ -445,7 +445,7 @@ static void beyond_the_window_webhooks_wait_for_a_slot(void **state)
 	assert_waits(s, ids[3], STORE_WAIT_LOOKUP);
 	assert_waits(s, ids[4], STORE_WAIT_SLOT);
 	assert_waits(s, ids[5], STORE_WAIT_SLOT);
-	assert_int_equal(handed.asked_n, 4);
+	assert_int_equal(s->courier.lookups_n, 4);
 	assert_false(lookup_table_slots_are_wanted(s->tc.lookups, s->tc.config));
 	lookup_table_window(s->tc.lookups, "asked", 5, false);
 	assert_true(lookup_table_slots_are_wanted(s->tc.lookups, s->tc.config));
@@ -470,7 +470,7 @@ static void those_that_waited_for_a_parked_source_go_on_though_a_turn_failed(voi
 	MUST(store_begin(s->store, err));
 	MUST(lookup_table_wake_slots(&s->tc, err));
 	MUST(store_commit(s->store, err));
-	lookup_table_commit(s->tc.lookups, NULL);
+	lookup_table_commit(s->tc.lookups, s->tc.courier);
 	assert_waits(s, id, STORE_WAIT_NONE);
 	/* Once it is committed it is over. */
 	MUST(store_begin(s->store, err));
@@ -537,7 +537,7 @@ static void without_a_customer_there_is_nobody_to_ask(void **state)
 	lookup_table_window(s->tc.lookups, "asked", 4, false);
 	pass_all(s, NOW);
 	assert_done(s, id, "no address");
-	assert_int_equal(handed.asked_n, 0);
+	assert_int_equal(s->courier.lookups_n, 0);
 }
 
 static void a_turn_that_is_rolled_back_asks_nothing_and_forgets_no_answer(void **state)
@@ -550,10 +550,10 @@ static void a_turn_that_is_rolled_back_asks_nothing_and_forgets_no_answer(void *
 	MUST(pass_run(&s->tc, id, err));
 	store_rollback(s->store);
 	lookup_table_rollback(s->tc.lookups);
-	assert_int_equal(handed.asked_n, 0);
+	assert_int_equal(s->courier.lookups_n, 0);
 	assert_int_equal(lookup_table_free_slots(s->tc.lookups, "asked"), 4);
 	pass_all(s, NOW);
-	assert_int_equal(handed.asked_n, 1);
+	assert_int_equal(s->courier.lookups_n, 1);
 	answer(s, "p1", LOOKUP_GONE, "404");
 	MUST(store_begin(s->store, err));
 	MUST(pass_run(&s->tc, id, err));
@@ -562,7 +562,7 @@ static void a_turn_that_is_rolled_back_asks_nothing_and_forgets_no_answer(void *
 	pass_all(s, NOW);
 	assert_waits(s, id, STORE_WAIT_RETRY);
 	assert_int_equal(stage_see(s, id).row.asked, 1);
-	assert_int_equal(handed.asked_n, 1);
+	assert_int_equal(s->courier.lookups_n, 1);
 }
 
 /* ---- lookups that ask about more than the customer --------------------------------------------------------------- */
@@ -606,7 +606,7 @@ static void answer_to(struct stage *s, const char *key, enum lookup_outcome outc
 	MUST(lookup_table_save_answer(&s->tc, &a, err));
 	customer_done(&a.found);
 	MUST(store_commit(s->store, err));
-	lookup_table_commit(s->tc.lookups, NULL);
+	lookup_table_commit(s->tc.lookups, s->tc.courier);
 	pass_all(s, s->tc.now_ms);
 }
 
@@ -622,17 +622,17 @@ static void an_answer_about_one_agent_says_nothing_of_another(void **state)
 	pass_all(s, NOW);
 	assert_waits(s, first, STORE_WAIT_LOOKUP);
 	assert_waits(s, second, STORE_WAIT_BEHIND);
-	assert_int_equal(handed.asked_n, 1);
-	answer_to(s, handed.asked[0], LOOKUP_FOUND);
+	assert_int_equal(s->courier.lookups_n, 1);
+	answer_to(s, s->courier.lookups[0], LOOKUP_FOUND);
 	assert_done(s, first, "events");
 	assert_waits(s, second, STORE_WAIT_LOOKUP);
 	assert_waits(s, third, STORE_WAIT_BEHIND);
-	assert_int_equal(handed.asked_n, 2);
-	assert_string_not_equal(handed.asked[0], handed.asked[1]);
-	answer_to(s, handed.asked[1], LOOKUP_FOUND);
+	assert_int_equal(s->courier.lookups_n, 2);
+	assert_string_not_equal(s->courier.lookups[0], s->courier.lookups[1]);
+	answer_to(s, s->courier.lookups[1], LOOKUP_FOUND);
 	assert_done(s, second, "events");
 	assert_done(s, third, "events"); /* its answer is there: the first one's */
-	assert_int_equal(handed.asked_n, 2);
+	assert_int_equal(s->courier.lookups_n, 2);
 }
 
 static void who_waits_for_an_answer_that_is_no_customers_is_found_again(void **state)
@@ -647,12 +647,12 @@ static void who_waits_for_an_answer_that_is_no_customers_is_found_again(void **s
 	other = put_named(s, "open", "3", ",\"a\":2", NOW);
 	pass_all(s, NOW);
 	assert_waits(s, second, STORE_WAIT_LOOKUP);
-	assert_int_equal(handed.asked_n, 2);
-	answer_to(s, handed.asked[0], LOOKUP_FOUND);
+	assert_int_equal(s->courier.lookups_n, 2);
+	answer_to(s, s->courier.lookups[0], LOOKUP_FOUND);
 	assert_done(s, first, "events");
 	assert_done(s, second, "events");
 	assert_waits(s, other, STORE_WAIT_LOOKUP);
-	assert_int_equal(handed.asked_n, 2);
+	assert_int_equal(s->courier.lookups_n, 2);
 }
 
 static void an_answer_to_what_a_reload_no_longer_asks_is_asked_for_anew(void **state)
@@ -662,13 +662,13 @@ static void an_answer_to_what_a_reload_no_longer_asks_is_asked_for_anew(void **s
 
 	lookup_table_window(s->tc.lookups, "asked", 4, false);
 	pass_all(s, NOW);
-	assert_string_equal(handed.asked[0], "p1");
+	assert_string_equal(s->courier.lookups[0], "p1");
 	use_named(s); /* by now the agent's name belongs to the question */
 	answer_to(s, "p1", LOOKUP_FOUND);
 	assert_waits(s, id, STORE_WAIT_RETRY);
 	pass_all(s, NOW + 2 * SECOND);
-	assert_int_equal(handed.asked_n, 2);
-	answer_to(s, handed.asked[1], LOOKUP_FOUND);
+	assert_int_equal(s->courier.lookups_n, 2);
+	answer_to(s, s->courier.lookups[1], LOOKUP_FOUND);
 	assert_done(s, id, "events");
 	assert_events(s, OPEN);
 }
@@ -676,7 +676,7 @@ static void an_answer_to_what_a_reload_no_longer_asks_is_asked_for_anew(void **s
 static void one_question_a_customer_whatever_it_asks(void **state)
 {
 	struct stage *s = *state;
-	struct lookup_table *l = s->tc.lookups;
+	struct lookup_table *t = s->tc.lookups;
 	struct webhook asks = {.id = 1, .source = mem_str("asked"), .customer = mem_str("p1")};
 	struct webhook asks_again = {.id = 1, .source = mem_str("asked"), .customer = mem_str("p1")};
 	struct webhook same = {.id = 2, .source = (char *)"asked", .customer = (char *)"p1"};
@@ -684,17 +684,17 @@ static void one_question_a_customer_whatever_it_asks(void **state)
 	struct webhook none = {.id = 4, .source = (char *)"asked"};
 	struct lookup_answer a = {.source = (char *)"asked", .key = (char *)"p1#1", .outcome = LOOKUP_GONE};
 
-	lookup_table_window(l, "asked", 4, false);
-	lookup_table_ask(l, "p1#1", parsed_webhook_unparsed(&asks), NULL, true, NULL);
-	assert_true(lookup_table_attach(l, "p1#2", &same));
-	assert_false(lookup_table_attach(l, "p2#1", &other));
-	assert_false(lookup_table_attach(l, "#1", &none));
-	assert_string_equal(lookup_table_answered(l, &a), "p1");
-	lookup_table_commit(l, NULL);
+	lookup_table_window(t, "asked", 4, false);
+	lookup_table_ask(t, "p1#1", parsed_webhook_unparsed(&asks), NULL, true, NULL);
+	assert_true(lookup_table_attach(t, "p1#2", &same));
+	assert_false(lookup_table_attach(t, "p2#1", &other));
+	assert_false(lookup_table_attach(t, "#1", &none));
+	assert_string_equal(lookup_table_answered(t, &a), "p1");
+	lookup_table_commit(t, s->tc.courier);
 	/* One that was first read as another customer's waits too: then nobody is passed over. */
-	lookup_table_ask(l, "p1#1", parsed_webhook_unparsed(&asks_again), NULL, true, NULL);
-	assert_true(lookup_table_attach(l, "p1#1", &other));
-	assert_null(lookup_table_answered(l, &a));
+	lookup_table_ask(t, "p1#1", parsed_webhook_unparsed(&asks_again), NULL, true, NULL);
+	assert_true(lookup_table_attach(t, "p1#1", &other));
+	assert_null(lookup_table_answered(t, &a));
 }
 
 static void a_closing_that_needs_no_address_asks_for_names_but_waits_for_nothing_else(void **state)
@@ -710,17 +710,17 @@ static void a_closing_that_needs_no_address_asks_for_names_but_waits_for_nothing
 		closed = put_named(s, "closed", "1", ",\"p\":\"p1\",\"a\":7", NOW + 2 * (int64_t)i + 1);
 		pass_all(s, NOW);
 		assert_waits(s, closed, STORE_WAIT_LOOKUP);
-		answer_to(s, handed.asked[handed.asked_n - 1], failures[i]);
+		answer_to(s, s->courier.lookups[s->courier.lookups_n - 1], failures[i]);
 		assert_done(s, closed, "events");
 		put_named(s, "reopened", "1", ",\"p\":\"p1\",\"e\":\"jo@example.com\"", NOW + 2 * (int64_t)i + 2);
 		pass_all(s, NOW);
 	}
-	assert_int_equal(handed.asked_n, 4);
+	assert_int_equal(s->courier.lookups_n, 4);
 	lookup_table_window(s->tc.lookups, "asked", 0, false);
 	closed = put_named(s, "closed", "1", ",\"p\":\"p1\",\"a\":7", NOW + 20);
 	pass_all(s, NOW);
 	assert_done(s, closed, "events");
-	assert_int_equal(handed.asked_n, 4);
+	assert_int_equal(s->courier.lookups_n, 4);
 }
 
 static void an_opening_that_holds_its_address_loses_nothing_but_the_name(void **state)
@@ -736,7 +736,7 @@ static void an_opening_that_holds_its_address_loses_nothing_but_the_name(void **
 		opened = put_named(s, "open", conversation, ",\"a\":7,\"e\":\"jo@example.com\"", NOW);
 		pass_all(s, NOW);
 		assert_waits(s, opened, STORE_WAIT_LOOKUP);
-		answer_to(s, handed.asked[handed.asked_n - 1], failures[i]);
+		answer_to(s, s->courier.lookups[s->courier.lookups_n - 1], failures[i]);
 		assert_done(s, opened, "events");
 	}
 	lookup_table_window(s->tc.lookups, "asked", 1, false);

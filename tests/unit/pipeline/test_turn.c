@@ -124,7 +124,7 @@ static int play_setup(void **state)
 
 static void play_start(struct play *p)
 {
-	p->turn = turn_new(p->stage->store, p->stage->generation, NULL, p->health);
+	p->turn = turn_new(p->stage->store, p->stage->generation, p->stage->tc.courier, p->health);
 }
 
 static int play_teardown(void **state)
@@ -284,7 +284,7 @@ static void a_commit_that_fails_refuses_the_webhooks_and_stalls_the_courier(void
 	assert_int_equal(first.answers, 1);
 	assert_true(first.refused);
 	assert_false(first.was_committed);
-	assert_true(handed.stalled);
+	assert_true(p->stage->courier.stalled);
 	assert_false(health_is_ready(p->health));
 	health_why_not(p->health, &why);
 	assert_non_null(strstr(why.text, "full"));
@@ -426,18 +426,18 @@ static void results_outlive_a_failed_commit(void **state)
 	play_start(p);
 	window(p, 48);
 	run(p);
-	assert_int_equal(handed.sent_n, 1);
+	assert_int_equal(p->stage->courier.sent_n, 1);
 	commit_fails = -EIO;
-	deliver(p, handed.sent[0], OUTCOME_DELIVERED, "", false);
+	deliver(p, p->stage->courier.sent[0], OUTCOME_DELIVERED, "", false);
 	retry_ms = turn_run(p->turn);
 	assert_events(p->stage, "started conversation in Desk jo-1@example.com ready; ");
 	commit_fails = 0;
 	wait_until(retry_ms);
 	run(p);
 	assert_events(p->stage, "started conversation in Desk jo-1@example.com delivered; ");
-	assert_false(handed.stalled);
+	assert_false(p->stage->courier.stalled);
 	assert_true(health_is_ready(p->health));
-	assert_int_equal(handed.sent_n, 1);
+	assert_int_equal(p->stage->courier.sent_n, 1);
 }
 
 static void one_that_is_ended_by_anothers_pass_is_not_taken_up_in_the_same_turn(void **state)
@@ -493,22 +493,22 @@ static void no_more_events_are_lent_than_the_window_says_and_none_twice(void **s
 		put_opened(p, i, i);
 	play_start(p);
 	run(p);
-	assert_int_equal(handed.sent_n, 0);
+	assert_int_equal(p->stage->courier.sent_n, 0);
 	window(p, 8);
 	run(p);
 	run(p);
-	assert_int_equal(handed.sent_n, 8);
-	deliver(p, handed.sent[0], OUTCOME_DELIVERED, "", false);
-	deliver(p, handed.sent[1], OUTCOME_DELIVERED, "", false);
+	assert_int_equal(p->stage->courier.sent_n, 8);
+	deliver(p, p->stage->courier.sent[0], OUTCOME_DELIVERED, "", false);
+	deliver(p, p->stage->courier.sent[1], OUTCOME_DELIVERED, "", false);
 	run(p);
-	assert_int_equal(handed.sent_n, 10);
-	for (size_t i = 0; i < handed.sent_n; i++)
+	assert_int_equal(p->stage->courier.sent_n, 10);
+	for (size_t i = 0; i < p->stage->courier.sent_n; i++)
 		for (size_t k = 0; k < i; k++)
-			assert_int_not_equal(handed.sent[i], handed.sent[k]);
+			assert_int_not_equal(p->stage->courier.sent[i], p->stage->courier.sent[k]);
 	window(p, 0);
-	deliver(p, handed.sent[2], OUTCOME_DELIVERED, "", false);
+	deliver(p, p->stage->courier.sent[2], OUTCOME_DELIVERED, "", false);
 	run(p);
-	assert_int_equal(handed.sent_n, 10);
+	assert_int_equal(p->stage->courier.sent_n, 10);
 }
 
 static void a_persons_next_event_goes_after_the_earlier_one_is_committed(void **state)
@@ -520,10 +520,10 @@ static void a_persons_next_event_goes_after_the_earlier_one_is_committed(void **
 	play_start(p);
 	window(p, 48);
 	run(p);
-	assert_int_equal(handed.sent_n, 1);
-	deliver(p, handed.sent[0], OUTCOME_DELIVERED, "", false);
+	assert_int_equal(p->stage->courier.sent_n, 1);
+	deliver(p, p->stage->courier.sent[0], OUTCOME_DELIVERED, "", false);
 	run(p);
-	assert_int_equal(handed.sent_n, 2);
+	assert_int_equal(p->stage->courier.sent_n, 2);
 }
 
 static void one_that_does_not_read_lets_its_persons_next_go_at_once(void **state)
@@ -537,8 +537,8 @@ static void one_that_does_not_read_lets_its_persons_next_go_at_once(void **state
 	stage_spoil(p->stage, "UPDATE event_bodies SET profile = 'no JSON' WHERE id = 1");
 	window(p, 48);
 	run(p);
-	assert_int_equal(handed.sent_n, 1);
-	assert_int_equal(handed.sent[0], 2);
+	assert_int_equal(p->stage->courier.sent_n, 1);
+	assert_int_equal(p->stage->courier.sent[0], 2);
 	assert_events(p->stage, "started conversation in Desk jo-1@example.com dead; "
 				"started conversation in Desk jo-1@example.com ready; ");
 }
@@ -566,13 +566,13 @@ static void each_outcome_leaves_its_event_as_the_design_says(void **state)
 	play_start(p);
 	window(p, 48);
 	run(p);
-	assert_int_equal(handed.sent_n, sizeof(rows) / sizeof(*rows));
+	assert_int_equal(p->stage->courier.sent_n, sizeof(rows) / sizeof(*rows));
 	window(p, 0);
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(*rows); i++)
-		deliver(p, handed.sent[i], rows[i].outcome, "what Klaviyo said", rows[i].throttled);
+		deliver(p, p->stage->courier.sent[i], rows[i].outcome, "what Klaviyo said", rows[i].throttled);
 	run(p);
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		struct event e = event_now(p, handed.sent[i]);
+		struct event e = event_now(p, p->stage->courier.sent[i]);
 
 		assert_int_equal(e.state, rows[i].state);
 		assert_int_equal(e.attempts, rows[i].attempts);
@@ -593,12 +593,12 @@ static void what_was_not_sent_is_lent_again(void **state)
 	window(p, 48);
 	run(p);
 	m->message.kind = MESSAGE_DELIVERY;
-	m->delivery = stage_delivery(p->stage, handed.sent[0]);
+	m->delivery = stage_delivery(p->stage, p->stage->courier.sent[0]);
 	m->delivery->returned = true;
 	turn_take(p->turn, &m->message);
 	run(p);
-	assert_int_equal(handed.sent_n, 2);
-	assert_int_equal(handed.sent[0], handed.sent[1]);
+	assert_int_equal(p->stage->courier.sent_n, 2);
+	assert_int_equal(p->stage->courier.sent[0], p->stage->courier.sent[1]);
 }
 
 static void undelivered_beyond_max_age_is_a_dead_letter(void **state)
@@ -612,13 +612,13 @@ static void undelivered_beyond_max_age_is_a_dead_letter(void **state)
 	play_start(p);
 	window(p, 48);
 	run(p);
-	deliver(p, handed.sent[0], OUTCOME_PARK, "401", false);
+	deliver(p, p->stage->courier.sent[0], OUTCOME_PARK, "401", false);
 	run(p);
-	assert_int_equal(handed.sent_n, 2);
+	assert_int_equal(p->stage->courier.sent_n, 2);
 	passed_ms = CLOCK_HOUR_MS; /* before that the clock is not trusted */
-	deliver(p, handed.sent[1], OUTCOME_RETRY, "503", false);
+	deliver(p, p->stage->courier.sent[1], OUTCOME_RETRY, "503", false);
 	run(p);
-	e = event_now(p, handed.sent[0]);
+	e = event_now(p, p->stage->courier.sent[0]);
 	assert_int_equal(e.state, EVENT_DEAD);
 	assert_string_equal(e.reason, "undelivered for 14 d: 503");
 	event_done(&e);
@@ -647,8 +647,8 @@ static void after_a_change_of_url_what_was_queued_before_is_never_sent(void **st
 	window(p, 48);
 	put_opened(p, 1000, 1000);
 	run(p);
-	assert_int_equal(handed.sent_n, 1);
-	assert_int_equal(handed.sent[0], 151);
+	assert_int_equal(p->stage->courier.sent_n, 1);
+	assert_int_equal(p->stage->courier.sent[0], 151);
 	for (int64_t id = 1; id <= 151; id++) {
 		struct event e = event_now(p, id);
 
@@ -667,19 +667,19 @@ static void a_2xx_that_comes_after_a_change_of_url_still_counts(void **state)
 	play_start(p);
 	window(p, 48);
 	run(p);
-	assert_int_equal(handed.sent_n, 2);
+	assert_int_equal(p->stage->courier.sent_n, 2);
 	take_generation(p, "klaviyo: {api_key: pk_test, url: \"http://127.0.0.1:10\"}\nsources:\n" STAGE_SOURCES);
 	run(p);
 	assert_events(p->stage, "started conversation in Desk jo-0@example.com dead; "
 				"started conversation in Desk jo-1@example.com dead; ");
-	deliver(p, handed.sent[0], OUTCOME_DELIVERED, "", false);
-	deliver(p, handed.sent[1], OUTCOME_RETRY, "503", false);
+	deliver(p, p->stage->courier.sent[0], OUTCOME_DELIVERED, "", false);
+	deliver(p, p->stage->courier.sent[1], OUTCOME_RETRY, "503", false);
 	run(p);
 	assert_events(p->stage, "started conversation in Desk jo-0@example.com delivered; "
 				"started conversation in Desk jo-1@example.com dead; ");
 	put_opened(p, 3, 0);
 	run(p);
-	assert_int_equal(handed.sent_n, 3);
+	assert_int_equal(p->stage->courier.sent_n, 3);
 }
 
 static void after_a_reload_what_waits_is_read_by_the_new_definition(void **state)
@@ -713,7 +713,7 @@ static void a_source_that_is_configured_again_gets_its_webhooks_taken_up(void **
 	take_generation(p, STAGE_KLAVIYO "sources:\n" STAGE_SOURCES);
 	run(p);
 	assert_done(p->stage, 1, "events");
-	assert_int_equal(handed.generations, 2);
+	assert_int_equal(p->stage->courier.generations, 2);
 }
 
 /* ---- crashes ----------------------------------------------------------------------------------------------------- */
@@ -813,7 +813,7 @@ static void a_row_with_a_value_of_another_type_is_a_dead_letter_and_stops_no_oth
 	window(p, PACE_WINDOW);
 	run(p);
 	assert_true(health_is_ready(p->health));
-	assert_int_equal(handed.sent_n, 2); /* the second does not read, the others go */
+	assert_int_equal(p->stage->courier.sent_n, 2); /* the second does not read, the others go */
 	assert_int_equal(deaths_told, 2);
 	deliver(p, 2, OUTCOME_RETRY, "503", false);
 	run(p);
@@ -941,7 +941,7 @@ static void a_conversation_that_cannot_be_mended_stops_no_commit(void **state)
 	passed_ms = CLOCK_HOUR_MS;
 	for (unsigned i = 0; i < 3; i++, passed_ms += 2 * CLOCK_MINUTE_MS)
 		run(p);
-	assert_false(handed.stalled);
+	assert_false(p->stage->courier.stalled);
 	assert_true(health_is_ready(p->health));
 	assert_done(p->stage, id, "events");
 	/* What was mended stays so. */
