@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * courier: the thread that talks to the outside: deliveries to Klaviyo and lookups at helpdesks, on one curl loop.
+ * courier: the thread that delivers events to Klaviyo and looks up customers at helpdesks, on one curl loop.
  *
- * The courier holds what it was handed, sends it as pace and state of the account allow, and reports what came of it.
- * It decides nothing durable: results go to the pipeline, which commits them. Who hands over keeps, for each account,
- * below its window (told through the sink: 0 while parked, held or unknown) and hands over only the first event of a
- * person; so order per person is kept by the store and the pipeline, and the courier may send all it holds at once.
+ * The courier sends events when the account's pace and state allow, and reports each result. It decides nothing
+ * durable: results go to the pipeline, which commits them. The caller stays within each account's window, which the
+ * sink reports (0 while parked, on hold or unknown), and sends only a person's first event. So the store and the
+ * pipeline keep each person's order, and the courier may send all its events at once.
  *
- * Nothing here survives a crash, and nothing needs to: an event that was sent but not committed is sent again with the
- * same unique_id.
+ * Nothing here survives a crash. An event that was sent but not committed is sent again with the same unique_id.
  */
 #ifndef COURIER_COURIER_H
 #define COURIER_COURIER_H
@@ -22,30 +21,33 @@
 #include "courier/lookup_client.h"
 #include "courier/report.h"
 
-/* An event comes back with what became of it. */
+/* The result of one event. */
 struct delivery {
-	struct event *event; /* owned; as it was handed over */
-	bool returned; /* not sent: parked, held, no longer configured, or stopping; `verdict` says nothing then */
+	struct event *event; /* owned; unchanged */
+	bool returned;       /* not sent: parked, on hold, not configured, or stopping; `verdict` is not set then */
 	enum lane lane;
 	struct outcome_verdict verdict;
 	int64_t done_ms; /* clock_now_ms */
 };
 
 /*
- * All are called on the courier's thread and must not block; what they are given is theirs to free. A window is told
- * whenever it or its reason changes, and for every account and every source with lookups at start and with each
- * generation. The reason is there while events or webhooks wait for the operator: why the account or the lookups are
- * parked (also with a window of 1, while they are probed), "on hold" or "not configured"; and until when there is a
- * pause of more than a minute, with which an account's window stays whole. A window that an outcome or an answer closes
- * is told before that outcome or answer.
+ * All functions are called on the courier's thread and must not block. Each owns the delivery or answer that it gets.
+ *
+ * A window is reported when it or its reason changes, and for all accounts and all sources with lookups at start and
+ * with each generation. A window that a result closes is reported before that result. The reason is set while work
+ * waits for the operator or for a long pause:
+ *
+ *   - the reason of a park, also while the window is 1 for a probe
+ *   - "on hold", "not configured"
+ *   - the end of a pause of more than a minute; an account's window stays open then
  */
 struct courier_sink {
-	void (*delivered)(void *ctx, struct delivery *d); /* heap; delivery_free */
-	/* for_new: for lookups only of customers who were not asked about yet. */
+	void (*delivered)(void *ctx, struct delivery *d); /* heap; delivery_free() */
+	/* for_new: only webhooks without a previous lookup request may use the window. */
 	void (*window)(void *ctx, enum report_kind kind, const char *name, unsigned window, bool for_new,
 		       const char *reason_or_null);
-	void (*lookup_answered)(void *ctx, struct lookup_answer *a); /* heap; lookup_answer_done + free */
-	void (*alive)(void *ctx, uint64_t token);                    /* answer to courier_ping */
+	void (*lookup_answered)(void *ctx, struct lookup_answer *a); /* heap; lookup_answer_done() and free() */
+	void (*alive)(void *ctx, uint64_t token);                    /* the answer to courier_ping() */
 	void *ctx;
 };
 void delivery_free(struct delivery *d); /* with its event; NULL allowed */
@@ -53,14 +55,14 @@ void delivery_free(struct delivery *d); /* with its event; NULL allowed */
 #define COURIER_CONNECT_MS 10000
 #define COURIER_TIMEOUT_MS 30000
 
-/* Shorter times, for tests. 0: the constants. */
+/* Timeouts for tests; 0: the constants. */
 struct courier_options {
 	int64_t connect_ms, timeout_ms;
 	struct lookup_options lookup;
 };
 
 struct courier;
-/* Starts the thread. Takes its own reference of g. options: NULL: none. */
+/* Starts the thread. Takes a reference to g. options may be NULL. */
 struct courier *courier_start(struct generation *g, const struct courier_sink *sink,
 			      const struct courier_options *options);
 
@@ -105,9 +107,8 @@ static inline void courier_stall(struct courier_port to, bool stalled)
 /* Posts and returns at once. Any thread. */
 void courier_ping(struct courier *c, uint64_t token);
 
-/* Sends nothing new, returns what was not sent, gives transfers under way until deadline_ms (clock_mono_ms), returns
- * the rest as retry; then the thread ends. Blocks until then. The sink is called for all of it before this returns.
- * Frees c. */
+/* Returns unsent events, waits for deliveries in flight until deadline_ms (clock_mono_ms), returns the rest as retry,
+ * and ends the thread. Blocks. All calls of the sink are made before it returns. Frees c. */
 void courier_stop(struct courier *c, int64_t deadline_ms);
 
 #endif

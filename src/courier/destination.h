@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * destination: one upstream as the courier knows it, an account (sender.c) or a source with its lookups
- * (lookup_client.c), and the list of all of them. It has no thread and no mailbox: all is called on the courier's
- * thread, which is the one of the HTTP client's loop, and nothing blocks.
+ * destination: one upstream of the courier, an account (sender.c) or a source with lookups (lookup_client.c), and the
+ * list of all of them. It has no thread and no mailbox: all functions run on the courier's thread, which runs the HTTP
+ * client's loop, and do not block.
  *
- * Each event and each question that is handed over comes back through the sink exactly once, maybe before the call that
- * hands it over returns.
+ * Each event and each lookup request comes back through the sink exactly once, possibly before the call that passed it
+ * returns.
  */
 #ifndef COURIER_DESTINATION_H
 #define COURIER_DESTINATION_H
@@ -19,57 +19,57 @@
 #include "courier/upstream.h"
 #include "http/client.h"
 
-/* Shared by all routes; outlives them and their transfers. */
+/* Shared by all destinations; outlives them and their transfers. */
 struct destination_shared {
 	struct http_client *client;
 	struct courier_sink sink;
-	struct courier_options options; /* no 0 in it */
+	struct courier_options options; /* without zeros */
 	unsigned deliveries;            /* in flight, of all accounts */
 };
 
 struct destination;
-/* The functions that differ by the kind of a route. */
+/* The functions that differ by kind. */
 struct destination_ops {
-	/* As g configures it, or does not any more; all that is needed of g is copied or referenced. reloaded: the
-	 * operator asked for it, else only secrets changed. Tells the window anew in any case. */
+	/* Applies g's configuration, or its absence. Copies or references what it needs of g. reloaded: true for the
+	 * start and a reload; false where only secrets changed. Reports the window in any case. */
 	void (*configure)(struct destination *d, struct generation *g, bool reloaded);
-	/* Opens for a probe and after a pause, sends what may go where `sending`. Returns when to call again
-	 * (CLOCK_NEVER_MS: when something is handed over or comes back). */
+	/* Starts probes, ends pauses and, where `sending`, sends events. Returns the time of the next call
+	 * (CLOCK_NEVER_MS: after a new event or an answer). */
 	int64_t (*run)(struct destination *d, bool sending, int64_t now_ms);
-	/* Gives back all that can be given back, and whatever is handed over later. Deliveries in flight are waited
-	 * for. */
+	/* Returns all that is not in flight, and all lookup requests, now and later. Deliveries in flight continue. */
 	void (*close)(struct destination *d);
-	/* With nothing in flight, or closed. */
+	/* Call with nothing in flight, or after close. */
 	void (*free)(struct destination *d);
 };
 
-/* The first member of struct sender and struct lookup_client. */
+/* The first member, `base`, of struct sender and struct lookup_client. */
 struct destination {
 	const struct destination_ops *ops;
 	struct destination_shared *shared;
 	struct upstream *upstream;
-	struct report report; /* with kind and name */
+	struct report report; /* its kind and name are the destination's */
 	bool configured, closed;
 };
 
 struct destinations {
 	struct destination_shared shared;
-	struct generation *generation; /* the newest; NULL: none yet */
-	struct destination **all;      /* those configured, and those that still have something in flight */
+	struct generation *generation; /* the latest; NULL: none yet */
+	struct destination **all;      /* the configured ones, and former ones with transfers in flight */
 	size_t n;
 };
 
-/* options: 0 in it becomes the constants; NULL: all of them. The client is borrowed. */
+/* options: a zero becomes the constant; NULL: all constants. The client is borrowed. */
 void destinations_init(struct destinations *d, struct http_client *client, const struct courier_sink *sink,
 		       const struct courier_options *options);
-/* The generation by which is worked from now on. Takes its own reference. */
+/* Applies a generation. Takes a reference. */
 void destinations_generation(struct destinations *d, struct generation *g);
-void destinations_send(struct destinations *d, struct event *e);                  /* takes over e, heap */
-void destinations_lookup(struct destinations *d, struct lookup_request *request); /* takes over request, heap */
-/* Lets each send what may go; returns when to call again. */
+void destinations_send(struct destinations *d, struct event *e); /* takes ownership of e (heap) */
+void destinations_lookup(struct destinations *d,
+			 struct lookup_request *request); /* takes ownership of request (heap) */
+/* Runs each destination. Returns the time of the next call. */
 int64_t destinations_run(struct destinations *d, bool sending, int64_t now_ms);
 void destinations_close(struct destinations *d);
-/* After destinations_close and the end of the client. */
+/* Call after destinations_close() and the end of the client. */
 void destinations_done(struct destinations *d);
 
 #endif

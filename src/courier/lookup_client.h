@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lookup_client: asks the helpdesk what a webhook does not tell, above all who its customer is. A route, one a source.
+ * lookup_client: the lookup client of one source. It asks the helpdesk for what a webhook lacks, above all the
+ * customer's address. A destination.
  *
- * A source's lookups have a window: how many may be in flight. It is LOOKUP_WINDOW in good times; 1 while parked
- * (upstream.h says when), then for customers only who were not asked about yet, but for a slow probe; 0 for as long as
- * a 429 says; 0 too where the source is no longer configured or has no lookup. A reload and changed secrets open it at
- * once; after a reload it is shown as parked until it answers. The window is told, never asked: whoever puts questions
- * keeps within it; a question that comes too late for it is returned without being asked (LOOKUP_LATE,
- * LOOKUP_RETURNED). One question a customer at a time is the asker's duty too. A window that changes is told before the
- * answer that changed it.
+ * A source has a window: the most requests that may be in flight.
  *
- * The asker keeps beyond the end of the process that a source's lookups have worked: a mark, a digest of base_url,
- * parameters and credentials, comes with each answer once the helpdesk has answered something in JSON, and is given
- * back with each question.
+ *   - LOOKUP_WINDOW normally
+ *   - 1 while parked (upstream.h), only for webhooks without a previous request; 1 for a probe of a parked source
+ *   - 0 during a 429's pause, and where the source is not configured or has no lookup
+ *
+ * A reload and changed secrets open the window at once. After a reload the source is shown as parked until it answers.
+ *
+ * The window is reported through the sink, before the answer that changed it, and the caller stays within it. A request
+ * that comes too late is returned unsent (LOOKUP_LATE, LOOKUP_RETURNED). The caller also keeps to one request at a time
+ * for each customer.
+ *
+ * The caller stores a mark for each source whose lookups have worked: a digest of base_url, parameters and credentials.
+ * Answers carry it once the helpdesk has answered in JSON; the caller passes it with each request.
  */
 #ifndef COURIER_LOOKUP_CLIENT_H
 #define COURIER_LOOKUP_CLIENT_H
@@ -25,20 +29,20 @@
 #include "helpdesk/parse/parsed_webhook.h"
 
 #define LOOKUP_WINDOW 4
-#define LOOKUP_ANSWER_MAX (1024 * 1024) /* bytes; what is longer is refused */
+#define LOOKUP_ANSWER_MAX (1024 * 1024) /* bytes; a longer answer is unusable */
 #define LOOKUP_CONNECT_MS 5000
 #define LOOKUP_TIMEOUT_MS 15000
 
 enum lookup_outcome {
 	LOOKUP_FOUND,
-	LOOKUP_GONE,     /* there is no such customer, as far as the helpdesk knows by now */
+	LOOKUP_GONE,     /* the helpdesk knows no such customer */
 	LOOKUP_RETRY,    /* the helpdesk has trouble: 429, 5xx, transport */
-	LOOKUP_PARKED,   /* an answer that concerns every customer: 401, or GONE before anything worked */
-	LOOKUP_ODD,      /* an answer that says nothing about the customer; three customers' in a row park */
-	LOOKUP_RETURNED, /* not asked: the source is no longer configured so, or the daemon stops */
-	LOOKUP_LATE,     /* not asked: the window had closed */
+	LOOKUP_PARKED,   /* an answer about all customers: 401, or GONE before any lookup worked */
+	LOOKUP_ODD,      /* an unusable answer; three customers in a row park the source */
+	LOOKUP_RETURNED, /* not sent: the source has no lookup any more, or the daemon stops */
+	LOOKUP_LATE,     /* not sent: the window had closed */
 };
-const char *lookup_outcome_name(enum lookup_outcome o); /* as the metric has it; and for tests */
+const char *lookup_outcome_name(enum lookup_outcome o); /* the metric's label; and for tests */
 
 #define LOOKUP_MARK_BYTES 16
 struct lookup_mark {
@@ -48,10 +52,10 @@ struct lookup_mark {
 
 struct lookup_request {
 	char *source;
-	char *key;                     /* under which the asker knows it; comes back with the answer */
-	struct parsed_webhook *parsed; /* the webhook that wants it: its values fill the URL */
-	struct generation *generation; /* by which it was parsed; NULL: it is bare */
-	bool is_new;                   /* nobody was asked for this webhook yet */
+	char *key;                     /* the caller's key; returned with the answer */
+	struct parsed_webhook *parsed; /* the webhook; its values fill the URL */
+	struct generation *generation; /* the generation that parsed it; NULL: `parsed` is a bare webhook */
+	bool is_new;                   /* this webhook's first request */
 	struct lookup_mark worked;
 };
 static inline void lookup_request_free(struct lookup_request *request)
@@ -68,16 +72,16 @@ struct lookup_answer {
 	char *key;
 	enum lookup_outcome outcome;
 	struct customer found;  /* LOOKUP_FOUND */
-	struct err reason;      /* else: for people */
-	int64_t retry_after_ms; /* -1: not told */
+	struct err reason;      /* otherwise; for people */
+	int64_t retry_after_ms; /* -1: not given */
 	struct lookup_mark worked;
-	/* The question's, back as it came; NULL where asking has put a merged customer's id into it. */
+	/* The request's, returned unchanged; NULL: the lookup changed it (a merged customer's id). */
 	struct parsed_webhook *parsed;
 	struct generation *generation;
 };
 void lookup_answer_done(struct lookup_answer *a);
 
-/* For tests: shorter times. 0: the constants above. */
+/* Timeouts for tests; 0: the constants above. */
 struct lookup_options {
 	int64_t connect_ms, timeout_ms;
 };
@@ -86,9 +90,9 @@ struct courier_sink;
 struct destination;
 struct destination_shared;
 struct destination *lookup_client_new(struct destination_shared *shared, const char *source);
-/* Takes over request and what is in it (heap). The answer comes through the sink, maybe before this returns. */
+/* Takes ownership of request (heap). The sink gets the answer, possibly before this returns. */
 void lookup_client_start(struct destination *d, struct lookup_request *request);
-/* Gives back a question that is not asked. Takes over request. */
+/* Returns a request unsent. Takes ownership of request. */
 void lookup_client_return(const struct courier_sink *sink, struct lookup_request *request, enum lookup_outcome outcome,
 			  const char *why);
 

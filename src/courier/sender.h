@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sender: one account as the courier sees it: what it was handed and has not sent, what is in flight, its pace. A
- * route.
+ * sender: the sender of one account: queued events, transfers in flight, pace. A destination.
  *
- * A key, URL, revision or quota that changed un-parks at once; events that may no longer go are given back. After a
- * reload one request goes alone first, at once also where the account is parked (what was mended between here and
- * Klaviyo changes nothing that is seen here); it counts as parked until that request says otherwise.
+ * A changed key, URL, revision or quota un-parks the account at once. Events that must not be sent any more are
+ * returned. After a reload one request is sent alone, also by a parked account, because a fault outside of the
+ * configuration may be fixed. The account stays parked until that request succeeds.
  */
 #ifndef COURIER_SENDER_H
 #define COURIER_SENDER_H
@@ -13,10 +12,10 @@
 #include "courier/destination.h"
 
 struct destination *sender_new(struct destination_shared *shared, const char *account, int64_t now_ms);
-/* Takes over e (heap): into the queue, or given back at once where it may not go. */
+/* Takes ownership of e (heap). Queues it, or returns it if it must not be sent. */
 void sender_take(struct destination *d, struct event *e);
 
-/* What became of e, which the delivery takes over; v NULL: it was not sent. */
+/* Makes the result of e, which takes ownership of e. v NULL: not sent. The caller owns it. */
 struct delivery *delivery_new(struct event *e, const struct outcome_verdict *v);
 
 #endif

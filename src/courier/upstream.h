@@ -1,24 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * upstream: a service that the courier asks: Klaviyo for one account, or a helpdesk for one source. The state of it:
- * how much may be asked there now, and what an answer changes. Pure: time by parameter (clock_mono_ms), and it must not
- * go back.
+ * upstream: the state of one remote service: Klaviyo for an account, or a helpdesk for a source. It says how many
+ * requests are allowed and what an answer changes. Pure: the time (clock_mono_ms) is a parameter.
  *
- *   READY ── answers that concern everything asked there ──▶ PARKED
+ *   READY ── an answer about all requests ──▶ PARKED
  *   PARKED ── probe time (1 min doubling to 15) ──▶ PROBING ── the same again ──▶ PARKED
- *   PARKED, PROBING ── an answer of use ──▶ READY
- *   PARKED, PROBING ── a renewal (new credentials, URL, a reload) ──▶ READY or PROBING, as the kind says
+ *   PARKED, PROBING ── a useful answer ──▶ READY
+ *   PARKED, PROBING ── a renewal (new credentials, URL, a reload) ──▶ upstream_kind.renewed
  *
- * Across all states a pause says until when the upstream asks to be left alone.
+ * In every state a pause holds the time until which the service wants no request.
  *
- * An answer may come when the state in which it was asked for is over. Three counters, because three questions are put:
+ * An answer may arrive after the state has changed. Three counters detect this:
  *
  *   epoch   counts renewals. An answer of another epoch says nothing about the present credentials and URL.
- *   parks   counts parks. An account takes a 2xx that was in flight at the last park (`parks` is one behind) for a sign
- *           that odd answers did not concern the account; one that was in flight at an earlier park says nothing.
- *   period  counts all changes of the state, PROBING and READY among them. A source's refusal tells something new only
- *           in the period in which it was asked for: the answers of one burst park once, and the answer about a new
- *           customer that was asked while PARKED does not end the probe that goes on meanwhile.
+ *   parks   counts parks. A 2xx that was in flight at an account's last park (`parks` is one less) shows that odd
+ * answers did not concern the account. A 2xx from before says nothing. period  counts all changes of the state. A
+ * source's refusal counts only in the period of its request. So one burst parks once, and an answer to a request that
+ * was sent while PARKED does not end a running probe.
  */
 #ifndef COURIER_UPSTREAM_H
 #define COURIER_UPSTREAM_H
@@ -33,7 +31,7 @@
 #define UPSTREAM_PAUSE_FIRST_MS 1000
 #define UPSTREAM_PAUSE_LAST_MS (60 * 1000)
 #define UPSTREAM_PAUSE_MAX_MS (60 * 60 * 1000)
-#define UPSTREAM_ODD_MAX 3 /* odd answers about so many different ones in a row park */
+#define UPSTREAM_ODD_MAX 3 /* odd answers about this many people in a row park */
 
 enum upstream_state {
 	UPSTREAM_READY,
@@ -41,12 +39,12 @@ enum upstream_state {
 	UPSTREAM_PROBING,
 };
 
-/* In what accounts and sources differ. */
+/* The differences between accounts and sources. */
 struct upstream_kind {
-	unsigned window;             /* READY: so many may be handed over and not come back yet; PROBING: 1 */
-	unsigned window_parked;      /* PARKED: so many; those only that were not asked about yet */
-	bool pause_closes;           /* paused: the window is 0; else a pause only holds back what was handed over */
-	enum upstream_state renewed; /* what PARKED and PROBING become by a renewal */
+	unsigned window;             /* READY: most requests in the courier; PROBING: 1 */
+	unsigned window_parked;      /* PARKED: the same, only for webhooks without a previous request */
+	bool pause_closes;           /* a pause sets the window to 0; otherwise it only delays queued work */
+	enum upstream_state renewed; /* the state after a renewal of PARKED or PROBING */
 };
 
 struct upstream {
@@ -55,35 +53,35 @@ struct upstream {
 	unsigned in_flight;
 	unsigned epoch, parks, period;
 	int64_t probe_at_ms;     /* PARKED */
-	int64_t probe_wait_ms;   /* the wait before that probe; doubles */
+	int64_t probe_wait_ms;   /* the wait before the next probe; doubles */
 	int64_t paused_until_ms; /* 0: not paused */
-	unsigned pauses;         /* in a row that nobody gave a length, since the last answer of use */
-	/* Whom the odd answers were about since the last answer of use or change of the state: each once, as a digest.
-	 */
+	unsigned pauses;         /* pauses without a given length since the last useful answer */
+	/* Digests of the people with odd answers since the last useful answer or change of state. */
 	uint64_t odd[UPSTREAM_ODD_MAX];
 	unsigned odd_n;
 };
 
-/* As of when a request went out. */
+/* The counters when a request was sent. */
 struct upstream_stamp {
 	unsigned epoch, parks, period;
 };
 
 void upstream_init(struct upstream *u, const struct upstream_kind *kind);
-/* Credentials or configuration changed: probes begin anew, a pause is over, odd answers are forgotten. */
+/* Call after changed credentials or configuration, and after a reload. Restarts probes, ends a pause, forgets odd
+ * answers. */
 void upstream_renew(struct upstream *u);
 
-/* How many may be handed over and not come back yet. */
+/* Returns the window: the most requests that may have been passed to the courier and not come back. */
 unsigned upstream_window(const struct upstream *u, int64_t now_ms);
-/* Whether the window is for those only that were not asked about yet. */
+/* True where the window is only for webhooks without a previous request. */
 static inline bool upstream_is_for_new(const struct upstream *u)
 {
 	return u->state == UPSTREAM_PARKED && u->kind->window_parked > 0;
 }
-/* PARKED whose probe time has come becomes PROBING. Returns when to call again; CLOCK_NEVER_MS: no need. */
+/* Makes PARKED PROBING at the probe's time. Returns the time of the next call; CLOCK_NEVER_MS: none. */
 int64_t upstream_tick(struct upstream *u, int64_t now_ms);
 
-/* One goes out, one is back. What the answer says is told apart, by the functions below. */
+/* Count a request that is sent, and one that came back. The functions below handle the answer. */
 static inline struct upstream_stamp upstream_sent(struct upstream *u)
 {
 	u->in_flight++;
@@ -95,28 +93,33 @@ static inline void upstream_returned(struct upstream *u)
 	u->in_flight--;
 }
 
-/* What an answer changes, step by step: an account puts them together by rules of its own (pace.h). */
+/* The effects of an answer, as single steps. pace.h combines them for accounts. */
 void upstream_park(struct upstream *u, int64_t now_ms);
-/* An answer of use. True where the upstream was not READY. */
+/* Handles a useful answer. Returns true where the upstream was not READY. */
 bool upstream_open(struct upstream *u);
-/* An odd answer about `subject`. True where there was one about the same before. Looks at no state and changes none. */
+/* Records an odd answer about `subject`, a digest of the person. Returns true where one was recorded before. The state
+ * does not change. */
 bool upstream_odd(struct upstream *u, uint64_t subject);
 
-/* How a source's lookup was answered. */
+/* The kinds of answers to a source's lookup. */
 enum upstream_answer {
-	UPSTREAM_ANSWER_USEFUL,    /* the helpdesk knows the customer, or says that there is none */
+	UPSTREAM_ANSWER_USEFUL,    /* the helpdesk knows the customer, or knows that there is none */
 	UPSTREAM_ANSWER_TROUBLE,   /* 5xx, no answer: nothing about credentials, URL or customer */
 	UPSTREAM_ANSWER_THROTTLED, /* a 429 */
-	UPSTREAM_ANSWER_ODD,       /* an answer that is of no use */
-	UPSTREAM_ANSWER_REFUSED, /* one that concerns every customer: 401, or "no such customer" before anything worked
-				  */
+	UPSTREAM_ANSWER_ODD,       /* an unusable answer */
+	UPSTREAM_ANSWER_REFUSED,   /* an answer about all customers: 401, or GONE before any lookup worked */
 };
 /*
- * The rules of a source. A refusal parks; so do odd answers about three customers in a row, and one odd answer while
- * PROBING. An answer of use opens in every state. While PARKED the window is for customers who were not asked about
- * yet: each of them is a probe that costs nobody else's time; refusals of them tell nothing new and do not move the
- * probe. A 429 pauses for retry_after_ms (-1: not told), floor 1 s, at most an hour; where none is told the pause
- * doubles from 1 s to 1 min until an answer of use. subject: a digest of the customer.
+ * The rules of a source:
+ *
+ *   - A refusal parks the source. So do odd answers about three customers in a row, and one odd answer while PROBING.
+ *   - A useful answer opens the source in every state.
+ *   - While PARKED the window is for webhooks without a previous request. Each is a free probe; its refusal does not
+ *     move the scheduled probe.
+ *   - A 429 pauses for retry_after_ms (-1: not given), 1 s at least and an hour at most. Without retry_after_ms the
+ *     pause doubles from 1 s to 1 min until a useful answer.
+ *
+ * subject: a digest of the customer.
  */
 void upstream_answered(struct upstream *u, struct upstream_stamp stamp, enum upstream_answer answer, uint64_t subject,
 		       int64_t retry_after_ms, int64_t now_ms);
