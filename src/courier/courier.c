@@ -1,8 +1,45 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The courier's thread: takes what was posted, lets every route send what may go, and waits in the HTTP client's loop.
- * Mail is handled in the order of posting; a generation so comes before the events that were queued by it. All below
- * struct courier belongs to that thread, but the mailbox and what stands under `lock`. Nothing survives a crash.
+ * The courier's thread: the only thread that talks to Klaviyo and to the helpdesks.
+ *
+ * DESIGN
+ * ------
+ *
+ * Jobs. The pipeline posts jobs to a mailbox and never waits for them:
+ *
+ *   send        deliver one event to Klaviyo (an account's sender)
+ *   lookup      look up one customer at a helpdesk (a source's lookup client)
+ *   generation  work with another configuration and other secrets from now on
+ *   stall       start no new delivery, as long as results cannot be committed
+ *   ping        answer the watchdog
+ *   stop        close all destinations, give deliveries in flight until the deadline, end the thread
+ *
+ * Threads. There is one thread and one curl multi handle, so transfers in flight cost no threads. The thread waits in
+ * http_client_turn(), which calls curl_multi_poll(). A post calls http_client_wake(), the one function of the client
+ * for other threads. `lock` protects only the pointer to the client, because the thread may end between a post and its
+ * wake. All that follows `client` in struct courier belongs to this thread. Nothing in the loop blocks on a peer.
+ *
+ * Loop. Take all messages; let each destination start what its state and pace allow; wait until the next time that a
+ * destination named, a transfer makes progress, or a post wakes the loop.
+ *
+ * Results. Every event and every lookup request that was posted comes back through the sink exactly once, on this
+ * thread: as a result, or as returned (parked, on hold, not configured, stopping). The sink only posts to the
+ * pipeline's mailbox. The courier decides nothing durable.
+ *
+ * Ordering guarantee.
+ *   - Jobs are taken in the order of posting, so a generation takes effect before the events that were posted after it.
+ *   - A window that an answer closes is reported before that answer, so the pipeline sends nothing into a closed window
+ *     because of it.
+ *   - Events of different persons overtake each other. The store and the pipeline keep the order of one person's
+ * events: they send only a person's first undelivered event.
+ *
+ * What survives a crash. Nothing, and nothing has to. An event stays `ready` in the store until its result is
+ * committed; after a crash it is sent again with the same unique_id, which Klaviyo drops. A webhook that waited for a
+ * lookup is made ready at the next start and asks again.
+ *
+ * End. After `stop` the loop runs until no delivery is in flight or the deadline has passed. Lookups in flight do not
+ * delay it. http_client_free() aborts the transfers that are left: deliveries come back as a retry, and lookup requests
+ * were answered at the stop. The last take_messages() returns what was posted meanwhile.
  */
 #include <config.h>
 
@@ -41,17 +78,17 @@ struct courier_message {
 struct courier {
 	struct mailbox *mailbox;
 	pthread_t thread;
-	struct lock lock;           /* over `client` */
-	struct http_client *client; /* whom a post client; NULL: the thread ends */
+	struct lock lock;           /* protects client */
+	struct http_client *client; /* the client that a post wakes; NULL once the thread ends */
 
 	struct destinations destinations;
 	bool stalled, stopping;
-	int64_t deadline_ms; /* stopping; clock_mono_ms */
+	int64_t deadline_ms; /* while stopping; clock_mono_ms */
 };
 
 /* ---- posting: any thread ----------------------------------------------------------------------------------------- */
 
-/* The thread may end, and its client with it, between a post and its wake. */
+/* The mailbox's waker. The thread may end, and its client with it, between a post and its wake. */
 static void courier_wake(void *arg)
 {
 	struct courier *c = arg;
@@ -167,7 +204,7 @@ static void *courier_main(void *arg)
 	lock_acquire(&c->lock);
 	c->client = NULL;
 	lock_release(&c->lock);
-	/* Transfers that still run come back as aborted: a retry, or a lookup that was answered already. */
+	/* Transfers that still run come back as aborted. */
 	http_client_free(client);
 	take_messages(c);
 	return NULL;

@@ -45,7 +45,7 @@ static void make(struct destinations *d, enum report_kind kind, const char *name
 
 void destinations_generation(struct destinations *d, struct generation *g)
 {
-	/* Changed secrets come with the same configuration. */
+	/* Where only secrets changed, the configuration is the same object. */
 	bool reloaded = !d->generation || d->generation->config != g->config;
 	size_t kept = 0;
 
@@ -56,7 +56,7 @@ void destinations_generation(struct destinations *d, struct generation *g)
 			make(d, REPORT_LOOKUPS, g->config->sources[i].name);
 	for (size_t i = 0; i < d->n; i++)
 		d->all[i]->ops->configure(d->all[i], g, reloaded);
-	/* A route that is gone is freed once its last transfer is back. */
+	/* A former destination with transfers in flight is freed by a later generation, or at the end. */
 	for (size_t i = 0; i < d->n; i++) {
 		struct destination *one = d->all[i];
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A source: its state, its mark, and its questions in flight (lookup_job.c). Each question ends with exactly one answer
- * to the sink; questions of one source end in any order. Nothing survives a crash: the webhook that wanted to know is
+ * A source: its state, its mark, and its lookup jobs in flight (lookup_job.c). Each request ends with exactly one
+ * answer to the sink. Requests of one source end in any order. Nothing survives a crash: the webhook of a request is
  * still pending then.
  */
 #include <config.h>
@@ -24,9 +24,9 @@
 struct lookup_client {
 	struct destination base;
 	struct upstream upstream;
-	struct generation *g;    /* by which is asked; NULL: none yet */
-	struct lookup_mark mark; /* of base_url, parameters and credentials as they are configured */
-	bool worked;             /* the helpdesk has answered something in JSON under that mark */
+	struct generation *g;    /* used for requests; NULL: none yet */
+	struct lookup_mark mark; /* of the configured base_url, parameters and credentials */
+	bool worked;             /* with this mark, the helpdesk has answered in JSON */
 	struct lookup_job *jobs;
 };
 
@@ -68,7 +68,8 @@ static void lookup_job_unlink(struct lookup_job *job)
 	upstream_returned(&l->upstream);
 }
 
-/* Takes over what is in request, and lookup_plan (NULL: nothing was asked), which borrows it. worked: NULL for none. */
+/* Passes the answer to the sink. Takes the members of request, and ownership of lookup_plan (NULL: not sent), which
+ * borrows from them. worked: may be NULL. */
 static void answer(const struct courier_sink *sink, struct lookup_request *request, struct lookup_plan *lookup_plan,
 		   const struct lookup_result *end, const struct lookup_mark *worked, const char *why)
 {
@@ -102,7 +103,7 @@ void lookup_client_return(const struct courier_sink *sink, struct lookup_request
 	lookup_request_free(request);
 }
 
-/* Reports the end of a walk. parks: how often the source had been parked before. */
+/* Reports the end of a job. parks: upstream.parks before it. */
 static void report_answer(struct lookup_client *l, const struct lookup_job *job, const struct lookup_result *end,
 			  unsigned parks, const char *why, int64_t now_ms)
 {
@@ -133,7 +134,8 @@ static void publish(struct lookup_client *l, int64_t now_ms)
 			&l->base.shared->sink, now_ms);
 }
 
-/* The state first, then the window, then the answer: whoever is freed by the answer must know the window. */
+/* Changes the state first, then reports the window, then the answer: the answer wakes webhooks, which must find the new
+ * window. */
 static void lookup_job_is_over(struct lookup_job *job, struct lookup_result end, const char *reason)
 {
 	struct lookup_client *l = job->owner;
@@ -146,7 +148,7 @@ static void lookup_job_is_over(struct lookup_job *job, struct lookup_result end,
 	reason_text(why, sizeof(why), secrets, "%s", reason ? reason : "");
 	if (job->stamp.epoch == u->epoch && job->lookup_plan && lookup_plan_was_answered(job->lookup_plan))
 		l->worked = true;
-	/* Before the source's lookups have worked once, "no such customer" is more likely a wrong URL. */
+	/* Until a lookup of the source has worked, "no such customer" more likely means a wrong URL. */
 	if (end.outcome == LOOKUP_GONE && !l->worked) {
 		CLEANUP(mem_freep) char *said = mem_str(why);
 
@@ -156,10 +158,10 @@ static void lookup_job_is_over(struct lookup_job *job, struct lookup_result end,
 			    "%s, and no lookup of this source has worked yet: the base_url may be wrong", said);
 	}
 	if (end.outcome == LOOKUP_PARKED && job->stamp.epoch != u->epoch)
-		end.outcome = LOOKUP_RETRY; /* other credentials were refused, not the present ones */
+		end.outcome = LOOKUP_RETRY; /* the former credentials were refused */
 	upstream_answered(u, job->stamp, end.answer, job->customer, end.retry_after_ms, now_ms);
 	if (!l->base.configured)
-		upstream_renew(u); /* nobody waits for the end of its pause */
+		upstream_renew(u); /* its pause does not matter any more */
 	report_answer(l, job, &end, parks, why, now_ms);
 	lookup_job_unlink(job);
 	publish(l, now_ms);
@@ -169,7 +171,7 @@ static void lookup_job_is_over(struct lookup_job *job, struct lookup_result end,
 
 /* ---- the mark ---------------------------------------------------------------------------------------------------- */
 
-/* With its end, so that two values never read as one. */
+/* Adds the terminating NUL, too, so that two values are never read as one. */
 static void mark_add(struct digest *d, const char *value)
 {
 	digest_add(d, value ? "+" : "-", 1);
@@ -188,7 +190,7 @@ static const char *secret_text(const struct generation *g, const struct secret *
 	return secret ? secret_value(g->secrets, secret) : NULL;
 }
 
-/* Of the source as g configures it. Where it is another than before, nothing has worked yet. */
+/* Sets the mark of the source in g. Under a new mark no lookup has worked yet. */
 static void mark_of(struct lookup_client *l, const struct source *s, const struct generation *g)
 {
 	struct lookup_mark mark = {.is_set = true};
@@ -207,14 +209,15 @@ static void mark_of(struct lookup_client *l, const struct source *s, const struc
 	l->worked = false;
 }
 
-/* ---- the route --------------------------------------------------------------------------------------------------- */
+/* ---- the destination --------------------------------------------------------------------------------------------- */
 
 static bool secret_changed(const struct generation *old, const struct generation *g, const struct secret *secret)
 {
 	return secret && !text_is(secret_text(old, secret), secret_text(g, secret));
 }
 
-/* A reload asks again at once, as the fault may have been mended over there; other credentials are a new beginning. */
+/* A reload opens a parked source, because its fault may be fixed at the helpdesk. So do changed credentials, which also
+ * end the report of the park. */
 static void lookup_client_configure(struct destination *d, struct generation *g, bool reloaded)
 {
 	struct lookup_client *l = (struct lookup_client *)d;
@@ -243,7 +246,7 @@ static int64_t lookup_client_run(struct destination *d, bool sending, int64_t no
 	struct lookup_client *l = (struct lookup_client *)d;
 	int64_t next_ms = CLOCK_NEVER_MS;
 
-	(void)sending; /* questions go out at once */
+	(void)sending; /* requests are sent when they arrive */
 	if (d->closed)
 		return next_ms;
 	if (d->configured)
@@ -252,8 +255,8 @@ static int64_t lookup_client_run(struct destination *d, bool sending, int64_t no
 	return next_ms;
 }
 
-/* Transfers cannot be called back: each walk waits for its own and is freed there. An answer could not be used before
- * the next start, which asks anew. */
+/* Answers all requests. Transfers cannot be cancelled: each job waits for its own and is freed there. Their answers are
+ * not needed, because the next start asks again. */
 static void lookup_client_close(struct destination *d)
 {
 	struct lookup_client *l = (struct lookup_client *)d;
@@ -287,7 +290,7 @@ struct destination *lookup_client_new(struct destination_shared *shared, const c
 		.window = LOOKUP_WINDOW,
 		.window_parked = 1,
 		.pause_closes = true,
-		.renewed = UPSTREAM_READY, /* a question costs nobody anything */
+		.renewed = UPSTREAM_READY, /* a refused request costs nothing */
 	};
 	struct lookup_client *l = mem_new(1, sizeof(*l));
 
@@ -299,9 +302,9 @@ struct destination *lookup_client_new(struct destination_shared *shared, const c
 	return &l->base;
 }
 
-/* ---- questions --------------------------------------------------------------------------------------------------- */
+/* ---- requests ---------------------------------------------------------------------------------------------------- */
 
-/* Why a question is given back without being asked, and as what; NULL: it is asked. */
+/* Returns the reason to return a request unsent, with its outcome in *ret; NULL: send it. */
 static const char *why_returned(const struct lookup_client *l, const struct lookup_request *request,
 				enum lookup_outcome *ret)
 {
@@ -312,7 +315,7 @@ static const char *why_returned(const struct lookup_client *l, const struct look
 		return "deskbridge stops";
 	if (!l->base.configured)
 		return "the source has no lookup configured";
-	*ret = LOOKUP_LATE; /* for the window */
+	*ret = LOOKUP_LATE; /* the window has closed */
 	if (l->upstream.in_flight >= upstream_window(&l->upstream, clock_mono_ms()) ||
 	    (!request->is_new && upstream_is_for_new(&l->upstream)))
 		return parked ? parked : "the helpdesk is not to be asked now";
@@ -328,7 +331,7 @@ void lookup_client_start(struct destination *d, struct lookup_request *request)
 
 	if (request->worked.is_set && l->mark.is_set &&
 	    memcmp(request->worked.bytes, l->mark.bytes, sizeof(l->mark.bytes)) == 0)
-		l->worked = true; /* the asker kept that of an earlier process */
+		l->worked = true; /* in an earlier process; the caller stored the mark */
 	why = why_returned(l, request, &outcome);
 	if (why) {
 		lookup_client_return(&d->shared->sink, request, outcome, why);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Runs on the courier's thread, inside the HTTP client's loop. A walk has one transfer at a time, or none: then it is
+ * Runs on the courier's thread, inside the HTTP client's loop. A job has one transfer at a time. A job without one is
  * about to end.
  */
 #include <config.h>
@@ -17,7 +17,7 @@
 #include "helpdesk/plan/lookup_plan.h"
 #include "klaviyo/retry_after.h"
 
-#define HEADER_SHOWN_MAX 4096 /* bytes of a header that are looked at for a reason */
+#define HEADER_SHOWN_MAX 4096 /* bytes of a header that are used for a reason */
 
 void lookup_job_free(struct lookup_job *job)
 {
@@ -30,7 +30,7 @@ void lookup_job_free(struct lookup_job *job)
 
 static void step(struct lookup_job *job);
 
-/* No usable answer. True where the step may fail, and is left behind. */
+/* Handles a step without a usable answer. Returns true where the step is optional, and skips it. */
 static bool skips(struct lookup_job *job)
 {
 	if (!lookup_plan_step_is_optional(job->lookup_plan))
@@ -81,7 +81,7 @@ static void answered(struct lookup_job *job, const struct http_response *respons
 	struct lookup_result end = {.status = response->status, .retry_after_ms = -1};
 	struct err reason = {0};
 
-	/* The reason cuts them, and a part of a secret is not recognised any more: so secrets are struck before. */
+	/* The reason cuts these texts, and a cut secret would not be recognised. So secrets are redacted first. */
 	lookup_plan_location(job->lookup_plan, location);
 	switch (lookup_plan_answer(job->lookup_plan, response->status, type, response->body.data, response->body.len,
 				   &reason)) {
@@ -114,7 +114,7 @@ static void on_response(void *ctx, const struct http_response *response)
 {
 	struct lookup_job *job = ctx;
 
-	/* The status of an error page that is too long says enough. */
+	/* The status of a long error page is enough. */
 	if (!job->done)
 		lookup_job_free(job);
 	else if (response->failure == HTTP_OK ||
@@ -124,7 +124,7 @@ static void on_response(void *ctx, const struct http_response *response)
 		failed(job, response);
 }
 
-/* r: why no step is asked any more; 1: all were. */
+/* r: the error that stopped the steps; 1: all steps were done. */
 static void no_more_steps(struct lookup_job *job, int r, struct err *why)
 {
 	struct lookup_result end = lookup_result_of(LOOKUP_FOUND, UPSTREAM_ANSWER_USEFUL);
@@ -135,16 +135,16 @@ static void no_more_steps(struct lookup_job *job, int r, struct err *why)
 		end = lookup_result_of(LOOKUP_PARKED, UPSTREAM_ANSWER_REFUSED);
 		end.lacks_secret = true;
 	} else if (r == -ENOENT && lookup_plan_was_answered(job->lookup_plan)) {
-		end.outcome = LOOKUP_GONE; /* the helpdesk named nobody to ask on about */
+		end.outcome = LOOKUP_GONE; /* the answer lacks a value that the next step needs */
 	} else if (r == -ENOENT) {
-		end = lookup_result_of(LOOKUP_ODD, UPSTREAM_ANSWER_TROUBLE); /* the webhook's own lack */
+		end = lookup_result_of(LOOKUP_ODD, UPSTREAM_ANSWER_TROUBLE); /* the webhook lacks a value */
 	} else if (r < 0) {
 		end = lookup_result_of(LOOKUP_ODD, UPSTREAM_ANSWER_ODD);
 	}
 	job->done(job, end, why->text);
 }
 
-/* Asks the next step; ends the walk where there is none. Steps that cannot be asked and may fail are left behind. */
+/* Sends the next step's request; ends the job where there is none. Skips optional steps that cannot be sent. */
 static void step(struct lookup_job *job)
 {
 	const struct lookup_plan_secrets secrets = {

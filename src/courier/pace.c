@@ -10,18 +10,18 @@
 static const struct upstream_kind kind = {
 	.window = PACE_WINDOW,
 	.window_parked = 0,
-	.pause_closes = false, /* the quota holds back what is in the queue */
+	.pause_closes = false, /* the quota delays the queue */
 	.renewed = UPSTREAM_PROBING,
 };
 
-/* ---- an event's odd tries ---------------------------------------------------------------------------------------- */
+/* ---- an event's odd answers -------------------------------------------------------------------------------------- */
 
 static struct pace_odd *odd_slot(struct pace *p, int64_t event)
 {
 	return &p->odd[(uint64_t)event % PACE_ODD_SLOTS];
 }
 
-/* Counts one odd try of an event; returns how many of its own there are. */
+/* Counts one odd answer of an event. Returns the number that counts as the event's own. */
 static unsigned odd_count(struct pace *p, const struct pace_request *r, int64_t now_ms)
 {
 	struct pace_odd *odd = odd_slot(p, r->event);
@@ -50,7 +50,7 @@ static void odd_end(struct pace *p, int64_t event)
 		*odd = (struct pace_odd){0};
 }
 
-/* The account parks: what the last odd answers said concerned it and not their events. */
+/* Cancels the latest odd answers at a park: they concerned the account, not their events. */
 static void odd_cancel(struct pace *p)
 {
 	for (size_t i = 0; i < PACE_ODD_SLOTS; i++) {
@@ -118,7 +118,7 @@ static void park(struct pace *p, bool parked_by_odd, int64_t now_ms)
 	upstream_park(&p->upstream, now_ms);
 }
 
-/* Returns true where that parks the account. */
+/* Returns true where the answer parks the account. */
 static bool answered_oddly(struct pace *p, const struct pace_request *r, int64_t now_ms, enum outcome *ret)
 {
 	bool probing = p->upstream.state == UPSTREAM_PROBING;
@@ -131,7 +131,7 @@ static bool answered_oddly(struct pace *p, const struct pace_request *r, int64_t
 	} else if (odd_count(p, r, now_ms) < PACE_ODD_TRIES || p->upstream.odd_n > 1) {
 		*ret = OUTCOME_RETRY;
 	} else {
-		*ret = OUTCOME_REJECT; /* too many tries of its own */
+		*ret = OUTCOME_REJECT; /* too many odd answers of its own */
 		odd_end(p, r->event);
 	}
 	if (parks)
@@ -139,7 +139,7 @@ static bool answered_oddly(struct pace *p, const struct pace_request *r, int64_t
 	return parks;
 }
 
-/* Returns true where that opens the account. */
+/* Returns true where the 2xx opens the account. */
 static bool delivered(struct pace *p)
 {
 	quota_success(&p->quota);
@@ -148,13 +148,13 @@ static bool delivered(struct pace *p)
 	return upstream_open(&p->upstream);
 }
 
-/* One of before the last park or renewal. */
+/* Handles an answer from before the last park or renewal. Returns true where it opens the account. */
 static bool stale_returned(struct pace *p, const struct pace_request *r, const struct outcome_verdict *v,
 			   enum outcome *ret)
 {
 	const struct upstream *u = &p->upstream;
 
-	/* Without a count, without age, and tried anew as soon as the account takes events. */
+	/* A park outcome: it does not count, the event does not age, and it is sent again when the account opens. */
 	if (v->odd)
 		*ret = OUTCOME_PARK;
 	return v->outcome == OUTCOME_DELIVERED && p->parked_by_odd && u->state != UPSTREAM_READY &&
@@ -168,7 +168,7 @@ bool pace_returned(struct pace *p, const struct pace_request *r, const struct ou
 
 	upstream_returned(&p->upstream);
 	*ret = v->outcome;
-	/* Budget and throttling belong to the account, whichever key asked. */
+	/* Quota and throttling belong to the account, whichever key was used. */
 	quota_set_remaining(&p->quota, v->remaining, v->reset_s, now_ms);
 	if (v->throttled)
 		quota_throttled(&p->quota, v->retry_after_ms, jitter, now_ms);

@@ -17,9 +17,9 @@
 #include "klaviyo/reason.h"
 #include "klaviyo/retry_after.h"
 
-/* From so many failures in a row, or after so long of them, an upstream counts as out of reach: for people only. */
+/* Failures in a row, or a time of failures, from which an upstream is reported as unreachable. */
 #define TROUBLE_FAILURES 5
-#define TROUBLE_MS (30 * 1000) /* accounts; a source may be asked once in an hour */
+#define TROUBLE_MS (30 * 1000) /* accounts only, because a source may have one request in an hour */
 
 #define PROBE_MINUTES (UPSTREAM_PROBE_LAST_MS / 60000)
 
@@ -72,10 +72,10 @@ static void gauge(const struct report *r, const char *label, bool is_so)
 
 /* ---- parked ------------------------------------------------------------------------------------------------------ */
 
-/* The price of a change of klaviyo.url: pipeline/dispatch.c. */
+/* The effect of a changed klaviyo.url, which pipeline/dispatch.c has. */
 #define OTHER_URL " (events queued for the former url become dead letters where klaviyo.url changes)"
 
-/* The advice to the operator; the caller owns it. */
+/* Returns the advice to the operator, which the caller frees. */
 static char *account_advice(const struct report_park *park)
 {
 	if (park->odd)
@@ -133,7 +133,7 @@ void report_parked(struct report *r, const struct report_park *park)
 			       : park->credentials       ? "secret"
 							 : "answer");
 	other = !r->parked || !text_is(label, r->label);
-	/* Slow probes that end as before are not news. */
+	/* A probe that fails as before is not logged. */
 	if (!r->parked || (other && r->kind == REPORT_ACCOUNT))
 		log_parked(r, park);
 	if (other) {
@@ -159,7 +159,7 @@ void report_opened(struct report *r)
 	const struct log_about line = about(r, NULL);
 
 	log_notice(&line, "%s", words[r->kind].opened);
-	if (r->kind == REPORT_ACCOUNT) /* whose line about the end of trouble is the same */
+	if (r->kind == REPORT_ACCOUNT) /* its line about the end of trouble would be the same */
 		r->trouble = false;
 	report_unparked(r);
 }
@@ -199,7 +199,7 @@ static void report_pause(struct report *r, int64_t until_ms, const char *header,
 	}
 	if (begins && wait_ms <= REPORT_LONG_MS)
 		return;
-	clock_iso(clock_now_ms() + wait_ms, iso); /* until_ms is not the wall's time */
+	clock_iso(clock_now_ms() + wait_ms, iso); /* until_ms is monotonic */
 	free(r->paused);
 	r->paused = is_account ? mem_fmt("paused by Klaviyo's %s until %s", header, iso)
 			       : mem_fmt("paused until %s by %s", iso, header);
@@ -225,7 +225,7 @@ void report_failed(struct report *r, enum report_trouble trouble, const char *wh
 		r->first_failure_ms = now_ms;
 	if (r->failures < TROUBLE_FAILURES)
 		r->failures++;
-	/* A single one is not news: it is tried again within seconds. */
+	/* A single failure is not logged: the request is repeated within seconds. */
 	if (r->trouble || (r->failures < TROUBLE_FAILURES &&
 			   (r->kind != REPORT_ACCOUNT || now_ms - r->first_failure_ms < TROUBLE_MS)))
 		return;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * An event is in the queue or in flight until it comes back through the sink, exactly once, as an outcome or as
- * returned. Events leave the queue in the order they came. Their answers come in any order, which does no harm, because
+ * returned. Events leave the queue in the order of arrival. Their answers come in any order, which is harmless, because
  * only the first event of a person is ever here. Nothing survives a crash.
  */
 #include <config.h>
@@ -30,15 +30,15 @@ struct sender {
 	struct destination base;
 	struct pace pace;
 	bool held;
-	/* of the account, copied: the generation may go while events are sent by it */
+	/* copies of the account's values, because the generation may be freed while events are in flight */
 	char *url, *revision, *key, *key_fix_hint;
 	struct quota_limits limits;
 	struct send_job *queue, **queue_end;
 };
 
-/* ---- telling ----------------------------------------------------------------------------------------------------- */
+/* ---- reports and results ----------------------------------------------------------------------------------------- */
 
-/* No pause shuts an account's window. */
+/* True where the window is 0. A pause does not close an account's window, so the time does not matter. */
 static bool window_is_closed(const struct sender *s)
 {
 	return s->base.closed || !s->base.configured || s->held || upstream_window(&s->pace.upstream, 0) == 0;
@@ -77,7 +77,7 @@ void delivery_free(struct delivery *d)
 	free(d);
 }
 
-/* The end of a parcel. v NULL: it was not sent. */
+/* Passes the result to the sink and frees the job. v NULL: not sent. */
 static void send_job_end(struct send_job *job, const struct outcome_verdict *v)
 {
 	struct courier_sink *sink = &job->sender->base.shared->sink;
@@ -89,7 +89,7 @@ static void send_job_end(struct send_job *job, const struct outcome_verdict *v)
 
 /* ---- sending ----------------------------------------------------------------------------------------------------- */
 
-/* Returns what of the queue may not go; all of it where nothing may. */
+/* Returns queued events that must not be sent: those of another URL, or all. */
 static void queue_return(struct sender *s, bool all)
 {
 	struct send_job *job = s->queue, *next;
@@ -108,7 +108,7 @@ static void queue_return(struct sender *s, bool all)
 	}
 }
 
-/* An answer changes the state first, then what is reported and the window. The sink gets it last. */
+/* Handles an answer: changes the state first, then reports it and the window. The sink gets the event last. */
 static void send_job_back(struct send_job *job, const struct outcome_verdict *answer)
 {
 	struct sender *s = job->sender;
@@ -122,7 +122,7 @@ static void send_job_back(struct send_job *job, const struct outcome_verdict *an
 	s->base.shared->deliveries--;
 	moved = pace_returned(&s->pace, &job->request, answer, backoff_jitter(), mono_ms, &v.outcome);
 	if (!s->base.configured)
-		pace_renew(&s->pace, &s->limits); /* nobody waits for the end of its pause */
+		pace_renew(&s->pace, &s->limits); /* its pause does not matter any more */
 	if (moved && s->pace.upstream.state == UPSTREAM_PARKED)
 		report_parked(report, &park);
 	else if (moved)
@@ -130,7 +130,7 @@ static void send_job_back(struct send_job *job, const struct outcome_verdict *an
 	if (answer->odd && v.outcome == OUTCOME_REJECT)
 		reason_text(v.reason, sizeof(v.reason), NULL, "answered so %d times while others were delivered: %s",
 			    PACE_ODD_TRIES, answer->reason);
-	/* A request that a stop cuts off says nothing about Klaviyo. */
+	/* A request that a stop aborts says nothing about Klaviyo. */
 	if (!s->base.closed) {
 		if (v.outcome == OUTCOME_DELIVERED)
 			report_answered(report);
@@ -159,7 +159,7 @@ static void on_response(void *ctx, const struct http_response *response)
 	struct outcome_verdict v;
 	char why[HTTP_WHY_MAX];
 
-	/* Of an answer that is too long, status and headers say what it means. */
+	/* Status and headers are enough of an answer that is too long. */
 	if (response->failure == HTTP_OK || response->failure == HTTP_TOO_LONG)
 		report_took(response->took_us);
 	if (response->failure == HTTP_OK) {
@@ -175,7 +175,7 @@ static void on_response(void *ctx, const struct http_response *response)
 	send_job_back(job, &v);
 }
 
-/* No request was made; the verdict is ours. */
+/* Ends a job whose request could not be made, with an outcome of this side. */
 static void send_job_refused(struct send_job *job, enum outcome outcome, const char *why)
 {
 	CLEANUP(redactor_unrefp) struct redactor *secrets = known_secrets_get();
@@ -216,14 +216,14 @@ static void send_job_send(struct send_job *job, int64_t mono_ms)
 
 	pace_sent(&s->pace, &job->request, mono_ms);
 	s->base.shared->deliveries++;
-	/* The wall clock says whether an event is late. */
+	/* An event is late by the wall clock. */
 	if (request_single(job->event, clock_now_ms(), &body, &why) < 0) {
 		send_job_refused(job, OUTCOME_REJECT, why.text);
 	} else if (!s->key) {
 		free(body);
 		send_job_refused(job, OUTCOME_PARK, "the key cannot be read");
 	} else if (send_job_ask(job, body, &why) < 0) {
-		/* A key or URL of which no request can be made: nobody's event can go. */
+		/* The account's key or URL makes no valid request, so none of its events can be sent. */
 		send_job_refused(job, OUTCOME_PARK, why.text);
 	}
 }
@@ -247,16 +247,15 @@ static int64_t sender_run(struct destination *d, bool sending, int64_t now_ms)
 		job->next = NULL;
 		send_job_send(job, now_ms);
 	}
-	/* The next run, where nothing comes before it: at a probe's time, when the pace lets the next event go, or at
-	 * a pause's end. */
+	/* The next run: at a probe's time, when the pace allows the next event, or at a pause's end. */
 	if (u->state == UPSTREAM_PARKED || (sending && s->queue))
 		next_ms = pace_next_ms(&s->pace, now_ms);
 	return now_ms < u->paused_until_ms && u->paused_until_ms < next_ms ? u->paused_until_ms : next_ms;
 }
 
-/* ---- being told -------------------------------------------------------------------------------------------------- */
+/* ---- the destination --------------------------------------------------------------------------------------------- */
 
-/* Takes the account's values; true where one that Klaviyo sees has changed. */
+/* Copies the account's values. Returns true where one that Klaviyo sees has changed. */
 static bool take_configuration(struct sender *s, const struct account *a, const char *key)
 {
 	bool changed = !s->base.configured || !text_is(s->url, a->url) || !text_is(s->revision, a->revision) ||

@@ -81,7 +81,7 @@ bool upstream_odd(struct upstream *u, uint64_t subject)
 	for (unsigned i = 0; i < u->odd_n; i++)
 		if (u->odd[i] == subject)
 			return true;
-	INSIST(u->odd_n < UPSTREAM_ODD_MAX); /* the last one parks, and that forgets them */
+	INSIST(u->odd_n < UPSTREAM_ODD_MAX); /* the last one parks, which empties the list */
 	u->odd[u->odd_n++] = subject;
 	return false;
 }
@@ -93,7 +93,7 @@ static void throttled(struct upstream *u, int64_t retry_after_ms, int64_t now_ms
 	int64_t wait_ms = retry_after_ms;
 
 	if (retry_after_ms <= 0) {
-		/* Those of one burst come back together and count once. */
+		/* 429s of one burst come back together and count once. */
 		if (now_ms < u->paused_until_ms)
 			return;
 		wait_ms = (int64_t)UPSTREAM_PAUSE_FIRST_MS << (u->pauses < 6 ? u->pauses : 6);
@@ -115,7 +115,7 @@ void upstream_answered(struct upstream *u, struct upstream_stamp stamp, enum ups
 	const bool is_news = stamp.period == u->period && u->state != UPSTREAM_PARKED;
 	bool parks = false;
 
-	/* A pause concerns the helpdesk, whichever credentials were asked by. */
+	/* A pause concerns the helpdesk, whichever credentials were used. */
 	if (answer == UPSTREAM_ANSWER_THROTTLED)
 		throttled(u, retry_after_ms, now_ms);
 	if (stamp.epoch != u->epoch)
