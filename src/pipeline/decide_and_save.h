@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * decide_and_save: what a signal or an expiry does, decided and written into the store: the conversation as it is
- * afterwards, and its events.
+ * decide_and_save: decides what a signal or an expiry changes, and writes it to the store: the conversation and its
+ * events.
  */
 #ifndef PIPELINE_DECIDE_AND_SAVE_H
 #define PIPELINE_DECIDE_AND_SAVE_H
@@ -9,8 +9,8 @@
 #include "decision/decide.h"
 #include "pipeline/turn_context.h"
 
-/* Called inside a transaction and a savepoint, which the caller undoes on failure. The caller fills `in` without now_ms
- * and view, which come from tc. *ret begins as zeros; the caller frees it in any case. */
+/* The caller holds a transaction and a savepoint, and undoes the savepoint on failure. The caller fills `in` without
+ * now_ms and view, which come from tc. *ret is zeroed before the call. The caller frees it, also on failure. */
 int decide_and_save(struct turn_context *tc, const struct decide_input *in, struct decision *ret,
 		    struct err *reterr) MUSTCHECK;
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * janitor: periodic work, and what a new configuration or another time of the clock makes necessary: webhooks and
- * events that may go on, due times that are too far away, expiries, deletions, the WAL, the gauges.
+ * janitor: periodic work, and the work after a reload or a clock jump. It wakes webhooks, corrects due times, expires
+ * conversations, deletes old rows, writes the WAL back and sets gauges.
  *
- * Owned by the pipeline's thread. Its order in a turn: janitor_wake_sources and janitor_cap_due_times before the
- * pending webhooks, janitor_clean after them, both inside the transaction; janitor_after outside of it.
+ * Owned by the pipeline's thread. Order in a turn: janitor_wake_sources() and janitor_cap_due_times() run before the
+ * pending webhooks, janitor_clean() after them, all inside the transaction. janitor_after() runs outside of it.
  */
 #ifndef PIPELINE_JANITOR_H
 #define PIPELINE_JANITOR_H
@@ -19,22 +19,23 @@ struct janitor;
 struct janitor *janitor_new(int64_t mono_ms);
 void janitor_free(struct janitor *j);
 
-/* Another generation is used from now on: everything is looked at once more. */
+/* Reports a new generation: all checks run again. */
 void janitor_configured(struct janitor *j);
-/* The wall clock is another than that by which due times were noted. */
+/* Reports the wall clock's change: after a start or a jump, stored due times may be wrong. */
 void janitor_clock(struct janitor *j, enum wall_clock_change change);
 
-/* After the start or another configuration: lets go the webhooks whose source is configured now. */
+/* After a start or a reload: wakes webhooks whose source is configured now, and those that wait for a lookup's next
+ * try. */
 int janitor_wake_sources(struct janitor *j, struct turn_context *tc, struct err *reterr) MUSTCHECK;
-/* After the start, a step back of the clock or another configuration: a due time that is too far away to be right
- * becomes now. It does so for a few rows a turn. */
+/* After a start, a clock step back or a reload: sets due times that are too far in the future to now, a few rows in
+ * each turn. */
 int janitor_cap_due_times(struct janitor *j, struct turn_context *tc, struct err *reterr) MUSTCHECK;
-/* Expires what has been open for too long; deletes what is past its time where it is due, and more than comes in where
- * the store is nearly full. */
+/* Expires conversations that have been open too long. Deletes rows past their retention; in a nearly full store it
+ * deletes more rows than come in. */
 int janitor_clean(struct janitor *j, struct turn_context *tc, const struct disk_budget *budget,
 		  struct err *reterr) MUSTCHECK;
-/* Writes the WAL back at a quiet time and shows the gauges. */
+/* Writes the WAL back at a quiet time and sets the gauges. */
 void janitor_after(struct janitor *j, struct turn_context *tc, struct health *health);
-int64_t janitor_next_ms(const struct janitor *j, struct turn_context *tc); /* clock_mono_ms time */
+int64_t janitor_next_ms(const struct janitor *j, struct turn_context *tc); /* time of the next work (clock_mono_ms) */
 
 #endif

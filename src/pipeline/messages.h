@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * messages: what comes into the pipeline's mailbox.
+ * messages: the messages of the pipeline's mailbox.
  */
 #ifndef PIPELINE_MESSAGES_H
 #define PIPELINE_MESSAGES_H
@@ -11,15 +11,14 @@
 #include "pipeline/submission.h"
 
 enum pipeline_message_kind {
-	MESSAGE_SUBMISSION, /* struct submission: its poster's until answered, all others are heap */
+	MESSAGE_SUBMISSION, /* struct submission, owned by its poster; all others are heap */
 	MESSAGE_DELIVERY,
 	MESSAGE_WINDOW,
 	MESSAGE_ANSWER,
 	MESSAGE_GENERATION,
 	MESSAGE_PING,
 	MESSAGE_STOP,
-	MESSAGE_RECHECK, /* the clock was set or the store's files changed: the turn that follows looks what that means
-			  */
+	MESSAGE_RECHECK, /* the clock was set, or the store's files changed: the next turn checks both */
 };
 
 struct delivery_message {
@@ -35,8 +34,8 @@ struct window_message {
 	enum report_kind kind;
 	char *name;
 	unsigned window;
-	bool for_new; /* lookups: of webhooks only that nobody was asked for yet */
-	char *reason; /* NULL: not parked */
+	bool for_new; /* lookups: only for webhooks without a previous request */
+	char *reason; /* why work waits; NULL: it does not */
 };
 struct generation_message {
 	struct message message;
@@ -47,10 +46,10 @@ struct ping_message {
 	uint64_t token;
 };
 
-/* Frees a mail and what it holds. Not for submissions: they are answered. */
+/* Frees a message and its contents. Not for submissions, which are answered. */
 void message_free(struct message *m);
 
-/* A line of mails, oldest first. */
+/* A queue of messages, oldest first. */
 struct message_list {
 	struct message *first, *last;
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pending_metrics: the metrics of one turn, and the lines of the log that tell what it did, kept back until it is
- * committed: a turn that is rolled back and done again counts once and tells once. Owned by the pipeline's thread.
+ * pending_metrics: holds a turn's metrics and log lines back until the commit, so that a turn that is repeated after a
+ * rollback counts once and logs once. Owned by the pipeline's thread.
  */
 #ifndef PIPELINE_PENDING_METRICS_H
 #define PIPELINE_PENDING_METRICS_H
@@ -23,13 +23,13 @@ struct pending_count {
 };
 struct pending_line {
 	int level;
-	struct log_about about; /* its texts are the line's own */
+	struct log_about about; /* the line owns its texts */
 	char *text;
 	bool rare;
 };
 struct pending_rare_line {
 	char *source, *reason;
-	struct ratelimit limit; /* of clock_mono_ms */
+	struct ratelimit limit; /* by clock_mono_ms */
 };
 struct pending_metrics {
 	struct pending_count *counts;
@@ -45,7 +45,7 @@ struct pending_metrics {
 	size_t rare_n;
 };
 
-/* Counts n, or 1, more of a series. */
+/* Add n, or 1, to a series. */
 void pending_metrics_add_many(struct pending_metrics *p, enum metric m, const char *label1, const char *label2,
 			      const char *label3, size_t n);
 static inline void pending_metrics_add(struct pending_metrics *p, enum metric m, const char *label1, const char *label2,
@@ -54,21 +54,20 @@ static inline void pending_metrics_add(struct pending_metrics *p, enum metric m,
 	pending_metrics_add_many(p, m, label1, label2, label3, 1);
 }
 void pending_metrics_observe(struct pending_metrics *p, enum metric m, double seconds);
-/* Logs as log_write does, after the commit. about is copied; not NULL. rare: for a line that may come with every
- * webhook. Then one in PENDING_RARE_MS is logged for each source and reason, and tells how many came before it, " (and
- * 3 more before it)"; both are not NULL, and reason is one of a few codes. */
+/* Logs as log_write() does, after the commit. about is copied; not NULL. rare: for a line that may come with every
+ * webhook. One such line in PENDING_RARE_MS is logged for each source and reason. It ends with the number of omitted
+ * lines, " (and 3 more before it)". Source and reason are not NULL then, and reason is one of a few codes. */
 void pending_log_line(struct pending_metrics *p, int level, const struct log_about *about, bool rare, const char *fmt,
 		      ...) __attribute__((format(printf, 5, 6)));
 #define pending_log(p, level, about, ...) pending_log_line(p, level, about, false, __VA_ARGS__)
 #define PENDING_RARE_MS CLOCK_MINUTE_MS
-/* Counts and logs what stood where a customer's address should stand and is none, and the addresses beyond the most
- * that count: a line in PENDING_RARE_MS for each source and reason. about: the source, and the webhook and conversation
- * where there is one; its reason is not looked at. */
+/* Counts and logs texts that are no address, and addresses beyond the limit. Logs one line in PENDING_RARE_MS for each
+ * source and reason. about: the source, and the webhook and conversation if known. Its reason is ignored. */
 void pending_log_refused(struct pending_metrics *p, const struct log_about *about, const struct addresses *a);
 void pending_metrics_savepoint(struct pending_metrics *p);
 void pending_metrics_undo(struct pending_metrics *p);                     /* back to the savepoint */
-void pending_metrics_publish(struct pending_metrics *p, int64_t mono_ms); /* after the commit; empty afterwards */
-void pending_metrics_drop(struct pending_metrics *p);                     /* after a rollback; empty afterwards */
+void pending_metrics_publish(struct pending_metrics *p, int64_t mono_ms); /* after the commit; empties p */
+void pending_metrics_drop(struct pending_metrics *p);                     /* after a rollback; empties p */
 void pending_metrics_done(struct pending_metrics *p);
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * recovery: webhooks that were pending when the last process ended.
+ * recovery: processes the webhooks that were pending when the last process ended.
  *
- * They are taken up one a transaction, before the turn's own: the try is counted and committed just before, and the
- * count taken back with the commit of what it made. So a webhook whose pass kills the process is known by its count,
- * and no other is. The commit of one try holds the count of the next, if that comes at once: so each costs one commit.
+ * Each has a transaction of its own, before the turn. The attempt is counted and committed first; the commit of its
+ * result resets the count. So only a webhook whose pass ends the process keeps a count. The commit of one attempt also
+ * counts the next, so each attempt costs one commit.
  */
 #ifndef PIPELINE_RECOVERY_H
 #define PIPELINE_RECOVERY_H
@@ -15,18 +15,18 @@
 #include "pipeline/disk_budget.h"
 #include "pipeline/turn_context.h"
 
-/* Begins, before the first turn, with the store's last webhook as `until`. */
+/* Initialise `until` with the store's last webhook before the first turn. */
 struct recovery {
-	int64_t until;   /* webhooks up to this id were pending at start, or are long gone */
-	int64_t counted; /* the one of them whose try is counted and did not end; 0: none */
+	int64_t until;   /* webhooks up to this id were there at start */
+	int64_t counted; /* the webhook whose counted attempt has not ended; 0: none */
 };
 
-/* Once, after the store was opened and before the first turn: what waited for somebody's answer is ready again. */
+/* Makes webhooks ready that waited for a lookup. Call once, after the store is opened and before the first turn. */
 int recovery_restart(struct store *s, struct err *reterr) MUSTCHECK;
-/* True for a webhook that recovery takes up, or has. */
+/* True for a webhook that recovery processes or has processed. */
 bool recovery_has(const struct recovery *recovery, int64_t webhook);
-/* Takes up what is ready, for so long. Outside of a transaction. 0, or what the store failed with: nothing is left half
- * done. */
+/* Processes ready webhooks for budget_us. Call outside of a transaction. Returns 0 or the store's error, after which
+ * nothing is half done. */
 int recovery_run(struct recovery *recovery, struct turn_context *tc, const struct disk_budget *budget,
 		 int64_t budget_us, struct err *reterr) MUSTCHECK;
 

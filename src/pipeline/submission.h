@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * submission: what intake hands to the pipeline: the webhooks of one POST, committed together.
+ * submission: the webhooks of one POST, which intake submits and the pipeline commits together.
  */
 #ifndef PIPELINE_SUBMISSION_H
 #define PIPELINE_SUBMISSION_H
@@ -14,22 +14,22 @@
 enum submission_result {
 	SUBMISSION_ACCEPTED,
 	SUBMISSION_DUPLICATE,
-	SUBMISSION_IGNORED, /* kept as ignored (`keep: all`), or not kept */
+	SUBMISSION_IGNORED, /* stored as ignored (`keep: all`), or not stored */
 };
 struct submission_item {
-	struct parsed_webhook *parsed; /* stored of it is its webhook. Taken over (NULL then) where a pass follows */
+	struct parsed_webhook *parsed; /* its webhook is stored; NULL once the pipeline took ownership for the pass */
 	int64_t id;                    /* set by the pipeline: the stored webhook's */
 	bool kept;                     /* false: nothing to store (ignored) */
-	char *dead_reason;             /* goes in as a dead letter */
-	bool ignored;                  /* goes in as done, "ignored" */
+	char *dead_reason;             /* not NULL: insert it as a dead letter */
+	bool ignored;                  /* insert it as done, "ignored" */
 	enum submission_result result; /* set by the pipeline */
 };
-/* Owned by whoever posts it; the pipeline owns it until `answered`. */
+/* The poster owns the memory. The pipeline uses it until it calls `answered`. */
 struct submission {
-	struct message message; /* pipeline's */
+	struct message message; /* the pipeline's */
 	struct submission_item *items;
 	size_t n;
-	bool refused; /* set by the pipeline: nothing was taken; 503 */
+	bool refused; /* set by the pipeline: nothing was stored; 503 */
 	/* Called once, on the pipeline's thread, after the commit or its failure. Must not block. */
 	void (*answered)(struct submission *s);
 	void *user;

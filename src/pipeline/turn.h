@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * turn: one transaction of the pipeline: what came in, what came back, what was pending; then the answers.
+ * turn: one transaction of the pipeline. turn.c describes its steps and what it guarantees.
  */
 #ifndef PIPELINE_TURN_H
 #define PIPELINE_TURN_H
@@ -11,21 +11,20 @@
 
 struct turn;
 
-/* Takes its own reference of g; store, courier and health are lent. The store is not in a transaction. */
+/* Takes a reference to g. Store, courier and health are borrowed. The store is not in a transaction. */
 struct turn *turn_new(struct store *s, struct generation *g, struct courier_port courier, struct health *health);
-/* Every submission is answered by now; what is left to commit is lost. Store and courier may be gone. */
+/* Call after every submission is answered. Uncommitted results are lost. Store and courier may be gone. */
 void turn_free(struct turn *t);
 
-/* Takes over what the mailbox held; windows, generations and pings act at once, all else in the next turn. */
+/* Takes ownership of a message. Windows, generations and pings take effect at once, other messages in the next turn. */
 void turn_take(struct turn *t, struct message *m);
-/* Does what there is to do now, commits, answers, hands over. Returns when to be called again where nothing comes
- * before: clock_mono_ms time, or CLOCK_NEVER_MS. A clock that is set and a store's file that goes are such things:
- * MESSAGE_RECHECK tells. */
+/* Runs one turn: works, commits, answers, sends. Returns the time (clock_mono_ms, or CLOCK_NEVER_MS) of the next turn,
+ * unless a message comes first. MESSAGE_RECHECK announces a clock that was set and a store file that vanished. */
 int64_t turn_run(struct turn *t);
-/* The last: commits the results that the courier left, takes up nothing, refuses what was submitted. Where the disk is
- * slow the store leaves its WAL to the next start. */
+/* The last turn: commits the courier's last results, refuses submissions, processes no webhook. On a slow disk the WAL
+ * is left to the next start. */
 void turn_last(struct turn *t);
-/* pipeline_caches_parsed(). Any thread. */
+/* As pipeline_caches_parsed(). Any thread. */
 bool turn_caches_parsed(const struct turn *t);
 
 #endif
