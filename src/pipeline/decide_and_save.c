@@ -5,7 +5,7 @@
 
 #include "pipeline/dispatch.h"
 
-/* The conversation that a decision is about, for its questions about others. */
+/* The conversation of a decision, for its queries about others. */
 struct view_context {
 	struct turn_context *tc;
 	const char *source, *conversation;

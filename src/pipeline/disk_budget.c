@@ -8,9 +8,9 @@
 #include "base/text.h"
 #include "base/log.h"
 
-#define PASS_BYTES (128 << 10) /* what one pass writes: pages of rows and indexes; with room for a few events */
-#define CLEAN_BYTES (64 << 10) /* what it takes to delete a row and its text */
-#define ITEM_BYTES (8 << 10)   /* what one webhook takes beside its body */
+#define PASS_BYTES (128 << 10) /* written by one pass: pages of rows and indexes, also of a few events */
+#define CLEAN_BYTES (64 << 10) /* written to delete a row and its text */
+#define ITEM_BYTES (8 << 10)   /* written for one webhook in addition to its body */
 #define CAUTIOUS_TURNS 64
 
 bool disk_budget_check(struct disk_budget *b, bool failing)
@@ -65,7 +65,7 @@ size_t disk_budget_passes(const struct disk_budget *b)
 	return store_can_process(b->store) ? bounded(b, PASS_BYTES, SIZE_MAX / 2) : 0;
 }
 
-/* Deleting writes too: what is deleted is written over with zeros. */
+/* A deletion writes too: it overwrites the deleted bytes with zeros. */
 size_t disk_budget_clean_rows(const struct disk_budget *b, size_t max)
 {
 	return b->starved > 1 ? 0 : bounded(b, CLEAN_BYTES, max);

@@ -12,25 +12,25 @@
 #include "base/text.h"
 #include "courier/pace.h"
 
-#define OTHER_URL_BATCH 100 /* dead letters a turn after an account's url changed */
-#define PROBED_MAX 64       /* events that are passed over when a probe is chosen */
+#define OTHER_URL_BATCH 100 /* dead letters in a turn after an account's URL changed */
+#define PROBED_MAX 64       /* events that are skipped when a probe is chosen */
 
 struct dispatch_account {
 	struct dispatch_account *next;
 	char *name;
 	unsigned window;
-	bool dirty;                     /* the store may hold more than was seen when it was last asked */
-	int64_t next_due_ms;            /* as of then */
-	int64_t in_flight[PACE_WINDOW]; /* ids, in no order */
+	bool dirty;                     /* the store may have more due events than the last query saw */
+	int64_t next_due_ms;            /* by the last query */
+	int64_t in_flight[PACE_WINDOW]; /* ids, unordered */
 	unsigned in_flight_n;
-	/* the last events that came back parked since the window was last whole, in no order */
+	/* the latest events that came back parked since the window was last full, unordered */
 	int64_t probed[PROBED_MAX];
-	unsigned probed_n; /* how many there were; the array holds the last of them */
+	unsigned probed_n; /* their number; the array holds the latest */
 };
 
 struct dispatch {
 	struct dispatch_account *accounts;
-	/* The account whose events of another url are set aside next; accounts_n of the configuration: all were. */
+	/* The account whose events of another URL are set aside next; the number of accounts: none is left. */
 	size_t url_account;
 };
 
@@ -140,12 +140,11 @@ static int make_dead_letter(struct turn_context *tc, const struct event *e, cons
 
 static int try_later(struct turn_context *tc, const struct delivery *d, const struct account *a, struct err *reterr)
 {
-	/* Events of an account that is no longer configured wait, at any age. */
+	/* Events of an account that is not configured wait, at any age. */
 	int64_t limit_ms = a ? a->max_age_ms : CLOCK_NEVER_MS, due_ms = tc->now_ms;
 	unsigned attempts = d->event->attempts;
 
-	/* An odd answer may concern the account, and then nobody's event ages: it dies of ten tries of its own alone.
-	 */
+	/* An odd answer may concern the account, so the event does not age by it: only ten of its own end it. */
 	if (!d->verdict.odd && turn_context_is_too_old(tc, d->event->received_ms, limit_ms)) {
 		CLEANUP(mem_freep) char *reason = NULL;
 		char age[CLOCK_ISO_MAX];
@@ -154,7 +153,7 @@ static int try_later(struct turn_context *tc, const struct delivery *d, const st
 		reason = mem_fmt("undelivered for %s: %s", age, d->verdict.reason);
 		return make_dead_letter(tc, d->event, reason, reterr);
 	}
-	if (!d->verdict.throttled) { /* a 429 does not move the event's back-off */
+	if (!d->verdict.throttled) { /* a 429 does not change the event's back-off */
 		int64_t wait_ms = backoff_ms(attempts, backoff_jitter());
 
 		due_ms += d->verdict.retry_after_ms > wait_ms ? d->verdict.retry_after_ms : wait_ms;
@@ -184,7 +183,7 @@ static int save_outcome(struct turn_context *tc, const struct delivery *d, struc
 		return r < 0 ? r : make_dead_letter(tc, e, v->reason, reterr);
 	case OUTCOME_PARK:
 	case OUTCOME_SINGLE:
-		/* Ready as before, with the reason for people; the window says when it may go again. */
+		/* Ready as before, with the reason for people. The window decides when it is sent again. */
 		return store_event_retry(tc->store, e->id, e->attempts, tc->now_ms, v->reason, reterr);
 	}
 	return err_set(reterr, -EINVAL, "delivery of event %016llx: outcome %d is none", (unsigned long long)e->id,
@@ -208,13 +207,13 @@ int dispatch_save_result(struct turn_context *tc, const struct delivery *d, stru
 			*reterr = e;
 		return r;
 	}
-	/* -ENOENT: its account's url changed while it was on its way; it is a dead letter and stays one. */
+	/* -ENOENT: its account's URL changed while it was in flight; it became a dead letter and stays one. */
 	if (r >= 0 || r == -ENOENT) {
 		pending_metrics_add(tc->pending, METRIC_DELIVERIES, d->event->account, lane_name(d->lane),
 				    outcome_name(d->verdict.outcome));
 		return 0;
 	}
-	/* An event that is left as it was would be sent again and again. */
+	/* An unchanged event would be sent again and again. */
 	reason = mem_fmt("its delivery's outcome (%s) cannot be kept: %s", outcome_name(d->verdict.outcome), e.text);
 	r = turn_context_savepoint(tc, reterr);
 	if (r < 0)
@@ -223,7 +222,7 @@ int dispatch_save_result(struct turn_context *tc, const struct delivery *d, stru
 	return r == -ENOENT ? 0 : r;
 }
 
-/* ---- of another url ---------------------------------------------------------------------------------------------- */
+/* ---- events of another URL --------------------------------------------------------------------------------------- */
 
 int dispatch_set_aside_other_urls(struct dispatch *d, struct turn_context *tc, struct err *reterr)
 {
@@ -253,16 +252,16 @@ int dispatch_set_aside_other_urls(struct dispatch *d, struct turn_context *tc, s
 	return 0;
 }
 
-/* ---- handing over ------------------------------------------------------------------------------------------------ */
+/* ---- sending ----------------------------------------------------------------------------------------------------- */
 
 struct send_batch {
 	struct dispatch_account *account;
 	const struct account *config;
 	struct courier_port courier;
-	bool unprobed; /* only what was not asked by in vain */
+	bool unprobed; /* only events that were not probed in vain */
 };
 
-/* Events that are in_flight are due in the store, too. */
+/* Events in flight are due in the store, too. */
 static bool is_wanted(void *ctx, int64_t event)
 {
 	const struct send_batch *batch = ctx;
@@ -276,8 +275,8 @@ static int send_event(void *ctx, struct event *e)
 	struct dispatch_account *a = batch->account;
 	struct event *own;
 
-	/* An event of another url is about to become a dead letter; one without was queued for an account that was not
-	 * configured then. */
+	/* An event of another URL becomes a dead letter soon. One without a URL was queued while its account was not
+	 * configured. */
 	if (e->url && e->url[0] != '\0' && !text_is(e->url, batch->config->url))
 		return 0;
 	a->in_flight[a->in_flight_n++] = e->id;
@@ -292,19 +291,18 @@ int dispatch_send(struct dispatch *d, struct turn_context *tc, struct err *reter
 {
 	for (struct dispatch_account *a = d->accounts; a; a = a->next) {
 		struct send_batch batch = {a, config_account(tc->config, a->name), tc->courier, a->probed_n > 0};
-		/* Events that are in_flight or passed over may come first in the store: so many more are asked for. */
+		/* Events in flight and probed ones are returned, too: request that many more and filter them. */
 		size_t max = a->in_flight_n + a->window, passed = a->probed_n < PROBED_MAX ? a->probed_n : PROBED_MAX;
 		unsigned before = a->in_flight_n;
 		int r;
 
-		if (!batch.config) /* its events wait; a generation that has it again stirs */
+		if (!batch.config) /* its events wait; a generation that has it again marks it dirty */
 			a->next_due_ms = CLOCK_NEVER_MS;
 		if (!batch.config || a->in_flight_n >= a->window || (!a->dirty && tc->now_ms < a->next_due_ms))
 			continue;
 		r = store_events_due(tc->store, a->name, tc->now_ms, max + passed, is_wanted, send_event, &batch,
 				     reterr);
-		if (r == 0 && batch.unprobed &&
-		    a->in_flight_n == before) { /* none is fresh: those that were asked by go again */
+		if (r == 0 && batch.unprobed && a->in_flight_n == before) { /* all were probed: send these again */
 			batch.unprobed = false;
 			r = store_events_due(tc->store, a->name, tc->now_ms, max, is_wanted, send_event, &batch,
 					     reterr);

@@ -14,8 +14,8 @@
 #define REVISION_WARN_DAYS 90
 #define NOT_CONFIGURED "not configured"
 
-/* A series that was set once, so that it can be set to 0 when what it counts is gone: never all of them at once, or a
- * scrape in that moment would see nothing. */
+/* A series that was set once. It is set to 0 when its subject is gone. Series are never deleted all at once, because a
+ * scrape at that moment would find none. */
 struct gauge {
 	struct gauge *next;
 	enum metric metric;

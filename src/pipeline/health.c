@@ -22,13 +22,13 @@ struct health_park {
 struct health {
 	atomic_bool ready;
 	atomic_bool stopping;
-	atomic_uint_least64_t tokens[HEALTH_COURIER + 1]; /* of the last ping that the thread has answered */
+	atomic_uint_least64_t tokens[HEALTH_COURIER + 1]; /* of the latest ping that the thread answered */
 	atomic_int_least64_t disk_since_us;               /* 0: not in a disk call */
 	int news;                                         /* eventfd */
-	struct lock lock;                                 /* over what follows */
+	struct lock lock;                                 /* protects what follows */
 	struct {
 		struct err why;
-		unsigned order; /* the larger, the later; 0: it does not stand */
+		unsigned order; /* larger is later; 0: not set */
 	} causes[HEALTH_CAUSES];
 	unsigned last_order;
 	struct health_park *parked;
@@ -83,7 +83,7 @@ void health_read_news(struct health *h)
 	(void)!read(h->news, &n, sizeof(n));
 }
 
-/* The cause that came last; NULL: none stands. */
+/* Returns the latest cause; NULL: none is set. */
 static const struct err *last_cause(const struct health *h)
 {
 	const struct err *last = NULL;

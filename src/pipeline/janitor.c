@@ -14,37 +14,37 @@
 #include "pipeline/dispatch.h"
 #include "pipeline/gauges.h"
 
-#define CAP_BATCH 256   /* due times a turn */
-#define EXPIRE_BATCH 16 /* expiries a turn, over all sources */
+#define CAP_BATCH 256   /* due times in a turn */
+#define EXPIRE_BATCH 16 /* expiries in a turn, of all sources */
 #define EXPIRE_PAUSE_MS CLOCK_MINUTE_MS
-#define CLEAN_ROWS 64 /* a step */
+#define CLEAN_ROWS 64 /* in a turn */
 #define CLEAN_EVERY_MS CLOCK_MINUTE_MS
 #define CHECKPOINT_QUIET_MS 1000
 #define GAUGES_EVERY_MS 1000
-#define GAUGES_WAITING_MS (10 * CLOCK_SECOND_MS) /* while something waits, ages are shown anew this often */
-#define NEARLY_FULL_EVERY_MS 100                 /* asked so often at most: it costs system calls */
+#define GAUGES_WAITING_MS (10 * CLOCK_SECOND_MS) /* interval of updated ages while an event waits */
+#define NEARLY_FULL_EVERY_MS 100                 /* shortest interval of the check, which costs system calls */
 
 _Static_assert(RETRY_AFTER_MAX_MS >= BACKOFF_LAST_MS, "the longest of what retries wait");
 
 struct janitor {
 	struct gauges *gauges;
-	/* all of them clock_mono_ms */
-	int64_t clean_ms;      /* when the next step is due */
-	int64_t checkpoint_ms; /* NEVER: nothing was written since the last */
-	int64_t gauges_ms;     /* NEVER: nothing changed since the last */
+	/* times are clock_mono_ms */
+	int64_t clean_ms;      /* time of the next deletion */
+	int64_t checkpoint_ms; /* CLOCK_NEVER_MS: nothing was written since the last one */
+	int64_t gauges_ms;     /* CLOCK_NEVER_MS: nothing changed since they were set */
 	int64_t gauges_done_ms;
 	int64_t revisions_ms;
-	int64_t nearly_full_ms; /* when nearly_full was found out */
+	int64_t nearly_full_ms; /* time of the check behind nearly_full */
 	bool nearly_full;
-	bool clean_failed;       /* told */
-	int64_t expire_pause_ms; /* after a source whose oldest conversation cannot be closed */
-	bool expire_failed;      /* told, until all can be closed again */
+	bool clean_failed;       /* was logged */
+	int64_t expire_pause_ms; /* no expiry before this, after one failed */
+	bool expire_failed;      /* was logged; reset when expiries work again */
 
-	bool wake_sources;    /* the generation's sources have not been let go yet */
-	size_t cap_next;      /* whose due times are looked at next: 0 webhooks, then each account; beyond: nobody's */
-	int64_t cap_retry_ms; /* of events: what is due later than this from now is due now */
-	bool recheck_held;    /* the clock stepped back, or `settle` may be another: what is held is judged anew */
-	bool recheck_retries; /* the clock stepped back: so is what waits for its lookup's next try */
+	bool wake_sources;    /* the generation's sources have not been woken yet */
+	size_t cap_next;      /* the next due times to check: 0: webhooks; then each account; beyond: none */
+	int64_t cap_retry_ms; /* an event's due time later than this from now becomes now */
+	bool recheck_held;    /* the clock stepped back, or `settle` may differ: check held webhooks again */
+	bool recheck_retries; /* the clock stepped back: check those that wait for a lookup's next try, too */
 };
 
 struct janitor *janitor_new(int64_t mono_ms)
@@ -68,7 +68,7 @@ void janitor_free(struct janitor *j)
 
 void janitor_configured(struct janitor *j)
 {
-	j->gauges_ms = j->revisions_ms = j->clean_ms = 0; /* ages are shown and judged by other settings */
+	j->gauges_ms = j->revisions_ms = j->clean_ms = 0; /* settings of ages may differ */
 	j->wake_sources = true;
 	j->recheck_held = true;
 	j->cap_next = 0;
@@ -86,18 +86,18 @@ void janitor_clock(struct janitor *j, enum wall_clock_change change)
 		break;
 	case WALL_CLOCK_AHEAD:
 	case WALL_CLOCK_BACK:
-		j->gauges_ms = j->revisions_ms = j->clean_ms = 0; /* ages are shown and judged by another time */
+		j->gauges_ms = j->revisions_ms = j->clean_ms = 0; /* ages differ */
 		break;
 	}
 	if (change != WALL_CLOCK_SET_BEHIND && change != WALL_CLOCK_BACK)
 		return;
-	/* A Retry-After cannot be told from a back-off then: it is cut too, once. */
+	/* A due time from a Retry-After looks like one from a back-off, so it is capped, too, once. */
 	j->recheck_held = j->recheck_retries = true;
 	j->cap_next = 0;
 	j->cap_retry_ms = BACKOFF_LAST_MS;
 }
 
-/* ---- what may go on ---------------------------------------------------------------------------------------------- */
+/* ---- waking and due times ---------------------------------------------------------------------------------------- */
 
 int janitor_wake_sources(struct janitor *j, struct turn_context *tc, struct err *reterr)
 {
@@ -105,10 +105,11 @@ int janitor_wake_sources(struct janitor *j, struct turn_context *tc, struct err 
 		const struct source *s = &tc->config->sources[i];
 		int r = store_webhooks_wake(tc->store, s->name, STORE_WAIT_UNCONFIGURED, NULL, reterr);
 
-		/* Those that wait for a next try may wait for the very thing that this configuration mends. */
+		/* The new configuration may fix the fault behind a lookup's next try. */
 		if (r == 0)
 			r = store_webhooks_wake(tc->store, s->name, STORE_WAIT_RETRY, NULL, reterr);
-		if (r == 0 && definition_about(s->definition)->steps_n == 0) { /* nobody will be asked: no slot comes */
+		if (r == 0 &&
+		    definition_about(s->definition)->steps_n == 0) { /* without lookups no slot becomes free */
 			r = store_webhooks_wake(tc->store, s->name, STORE_WAIT_SLOT, NULL, reterr);
 			if (r == 0)
 				r = store_webhooks_wake(tc->store, s->name, STORE_WAIT_PARKED, NULL, reterr);
@@ -133,14 +134,14 @@ static int recheck(struct turn_context *tc, bool *wanted, enum store_wait why, s
 	r = store_webhooks_recheck(tc->store, why, reterr);
 	if (r < 0)
 		return r;
-	*wanted = false; /* should the turn fail, the store goes on with it all the same */
+	*wanted = false; /* the store continues with it, even if the turn fails */
 	tc->changed = true;
 	return 0;
 }
 
 int janitor_cap_due_times(struct janitor *j, struct turn_context *tc, struct err *reterr)
 {
-	int64_t longest_ms = RETRY_AFTER_MAX_MS; /* so long a webhook of this configuration waits for a time */
+	int64_t longest_ms = RETRY_AFTER_MAX_MS; /* the longest wait of a webhook */
 	int r = recheck(tc, &j->recheck_held, STORE_WAIT_TIME, reterr);
 
 	if (r == 0)
@@ -204,7 +205,7 @@ static int close_with_events(struct expiry *x, struct err *reterr)
 	return 0;
 }
 
-/* Closes a conversation that cannot be decided, so that it does not keep all later ones open. */
+/* Closes a conversation that cannot be decided, so that later ones can expire. */
 static int close_silently(struct expiry *x, const struct err *why, struct err *reterr)
 {
 	int r = turn_context_savepoint(x->tc, reterr);
@@ -241,7 +242,7 @@ static int expire_one(struct turn_context *tc, const struct source *s, const cha
 	return r;
 }
 
-/* Returns how many were closed or mended, or an error. */
+/* Returns the number of conversations that were closed or repaired, or an error. */
 static int expire_source(struct turn_context *tc, const struct source *s, unsigned max, struct err *reterr)
 {
 	int64_t opened_before_ms;
@@ -255,7 +256,7 @@ static int expire_source(struct turn_context *tc, const struct source *s, unsign
 
 		if (r < 0)
 			return r;
-		/* In a savepoint: it may mend a row, and expire() forgives where that fails. */
+		/* In a savepoint, because it may repair a row, and expire() continues if that fails. */
 		found = store_conversation_oldest_open(tc->store, s->name, opened_before_ms, &conversation, reterr);
 		r = turn_context_savepoint_end(tc, found == -ENOENT ? 0 : found, reterr);
 		if (r >= 0 && found == -ENOENT)
@@ -268,9 +269,9 @@ static int expire_source(struct turn_context *tc, const struct source *s, unsign
 	return (int)n;
 }
 
-/* Closes, each in a savepoint, what has been open longer than `expire_after` since our receipt; not while the clock may
- * be wrong. Returns how many, or what the store failed with. One that cannot be closed is the matter of its source
- * alone, which is tried again a minute later. */
+/* Closes conversations that have been open longer than `expire_after` since their receipt, each in a savepoint; not
+ * while the clock may be wrong. Returns their number, or the store's error. A conversation that cannot be closed stops
+ * its source in this turn, and the next expiry of any source comes a minute later. */
 static int expire(struct janitor *j, struct turn_context *tc, struct err *reterr)
 {
 	unsigned n = 0;
@@ -305,7 +306,7 @@ static int expire(struct janitor *j, struct turn_context *tc, struct err *reterr
 	return (int)n;
 }
 
-/* The time (clock_mono_ms) of the next expiry; CLOCK_NEVER_MS: none. */
+/* Returns the time (clock_mono_ms) of the next expiry; CLOCK_NEVER_MS: none. */
 static int64_t expire_next_ms(const struct janitor *j, struct turn_context *tc)
 {
 	int64_t next_ms = CLOCK_NEVER_MS;
@@ -330,10 +331,10 @@ static int64_t expire_next_ms(const struct janitor *j, struct turn_context *tc)
 	return next_ms < j->expire_pause_ms ? j->expire_pause_ms : next_ms;
 }
 
-/* ---- what goes --------------------------------------------------------------------------------------------------- */
+/* ---- deletions --------------------------------------------------------------------------------------------------- */
 
-/* A row that cannot be deleted stays, and stops nothing else: it is tried again the next time. Returns how many rows
- * went. */
+/* Deletes old rows. A failure that does not concern the whole store is logged and tried again later. Returns the number
+ * of deleted rows, or the store's error. */
 static int clean_whole(struct janitor *j, struct turn_context *tc, size_t max, struct err *reterr)
 {
 	struct err e = {0};
@@ -376,7 +377,7 @@ int janitor_clean(struct janitor *j, struct turn_context *tc, const struct disk_
 	if (due)
 		j->clean_ms = r > 0 ? tc->mono_ms : tc->mono_ms + CLEAN_EVERY_MS;
 	tc->changed = tc->changed || r > 0;
-	tc->more = tc->more || (r > 0 && budget->full); /* webhooks wait for that room */
+	tc->more = tc->more || (r > 0 && budget->full); /* webhooks wait for the space */
 	return 0;
 }
 
@@ -386,7 +387,7 @@ void janitor_after(struct janitor *j, struct turn_context *tc, struct health *he
 {
 	j->wake_sources = false;
 	if (tc->changed) {
-		/* The quiet time begins at the commit's end: a disk that is slow with it is not quiet. */
+		/* The quiet time begins at the end of the commit, because a slow disk is busy until then. */
 		j->checkpoint_ms = clock_mono_ms() + CHECKPOINT_QUIET_MS;
 		if (j->gauges_ms > j->gauges_done_ms + GAUGES_EVERY_MS)
 			j->gauges_ms = j->gauges_done_ms + GAUGES_EVERY_MS;

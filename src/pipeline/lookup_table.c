@@ -14,21 +14,20 @@
 
 _Static_assert(STORE_MARK_BYTES == LOOKUP_MARK_BYTES, "the store keeps marks as they are");
 
-/* A pass tells whether the webhook is one that may be asked for while its source is parked: so many are let go a turn.
- */
+/* Webhooks woken in a turn while their source is parked. Only a pass finds out if a webhook has had no request yet. */
 #define FOR_NEW_BATCH 16
 
 struct lookup_source {
 	struct lookup_source *next;
 	char *name;
 	unsigned window;
-	bool for_new;     /* the window is for webhooks only that nobody was asked for yet: parked */
-	bool wake_parked; /* those that waited because it was parked have not been let go yet; */
-	bool woken;       /* or were, in the transaction under way */
-	bool probing;     /* parked, but for one of those */
+	bool for_new;     /* parked: the window is only for webhooks without a previous request */
+	bool wake_parked; /* wake the webhooks that waited because the source was parked */
+	bool woken;       /* they were woken in this transaction */
+	bool probing;     /* parked, with a window of 1 for any webhook */
 	int64_t useful_ms;
 	int64_t probe_cursor;
-	bool slot_wanted; /* set by everything that may have let a slot go unused; cleared by letting webhooks go */
+	bool slot_wanted; /* a slot may be free; cleared when webhooks are woken */
 };
 
 enum lookup_entry_state {
@@ -36,7 +35,7 @@ enum lookup_entry_state {
 	ENTRY_ANSWERED, /* the verdict waits for the webhook that asked */
 };
 
-/* The change that a turn made of a question, until it is committed. */
+/* A turn's change of an entry, until the commit. */
 enum lookup_entry_change {
 	CHANGE_NONE,
 	CHANGE_ASKED,
@@ -50,15 +49,15 @@ struct lookup_entry {
 	char *source;
 	char *key;
 	int64_t webhook;
-	char *customer; /* of all that wait for it; NULL: they are of several, or of none */
+	char *customer; /* of all webhooks that wait for it; NULL: of several customers, or of none */
 	enum lookup_entry_state state;
 	enum lookup_entry_change change;
-	struct lookup_verdict verdict;  /* ANSWERED */
-	struct lookup_request *request; /* CHANGE_ASKED: goes out with the commit */
-	unsigned commits;               /* since it was answered */
+	struct lookup_verdict verdict;  /* while ENTRY_ANSWERED */
+	struct lookup_request *request; /* while CHANGE_ASKED; sent after the commit */
+	unsigned commits;               /* since the answer */
 };
 
-/* A verdict that nobody read within so many turns: its webhook ended in another way. */
+/* A verdict is dropped after this many commits: its webhook ended in another way. */
 #define VERDICT_KEPT_COMMITS 1000
 
 struct lookup_table {
@@ -177,7 +176,7 @@ bool lookup_table_attach(struct lookup_table *t, const char *key, const struct w
 	struct lookup_entry *e = entry_in_flight(t, w->source, key);
 
 	if (e) {
-		/* The key goes by how the customer is read now, the webhook's own mark by how it was read first. */
+		/* The key comes from the present definition, the webhook's customer from the one at its receipt. */
 		if (!text_is(e->customer, w->customer)) {
 			free(e->customer);
 			e->customer = NULL;
@@ -233,7 +232,7 @@ const char *lookup_table_answered(struct lookup_table *t, const struct lookup_an
 	return e->customer;
 }
 
-/* An answer that cannot be kept is asked for again: by the webhook that waits for it. */
+/* Stores the customer. If that fails for this answer alone, the waiting webhook asks again. */
 static int save_customer(struct turn_context *tc, const struct lookup_answer *a, struct err *reterr)
 {
 	struct err e = {0};
@@ -255,7 +254,7 @@ static int save_customer(struct turn_context *tc, const struct lookup_answer *a,
 	return 0;
 }
 
-/* Keeps that the source's lookups work, where that is news. */
+/* Stores the mark of lookups that work, if it changed. */
 static int save_worked(struct turn_context *tc, const struct lookup_answer *a, struct err *reterr)
 {
 	unsigned char kept[STORE_MARK_BYTES];
@@ -283,8 +282,7 @@ int lookup_table_save_answer(struct turn_context *tc, struct lookup_answer *a, s
 	if (a->outcome == LOOKUP_FOUND || a->outcome == LOOKUP_GONE)
 		source_get(tc->lookups, a->source)->useful_ms = tc->now_ms;
 	customer = lookup_table_answered(tc->lookups, a);
-	/* The webhook may have ended while it was asked about: then nobody takes it, and it must make room for others.
-	 */
+	/* The webhook may have ended meanwhile. Its entry is never taken then, so mark it as the first to evict. */
 	if (a->parsed)
 		parsed_cache_add(tc->cache, tc->config, TAKE(a->parsed), true);
 	return store_webhooks_wake(tc->store, a->source, STORE_WAIT_LOOKUP, customer, reterr);
@@ -328,7 +326,7 @@ int lookup_table_wake_slots(struct turn_context *tc, struct err *reterr)
 		if (slots == 0 || !s->slot_wanted)
 			continue;
 		s->slot_wanted = false;
-		if (s->probing) { /* one that was asked for already, or else one that waits for a slot */
+		if (s->probing) { /* one that had a request, or else one that waits for a slot */
 			r = store_webhook_wake_parked(tc->store, s->name, &s->probe_cursor, reterr);
 			if (r == 0)
 				r = store_webhooks_wake_slot(tc->store, s->name, 1, reterr);

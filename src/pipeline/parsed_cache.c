@@ -15,10 +15,10 @@ struct cached {
 };
 
 struct parsed_cache {
-	struct cached items[PARSED_CACHE_MAX]; /* in the order in which they came */
+	struct cached items[PARSED_CACHE_MAX]; /* in order of arrival */
 	size_t n;
 	size_t bytes;
-	_Atomic bool is_full; /* a hint for other threads: it orders no other memory */
+	_Atomic bool is_full; /* a hint for other threads; orders no other memory */
 };
 
 struct parsed_cache *parsed_cache_new(void)
@@ -34,7 +34,7 @@ void parsed_cache_free(struct parsed_cache *cache)
 	free(cache);
 }
 
-/* Those that have waited do not count: they make room. */
+/* Entries that have waited do not count, because they are evicted first. */
 static bool is_half_empty(const struct parsed_cache *cache)
 {
 	size_t n = 0, bytes = 0;
@@ -65,7 +65,7 @@ static bool has_room(const struct parsed_cache *cache, size_t bytes)
 	return cache->n < PARSED_CACHE_MAX && bytes <= PARSED_CACHE_BYTES_MAX - cache->bytes;
 }
 
-/* Lets go as many as it takes of those that have waited. Returns whether there is room then. */
+/* Evicts as many entries that have waited as needed. Returns true where there is room then. */
 static bool make_room(struct parsed_cache *cache, size_t bytes)
 {
 	for (size_t i = 0; i < cache->n && !has_room(cache, bytes);) {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The stages of a pass, in order. Each says whether the webhook goes on, or came to rest (done, dead or waiting), or
- * failed. Order matters: settle looks at the conversation before the order does, because a closing may end an opening
- * that it would else wait behind; nobody is asked who the customer is before it is this webhook's turn.
+ * The stages of a pass, in order. Each returns that the webhook continues, or that its pass ends (done, dead or
+ * waiting), or an error. The order matters: settle looks at the conversation before the stage of the order does,
+ * because a closing may end an opening that it would otherwise wait for. No lookup is requested before it is the
+ * webhook's turn.
  *
- * Runs on the pipeline's thread inside the turn's transaction. A crash in here repeats the pass from its beginning.
+ * Runs on the pipeline's thread inside the turn's transaction. After a crash the pass is repeated from its beginning.
  */
 #include <config.h>
 
@@ -34,23 +35,22 @@ static int stage_read(struct pass *p, struct err *reterr)
 	}
 	if (p->webhook->read)
 		return STAGE_CONTINUE;
-	/* One that came in unreadable and reads by now says for good what it says now: others are put in order by it.
-	 */
+	/* The webhook was unreadable at its receipt. Its signal is stored now, because it orders other webhooks. */
 	parse_result_save(result, &p->parsed->webhook);
 	return store_webhook_save_signal(p->tc->store, p->webhook, reterr);
 }
 
 /* ---- settle, and the order --------------------------------------------------------------------------------------- */
 
-/* The other pending webhooks of the conversation, as settle's rule (decision/settle.h) meets them. */
+/* Reads the other pending webhooks of the conversation for settle's rule (decision/settle.h). */
 struct settle_scan {
 	struct settle settle;
 	struct pass *pass;
 	struct err *reterr;
 };
 
-/* Reads once, and keeps, the time of a webhook that an older version stored, or that came before its source had
- * `settle`. 0: it does not read, and ends with its reason when it is taken. */
+/* Parses a neighbour that has no stored time, because an older version stored it or its source had no `settle` then,
+ * and stores its time. Returns 1; 0: it is unreadable, and its own pass ends it with the reason. */
 static int neighbour_time(struct settle_scan *scan, const struct store_neighbour *n, struct ledger_signal *to)
 {
 	struct store *s = scan->pass->tc->store;
@@ -93,7 +93,7 @@ static int scan_neighbour(void *ctx, const struct store_neighbour *n)
 	return !settle_add_neighbour(&scan->settle, &other, n->wait == STORE_WAIT_TIME);
 }
 
-/* Ends those that are over, saves the conversation where the rule changed it, and obeys the verdict on the webhook. */
+/* Ends the webhooks that the rule settled, saves a changed conversation, and applies the verdict on this webhook. */
 static int stage_settle(struct pass *p, struct err *reterr)
 {
 	struct settle_scan scan = {.settle.source = &p->source->policy, .pass = p, .reterr = reterr};
@@ -105,8 +105,8 @@ static int stage_settle(struct pass *p, struct err *reterr)
 	if (!settle_applies(&p->source->policy))
 		return STAGE_CONTINUE;
 	decide_ledger_signal(p->webhook, p->signal, &scan.settle.self);
-	/* By the conversation that stands in the rows, as those who wait behind are let go: the definition may read
-	 * another one by now. */
+	/* By the row's conversation, which also decides which waiting webhooks are woken. The present definition may
+	 * read another one. */
 	r = store_webhooks_of_conversation(tc->store, p->source->name, p->webhook->conversation, scan_neighbour, &scan,
 					   reterr);
 	if (r == 0)
@@ -145,7 +145,7 @@ static int stage_order(struct pass *p, struct err *reterr)
 	int r;
 
 	if (settle_applies(&p->source->policy))
-		view.conversation = NULL; /* settle has judged that, and lets an older one pass a held one */
+		view.conversation = NULL; /* settle decided that, and lets a webhook pass an earlier one that is held */
 	r = store_webhook_is_behind(p->tc->store, &view, reterr);
 	if (r <= 0)
 		return r;
@@ -191,14 +191,14 @@ static int stages(struct pass *p, struct err *reterr)
 	return r;
 }
 
-/* ret_source: for the metrics; NULL where there is no such webhook. */
+/* ret_source: for the metrics; NULL: the webhook does not exist. */
 static int run(struct turn_context *tc, int64_t id, char **ret_source, struct err *reterr)
 {
 	CLEANUP(webhook_done) struct webhook webhook = {0};
 	struct pass p = {.tc = tc, .parsed = parsed_cache_take(tc->cache, id)};
 	int r = p.parsed ? store_webhook_is_pending(tc->store, &p.parsed->webhook, reterr) : 0;
 
-	if (r <= 0) { /* it was not parsed before, or its row is not as it was then */
+	if (r <= 0) { /* it is not cached, or its row has changed */
 		parsed_webhook_free(TAKE(p.parsed));
 		if (r == 0)
 			r = store_webhook_load(tc->store, id, &webhook, reterr);
@@ -208,7 +208,7 @@ static int run(struct turn_context *tc, int64_t id, char **ret_source, struct er
 	*ret_source = mem_str(p.parsed ? p.parsed->webhook.source : webhook.source);
 	p.source = config_source(tc->config, *ret_source);
 	if (!p.source) {
-		INSIST(!p.parsed); /* readings holds what the present definitions have read */
+		INSIST(!p.parsed); /* the cache holds only what the present definitions have parsed */
 		return store_webhook_wait(tc->store, id, STORE_WAIT_UNCONFIGURED, 0, reterr);
 	}
 	if (!p.parsed)
@@ -239,11 +239,11 @@ int pass_run(struct turn_context *tc, int64_t id, struct err *reterr)
 		*reterr = e;
 		return r;
 	}
-	/* Nothing of the pass is left. The webhook's end has a savepoint of its own. */
+	/* The pass is undone. The webhook's end has a savepoint of its own. */
 	r = turn_context_savepoint(tc, reterr);
 	if (r < 0)
 		return r;
 	r = turn_context_savepoint_end(
 		tc, turn_context_webhook_dead(tc, source, id, e.text, LOG_WARNING, PASS_DEAD_LINE, reterr), reterr);
-	return r < 0 && r != -ENOENT ? r : 0; /* -ENOENT: it has ended meanwhile */
+	return r < 0 && r != -ENOENT ? r : 0; /* -ENOENT: it has ended already */
 }

@@ -10,23 +10,23 @@
 #include "base/text.h"
 #include "pipeline/lookup_table.h"
 
-#define ODD_TRIES 10 /* a webhook whose answers say nothing, while others' do, is asked for so often */
+#define ODD_TRIES 10 /* most requests of a webhook with unusable answers, while others have useful ones */
 
 static bool needs_no_address(const struct pass *p, const struct lookup_verdict *verdict)
 {
 	enum transition transition = p->webhook->transition;
 	bool needed = p->signal->addresses.n == 0;
 
-	/* A question would tell names at most where the webhook holds the address. A closing goes to those whom its
-	 * opening reached; an address for a conversation that needs none changes nothing. */
+	/* A lookup adds at most names where the webhook has the address. A closing is sent to the people whom its
+	 * opening reached. An address is useless for a conversation that needs none. */
 	if (transition == TRANSITION_CLOSED)
 		needed = needed && !p->entry.addressed && p->reached.n == 0;
 	if (transition == TRANSITION_NONE)
 		needed = needed && p->entry.state == LEDGER_OPEN && !p->entry.addressed;
 	if (needed)
 		return false;
-	/* A webhook that can do without is asked for all the same where names would show: once, and it never waits for
-	 * a slot. No event comes late for a name. */
+	/* A webhook that needs no address still looks up names if they would show: once, and it never waits for a slot.
+	 * No event is delayed by a name. */
 	return verdict || !p->signal->lookup_shows || transition == TRANSITION_NONE ||
 	       !lookup_table_may_ask(p->tc->lookups, p->webhook->source, false);
 }
@@ -47,7 +47,7 @@ static int take_customer(struct pass *p, int64_t not_older_than_ms, struct err *
 	return 0;
 }
 
-/* The age at which a webhook that cannot be looked up is given up: that of its events. */
+/* Returns the age at which lookups of a webhook are given up, which is that of its events. */
 static int64_t give_up_ms(const struct source_policy *s)
 {
 	for (size_t i = 0; i < s->accounts_n; i++)
@@ -56,8 +56,7 @@ static int64_t give_up_ms(const struct source_policy *s)
 	return CLOCK_NEVER_MS;
 }
 
-/* The webhook waits until there is room for its question; one that was asked for already waits for the end of its
- * source's parking. */
+/* The webhook waits for a slot. One that had a request already waits for the end of its source's park. */
 static int wait_for_lookup_slot(struct pass *p, unsigned asked, struct err *reterr)
 {
 	lookup_table_slot_wanted(p->tc->lookups, p->webhook->source);
@@ -66,7 +65,7 @@ static int wait_for_lookup_slot(struct pass *p, unsigned asked, struct err *rete
 	return pass_wait(p, STORE_WAIT_SLOT, 0, reterr);
 }
 
-/* The log tells the first wait; `status` and the API show the others. */
+/* Only the first wait and long ones are logged; `status` and the API show all. */
 static int wait_until(struct pass *p, const struct store_lookups *n, int64_t wait_ms, const char *reason,
 		      struct err *reterr)
 {
@@ -81,7 +80,7 @@ static int wait_until(struct pass *p, const struct store_lookups *n, int64_t wai
 	return pass_wait(p, STORE_WAIT_RETRY, p->tc->now_ms + wait_ms, reterr);
 }
 
-/* The webhook meets the ledger without an address; the next one that has an address makes that good. */
+/* The webhook meets the ledger without an address. The conversation's next webhook with an address corrects that. */
 static int give_up(struct pass *p, const struct store_lookups *n, const char *reason)
 {
 	struct log_about about = pass_about(p, reason);
@@ -94,7 +93,7 @@ static int give_up(struct pass *p, const struct store_lookups *n, const char *re
 	return STAGE_CONTINUE;
 }
 
-/* tries: the one that has just failed among them. */
+/* tries: with the one that has just failed. */
 static int64_t next_try_ms(unsigned tries)
 {
 	return backoff_ms(tries > 0 ? tries - 1 : 0, backoff_jitter());
@@ -108,7 +107,7 @@ static int count_lookup(struct pass *p, enum store_lookup what, const struct loo
 	return store_webhook_count_lookup(p->tc->store, p->webhook->id, what, reason, p->tc->now_ms, ret, reterr);
 }
 
-/* The helpdesk has trouble, or nobody was asked: the webhook is tried again, and given up, as events are. */
+/* The helpdesk has trouble, or the request was not sent: the webhook tries again, and is given up, as events are. */
 static int ask_later(struct pass *p, const struct lookup_verdict *v, struct err *reterr)
 {
 	int64_t limit_ms = give_up_ms(&p->source->policy), wait_ms;
@@ -132,7 +131,7 @@ static int ask_later(struct pass *p, const struct lookup_verdict *v, struct err 
 	return wait_until(p, &n, wait_ms, v->reason, reterr);
 }
 
-/* The webhook waits for its next try, or, while its source is parked, until the source's lookups work again. tries: of
+/* The webhook waits for its next try or, while its source is parked, until the source's lookups work again. tries: of
  * this kind. */
 static int wait_for_source(struct pass *p, const struct store_lookups *n, unsigned tries, const char *reason,
 			   struct err *reterr)
@@ -147,8 +146,7 @@ static int wait_for_source(struct pass *p, const struct store_lookups *n, unsign
 	return wait_for_lookup_slot(p, n->asked, reterr);
 }
 
-/* The helpdesk has not told who the customer is: the webhook is asked for again, waits, or goes on without an address.
- */
+/* The answer has no customer: the webhook asks again, waits, or continues without an address. */
 static int read_answer(struct pass *p, const struct lookup_verdict *v, struct err *reterr)
 {
 	static const int64_t gone_waits_ms[] = {10 * CLOCK_SECOND_MS, 30 * CLOCK_SECOND_MS};
@@ -157,27 +155,28 @@ static int read_answer(struct pass *p, const struct lookup_verdict *v, struct er
 	int r;
 
 	switch (v->outcome) {
-	case LOOKUP_GONE: /* the helpdesk may know the customer a little later than it sends its webhook */
+	case LOOKUP_GONE: /* a helpdesk may know the customer only a little after its webhook */
 		r = count_lookup(p, STORE_LOOKUP_GONE, v, &n, reterr);
 		if (r < 0)
 			return r;
 		if (n.gone >= gone_tries)
 			return give_up(p, &n, v->reason);
 		return wait_until(p, &n, gone_waits_ms[n.gone > 0 ? n.gone - 1 : 0], v->reason, reterr);
-	case LOOKUP_ODD: /* it says nothing of the customer: what others are answered shows whose trouble it is */
+	case LOOKUP_ODD: /* the answer says nothing about the customer; answers to other webhooks show if it is the
+			    webhook's own fault */
 		r = count_lookup(p, STORE_LOOKUP_ODD, v, &n, reterr);
 		if (r < 0)
 			return r;
 		if (n.odd >= ODD_TRIES && lookup_table_useful_ms(p->tc->lookups, p->webhook->source) > n.odd_since_ms)
 			return give_up(p, &n, v->reason);
 		return wait_for_source(p, &n, n.odd, v->reason, reterr);
-	case LOOKUP_PARKED: /* it concerns every customer, and is no try of this one's */
+	case LOOKUP_PARKED: /* the answer concerns all customers, and does not count as this one's */
 		r = count_lookup(p, STORE_LOOKUP_TROUBLE, v, &n, reterr);
 		return r < 0 ? r : wait_for_source(p, &n, n.asked, v->reason, reterr);
 	case LOOKUP_LATE:
 		r = store_webhook_lookups(p->tc->store, p->webhook->id, &n, reterr);
 		return r < 0 ? r : wait_for_lookup_slot(p, n.asked, reterr);
-	case LOOKUP_FOUND: /* under another key: the definition was loaded anew since, and asks for another one */
+	case LOOKUP_FOUND: /* under another key, because a reload changed the definition */
 	case LOOKUP_RETRY:
 	case LOOKUP_RETURNED:
 		break;

@@ -16,7 +16,7 @@ void pending_metrics_add_many(struct pending_metrics *p, enum metric m, const ch
 	const char *labels[3] = {label1, label2, label3};
 	struct pending_count *c;
 
-	/* A turn meets few different series; the latest come again. */
+	/* A turn has few series, and the latest are likely to repeat. */
 	for (size_t i = p->counts_n; i-- > 0;) {
 		c = &p->counts[i];
 		if (c->metric == m && text_is(c->labels[0], label1) && text_is(c->labels[1], label2) &&
@@ -122,7 +122,7 @@ void pending_metrics_savepoint(struct pending_metrics *p)
 	p->lines_kept = p->lines_n;
 }
 
-/* A series that came since then stays, at 0. */
+/* A series that was added after the savepoint stays, at 0. */
 void pending_metrics_undo(struct pending_metrics *p)
 {
 	for (size_t i = 0; i < p->counts_n; i++)

@@ -2,9 +2,9 @@
 /*
  * The thread and its mailbox. Owns the store's only writer, the ledger, and the courier.
  *
- * Who posts: intake (submissions), main (generations, pings, the stop), the courier (outcomes, answers, windows). The
- * courier is started before the thread and stopped by it, after the last turn that takes up work, so that what it
- * reports at its end is still committed.
+ * Intake posts submissions, the main thread posts generations, pings and the stop, the courier posts delivery results,
+ * lookup answers and windows. The courier is started before the thread. The thread stops it after its last turn with
+ * work, so that the courier's last results are still committed.
  */
 #include <config.h>
 
@@ -27,18 +27,18 @@ struct stop_message {
 
 struct pipeline {
 	struct mailbox *mailbox;
-	struct courier *courier;   /* set before the thread starts; stopped by it */
+	struct courier *courier;   /* set before the thread starts; the thread stops it */
 	struct health *health;     /* any thread */
 	struct store_files *files; /* any thread; never changed */
 	pthread_t thread;
-	/* the thread's own */
+	/* used by the thread only */
 	struct store *store;
-	struct turn *turn; /* but for turn_caches_parsed() */
+	struct turn *turn; /* except turn_caches_parsed(), for any thread */
 	bool stopping;
 	int64_t stop_deadline_ms;
 };
 
-/* ---- what the courier reports: on its thread --------------------------------------------------------------------- */
+/* ---- the courier's sink: on its thread --------------------------------------------------------------------------- */
 
 static void post(struct pipeline *p, struct message *m, enum pipeline_message_kind kind)
 {
@@ -240,7 +240,7 @@ void pipeline_free(struct pipeline *p)
 {
 	if (!p)
 		return;
-	turn_free(p->turn); /* not in pipeline_stop(): until now pipeline_caches_parsed() looks at it */
+	turn_free(p->turn); /* not in pipeline_stop(), because pipeline_caches_parsed() uses it */
 	health_free(p->health);
 	store_files_free(p->files);
 	mailbox_free(p->mailbox);

@@ -28,8 +28,11 @@ bool recovery_has(const struct recovery *recovery, int64_t webhook)
 	return webhook <= recovery->until;
 }
 
-/* Counts the try of the first that is ready; what has been tried often enough is ended. *ret_id: 0 where there is none.
- * One that was counted and whose transaction then failed is not counted again: that was no crash. */
+/*
+ * Counts an attempt of the first ready webhook. A webhook with three counted attempts becomes a dead letter, and the
+ * next one is counted. *ret_id: the counted webhook; 0: none. A counted attempt whose transaction failed is not counted
+ * again, because it was no crash.
+ */
 static int count_next(const struct recovery *recovery, struct turn_context *tc, int64_t *ret_id, struct err *reterr)
 {
 	unsigned tries;
@@ -46,11 +49,11 @@ static int count_next(const struct recovery *recovery, struct turn_context *tc, 
 		r = store_webhook_tries(tc->store, id, &tries, reterr);
 		if (r == 0 && tries < CRASHES_MAX) {
 			r = store_webhook_set_tries(tc->store, id, tries + 1, reterr);
-			if (r < 0 && r != -EBADMSG) /* its row takes no change: the try ends it */
+			if (r < 0 && r != -EBADMSG) /* the row cannot be changed: its attempt ends it */
 				return r;
 			break;
 		}
-		if (r == -ENOENT) /* of many rows that are lost: the turn goes on with it */
+		if (r == -ENOENT) /* one of many lost rows: the turn handles it */
 			return 0;
 		if (r == 0)
 			r = turn_context_webhook_dead(
@@ -64,7 +67,7 @@ static int count_next(const struct recovery *recovery, struct turn_context *tc, 
 	return 0;
 }
 
-/* One transaction: the try of `id`, where there is one, and the count of the next, where that is wanted. */
+/* One transaction: the attempt of `id` (0: none) and, where `more`, the count of the next. */
 static int try_one(struct recovery *recovery, struct turn_context *tc, int64_t id, bool more, int64_t *ret_next,
 		   struct err *reterr)
 {
