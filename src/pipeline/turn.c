@@ -1,13 +1,56 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Order inside a turn: new webhooks, outcomes of deliveries, answers of helpdesks, what a new configuration lets go,
- * pending webhooks in order of receipt, expiries, cleaning; commit; then, and only then, whatever others see:
- * metrics, questions to helpdesks, the answers to suspended connections, events to the courier.
+ * A turn: one transaction of the pipeline, and what becomes visible after its commit.
  *
- * A turn that fails is rolled back whole. Its webhooks are refused (their senders try again), its results stay in line
- * and go into the next turn; the courier is stalled until a commit works again.
+ * DESIGN
+ * ------
  *
- * Runs on the pipeline's thread. Nothing here survives a crash but what was committed.
+ * Jobs, in the order of transaction(). All of them write to the store, in one transaction:
+ *
+ *    1. probe               after a failed commit: write one row, so that an empty commit does not pass for a good one
+ *    2. due                 make webhooks ready whose time has come
+ *    3. submissions         insert new webhooks; a POST that cannot be kept is refused alone, by its savepoint
+ *    4. delivery results    delivered, retry later, or dead letter
+ *    5. lookup answers      store them, wake the webhooks that waited for them
+ *    6. wake and correct    wake webhooks whose source is configured again (janitor_wake_sources) or that wait for a
+ * slot (lookup_table_wake_slots), make events of another URL dead letters (dispatch_set_aside_other_urls), correct due
+ * times that are too far away (janitor_cap_due_times)
+ *    7. pending webhooks    process ready webhooks in order of receipt, each in a savepoint of its own, for 5 ms, or
+ * for a fifth of the turn (1 ms at least) while a client waits for the commit
+ *    8. clean               expire conversations, delete old rows
+ *    9. commit
+ *
+ * Before it, recovery.c processes webhooks that were pending at start, each in a transaction of its own.
+ *
+ * Visible only after the commit, in this order:
+ *
+ *   10. rows that the store repaired (log), the turn's metrics and log lines, lookup requests to the courier
+ * (commit_end)
+ *   11. answers to the suspended connections: 200, or 503 where a submission was refused
+ *   12. due events to the courier (dispatch_send)
+ *   13. a WAL checkpoint at a quiet time, gauges (janitor_after)
+ *
+ * Threads. Only the pipeline's thread runs this code. It owns the store's only write connection and all that struct
+ * turn points to, except the courier and health. Other threads reach it by messages (turn_take). turn_caches_parsed()
+ * is the one function for any thread.
+ *
+ * Ordering guarantee.
+ *   - Acceptance: a client gets 200 only after the commit that holds its webhook.
+ *   - A webhook's events, its conversation's entry and "this webhook is done" are committed together or not at all.
+ *   - Webhooks are processed in order of receipt, except those that wait. No webhook meets the ledger while an earlier
+ *     one of its conversation or its customer is pending (store_webhook_is_behind); settle.h says when it may pass one
+ *     that is held.
+ *   - A person's next event is sent only after the result of the one before is committed.
+ *   - One bad webhook becomes a dead letter in its own savepoint. It never rolls back another.
+ *
+ * Failure. A turn that fails is rolled back whole. Its submissions get 503, so their senders try again. Delivery
+ * results and lookup answers stay in their lists and go into the next turn, which comes after 250 ms, doubling to 5 s.
+ * Until a commit works again the courier is stalled and /readyz says no.
+ *
+ * What survives a crash. The last commit. Submissions that were not answered are sent again by the helpdesk. Results
+ * that were not committed are lost: the events are sent again with the same unique_id. Lookups in flight, parsed
+ * webhooks in memory, windows and the wait after a failed commit start anew. A webhook whose processing ended the
+ * process three times becomes a dead letter (recovery.c).
  */
 #include <config.h>
 
@@ -18,9 +61,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "decision/settle.h"
 #include "pipeline/commit.h"
 #include "pipeline/dispatch.h"
+#include "pipeline/insert.h"
 #include "pipeline/janitor.h"
 #include "pipeline/lookup_table.h"
 #include "pipeline/pass.h"
@@ -28,10 +71,10 @@
 #include "pipeline/recovery.h"
 #include "pipeline/wall_clock.h"
 
-#define PENDING_US 5000       /* of pending webhooks a turn where nobody waits for its commit; */
-#define PENDING_LEAST_US 1000 /* where somebody does, a fifth of the turn, but not less than this */
-#define PENDING_SHARE 4       /* a fifth of a turn is a quarter of what the rest takes */
-#define RETRY_FIRST_MS 250    /* after a commit that failed; doubles */
+#define PENDING_US 5000       /* for pending webhooks in a turn whose commit no client waits for; */
+#define PENDING_LEAST_US 1000 /* otherwise a fifth of the turn, but not less than this */
+#define PENDING_SHARE 4       /* a fifth of a turn is a quarter of the rest */
+#define RETRY_FIRST_MS 250    /* after a failed commit; doubles */
 #define RETRY_LAST_MS 5000
 #define FULL_RECHECK_MS 1000
 #define SLOW_COMMIT_US 250000
@@ -51,10 +94,10 @@ struct turn {
 	struct wall_clock wall_clock;
 	struct message_list submissions, deliveries, answers;
 
-	int64_t retry_ms; /* after a failure: not before (clock_mono_ms); 0: the last turn was good */
+	int64_t retry_ms; /* after a failure: the time of the next turn (clock_mono_ms); 0: the last turn was good */
 	int64_t retry_wait_ms;
 	bool stopping;
-	int64_t commit_us; /* how long the last commit took that wrote something */
+	int64_t commit_us; /* duration of the last commit that wrote something */
 };
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
@@ -73,7 +116,7 @@ struct turn *turn_new(struct store *s, struct generation *g, struct courier_port
 	t->janitor = janitor_new(clock_mono_ms());
 	t->recovery = (struct recovery){.until = store_webhook_last_id(s)};
 	t->disk_budget = (struct disk_budget){.store = s, .health = health};
-	(void)disk_budget_check(&t->disk_budget, false); /* /readyz is asked before the first turn */
+	(void)disk_budget_check(&t->disk_budget, false); /* /readyz answers before the first turn */
 	janitor_clock(t->janitor, wall_clock_start(&t->wall_clock, s, health));
 	return t;
 }
@@ -121,7 +164,7 @@ static struct turn_context context_of(struct turn *t)
 	return tc;
 }
 
-/* ---- what comes in ----------------------------------------------------------------------------------------------- */
+/* ---- messages ---------------------------------------------------------------------------------------------------- */
 
 void turn_take(struct turn *t, struct message *m)
 {
@@ -138,7 +181,7 @@ void turn_take(struct turn *t, struct message *m)
 	case MESSAGE_ANSWER:
 		message_list_add(&t->answers, m);
 		return;
-	case MESSAGE_WINDOW: /* the courier has logged what is parked, and why */
+	case MESSAGE_WINDOW: /* the courier has logged the park and its reason */
 		window = (const struct window_message *)m;
 		if (window->kind == REPORT_ACCOUNT)
 			dispatch_window(t->dispatch, window->name, window->window);
@@ -149,7 +192,7 @@ void turn_take(struct turn *t, struct message *m)
 		break;
 	case MESSAGE_GENERATION:
 		generation = (struct generation_message *)m;
-		parsed_cache_clear(t->cache); /* they were read by the former one's definitions */
+		parsed_cache_clear(t->cache); /* parsed by the former definitions */
 		generation_unref(t->generation);
 		t->generation = TAKE(generation->generation);
 		dispatch_configured(t->dispatch);
@@ -171,7 +214,7 @@ void turn_take(struct turn *t, struct message *m)
 
 /* ---- the beginning of the transaction ---------------------------------------------------------------------------- */
 
-/* After a failure the next commit must show that the disk takes something: an empty one would not. */
+/* After a failure the next commit must write something: an empty commit would succeed on a full disk. */
 static int probe(struct turn *t, struct err *reterr)
 {
 	int64_t id = store_webhook_last_id(t->store);
@@ -185,136 +228,10 @@ static int probe(struct turn *t, struct err *reterr)
 		r = store_webhook_set_tries(t->store, id, tries + 1, reterr);
 	if (r == 0)
 		r = store_webhook_set_tries(t->store, id, tries, reterr);
-	return store_error_ends_turn(r) ? r : 0; /* a row that does not read shows nothing of the disk */
+	return store_error_ends_turn(r) ? r : 0; /* an unreadable row says nothing about the disk */
 }
 
-/* ---- what senders brought ---------------------------------------------------------------------------------------- */
-
-/* True for an item that was inserted and that a pass follows. */
-static bool is_pending(const struct submission_item *item)
-{
-	return item->kept && item->result == SUBMISSION_ACCEPTED && !item->dead_reason;
-}
-
-static int insert_item(struct turn_context *tc, struct submission_item *item, struct err *reterr)
-{
-	const struct webhook *webhook;
-	const struct source *s;
-	int r;
-
-	if (!item->kept) {
-		item->result = SUBMISSION_IGNORED;
-		return 0;
-	}
-	r = store_webhook_insert(tc->store, &item->parsed->webhook, item->dead_reason, item->ignored ? "ignored" : NULL,
-				 reterr);
-	if (r < 0)
-		return r;
-	webhook = &item->parsed->webhook;
-	item->id = webhook->id;
-	item->result = r > 0 ? SUBMISSION_DUPLICATE : item->ignored ? SUBMISSION_IGNORED : SUBMISSION_ACCEPTED;
-	tc->inserted += r == 0;
-	tc->changed = true;
-	if (r == 0 && (item->dead_reason || item->ignored)) /* it has come to its end already */
-		pending_metrics_add(tc->pending, METRIC_WEBHOOK_RESULTS, webhook->source,
-				    item->dead_reason ? WEBHOOK_RESULT_DEAD : WEBHOOK_RESULT_IGNORED, NULL);
-	if (!is_pending(item))
-		return 0;
-	s = config_source(tc->config, webhook->source); /* settle looks at the time of a webhook that waits */
-	if (!s || !settle_applies(&s->policy))
-		return 0;
-	return store_webhook_save_time(tc->store, webhook->id, webhook->time_ms, webhook->undated, reterr);
-}
-
-/*
- * Inserts the submissions from first up to end (NULL: all that follow), or none of them. Those that are refused already
- * are left out. *ret_failed (borrowed): on failure the webhook that cannot be kept, or NULL where none is to blame.
- */
-static int insert_range(struct turn_context *tc, struct message *first, const struct message *end,
-			const struct webhook **ret_failed, struct err *reterr)
-{
-	unsigned inserted = tc->inserted;
-	int r = turn_context_savepoint(tc, reterr);
-
-	*ret_failed = NULL;
-	if (r < 0)
-		return r;
-	for (struct message *m = first; r == 0 && m != end; m = m->next) {
-		struct submission *s = (struct submission *)m;
-
-		for (size_t i = 0; r == 0 && !s->refused && i < s->n; i++) {
-			*ret_failed = &s->items[i].parsed->webhook;
-			r = insert_item(tc, &s->items[i], reterr);
-		}
-	}
-	r = turn_context_savepoint_end(tc, r, reterr);
-	if (r < 0) {
-		tc->inserted = inserted;
-		return r;
-	}
-	*ret_failed = NULL;
-	for (struct message *m = first; m != end; m = m->next) {
-		struct submission *s = (struct submission *)m;
-
-		for (size_t i = 0; !s->refused && i < s->n; i++)
-			if (is_pending(&s->items[i]))
-				parsed_cache_add(tc->cache, tc->config, TAKE(s->items[i].parsed), false);
-	}
-	return 0;
-}
-
-/* All of one POST, or nothing of it: then it alone is refused. */
-static int insert_alone(struct turn_context *tc, struct message *m, struct err *reterr)
-{
-	struct submission *s = (struct submission *)m;
-	const struct webhook *failed;
-	struct err e = {0};
-	int r = insert_range(tc, m, m->next, &failed, &e);
-
-	if (r == 0)
-		return 0;
-	if (!failed || store_error_ends_turn(r)) {
-		*reterr = e;
-		return r;
-	}
-	log_error(
-		&((struct log_about){.source = failed->source, .conversation = failed->conversation, .reason = e.text}),
-		"a webhook cannot be kept and was refused");
-	s->refused = true;
-	return 0;
-}
-
-static int insert_submissions(struct turn *t, struct turn_context *tc, struct err *reterr)
-{
-	bool accepts = disk_budget_check(&t->disk_budget, t->retry_ms != 0);
-	const struct webhook *failed;
-	struct err e = {0};
-	int r;
-
-	for (struct message *m = t->submissions.first; m; m = m->next) {
-		struct submission *s = (struct submission *)m;
-
-		s->refused = !accepts || !disk_budget_fits(&t->disk_budget, s);
-	}
-	if (!t->submissions.first)
-		return 0;
-	/* One savepoint for all: SQLite copies each page before a savepoint changes it for the first time. */
-	r = insert_range(tc, t->submissions.first, NULL, &failed, &e);
-	if (r == 0)
-		return 0;
-	if (store_error_ends_turn(r)) {
-		*reterr = e;
-		return r;
-	}
-	for (struct message *m = t->submissions.first; m; m = m->next) {
-		r = insert_alone(tc, m, reterr);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-/* ---- what came back ---------------------------------------------------------------------------------------------- */
+/* ---- delivery results -------------------------------------------------------------------------------------------- */
 
 static int save_delivery_results(struct turn *t, struct turn_context *tc, struct err *reterr)
 {
@@ -341,10 +258,10 @@ static int pass_pending(struct turn *t, struct turn_context *tc, int64_t turn_be
 		budget_us = PENDING_LEAST_US;
 	if (!t->submissions.first)
 		budget_us = PENDING_US;
-	/* One by one: what a pass ends or lets go changes which is next. */
+	/* One by one, because a pass may end or wake the webhook that is next. */
 	while ((r = store_webhooks_ready(tc->store, &id, 1, reterr)) > 0) {
 		if (recovery_has(&t->recovery, id) || clock_mono_us() - began_us >= budget_us || n >= max) {
-			tc->more = tc->more || max > 0; /* without room they wait until there is some */
+			tc->more = tc->more || max > 0; /* without space they wait until there is some */
 			return 0;
 		}
 		r = pass_run(tc, id, reterr);
@@ -393,7 +310,7 @@ static int transaction(struct turn *t, struct turn_context *tc, struct err *rete
 	if (r == 0)
 		r = store_webhooks_due(tc->store, tc->now_ms, reterr);
 	if (r == 0)
-		r = insert_submissions(t, tc, reterr);
+		r = insert_submissions(tc, &t->disk_budget, t->retry_ms != 0, &t->submissions, reterr);
 	if (r == 0)
 		r = save_delivery_results(t, tc, reterr);
 	for (; r == 0 && answer; answer = answer->next) {
@@ -442,7 +359,7 @@ static void fail(struct turn *t, const struct err *why)
 		  "the store cannot commit: webhooks are refused with 503 and deliveries wait until it can again");
 }
 
-/* When there is something to do without anything having come: clock_mono_ms time, or CLOCK_NEVER_MS. */
+/* Returns the time of the next turn if no message comes (clock_mono_ms, or CLOCK_NEVER_MS). */
 static int64_t next_ms(const struct turn *t, struct turn_context *tc)
 {
 	const int64_t times[] = {
@@ -471,7 +388,7 @@ int64_t turn_run(struct turn *t)
 		return wall_clock_next_ms(&t->wall_clock, &tc);
 	}
 	janitor_clock(t->janitor, change);
-	if (change == WALL_CLOCK_AHEAD || change == WALL_CLOCK_BACK) /* due times were noted by the former time */
+	if (change == WALL_CLOCK_AHEAD || change == WALL_CLOCK_BACK) /* due times were computed before the jump */
 		dispatch_mark_dirty(t->dispatch, NULL);
 	if (tc.mono_ms < t->retry_ms) {
 		answer_submissions(t, true);
@@ -498,7 +415,7 @@ int64_t turn_run(struct turn *t)
 	if (dispatch_send(t->dispatch, &tc, &e) < 0)
 		fail(t, &e);
 	commit_log_losses(t->store);
-	if (!t->stopping) /* it waits for the disk more than once */
+	if (!t->stopping) /* it waits for the disk several times */
 		janitor_after(t->janitor, &tc, t->health);
 	health_disk(t->health, false);
 
@@ -517,7 +434,7 @@ void turn_last(struct turn *t)
 
 	answer_submissions(t, true);
 	if (t->deliveries.first) {
-		tc.courier = (struct courier_port){0}; /* it has stopped; nothing here asks a question */
+		tc.courier = (struct courier_port){0}; /* it has stopped; no lookup is requested here */
 		r = store_begin(t->store, &e);
 		if (r == 0)
 			r = save_delivery_results(t, &tc, &e);
@@ -529,7 +446,7 @@ void turn_last(struct turn *t)
 				&((struct log_about){.reason = e.text}),
 				"the results of the last deliveries cannot be stored: these events will be sent again");
 	}
-	/* Writing the WAL back waits for the disk more than once, and a stop has its time. */
+	/* Writing the WAL back waits for the disk several times, and a stop has a deadline. */
 	if (t->commit_us > SLOW_COMMIT_US)
 		store_leave_wal(t->store);
 }
