@@ -15,7 +15,7 @@
 
 static const struct answer_spec {
 	unsigned status;
-	const char *word; /* of {"status": …}; NULL: no body */
+	const char *word; /* the value of {"status": …}; NULL: no body */
 } specs[ANSWER_MAX_] = {
 	[ANSWER_ALIVE] = {200, NULL},
 	[ANSWER_PONG] = {200, "pong"},
@@ -37,7 +37,7 @@ static void send_fixed(struct http_exchange *x, enum answer a, const char *schem
 {
 	CLEANUP(pairs_done) struct pairs headers = {0};
 	char body[128] = "";
-	/* A client that asks wrongly has no use for its connection, and is not to hold a place. */
+	/* A client with a wrong request does not need its connection, and must not take another's place. */
 	struct http_answer answer = {.status = specs[a].status,
 				     .headers = &headers,
 				     .body = body,
@@ -123,7 +123,7 @@ void answer_submission(struct http_exchange *x, const struct submission *s, bool
 		send_fixed(x, ANSWER_UNAVAILABLE, NULL, http_resume);
 		return;
 	}
-	/* Accepted if any item was; else duplicate if any was; else ignored. */
+	/* Accepted if any item was; otherwise duplicate if any was; otherwise ignored. */
 	for (size_t i = 0; i < s->n; i++)
 		if (s->items[i].result == SUBMISSION_ACCEPTED || result == SUBMISSION_IGNORED)
 			result = s->items[i].result;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * answer: every answer that the listener gives, as JSON. Pure.
+ * answer: all answers of the listener, as JSON. Pure.
  *
- * A proven webhook gets 200 also where it is not readable: a helpdesk gives up what gets 4xx, so it is kept as a dead
- * letter. 4xx is for what has no proof, and for what cannot be taken as it is (no body, too long, another path, method
- * or type); it closes the connection. 503 is for what cannot be committed now: nothing was taken, and the helpdesk
- * sends it again.
+ * An unreadable webhook with a good proof gets 200 and becomes a dead letter, because a helpdesk does not repeat a
+ * webhook after 4xx. 4xx answers a request without a proof, or one that cannot be accepted (no body, too long, wrong
+ * path, method or type). It closes the connection. 503 answers a request that cannot be committed now: nothing is
+ * stored, and the helpdesk sends it again.
  */
 #ifndef INTAKE_ANSWER_H
 #define INTAKE_ANSWER_H
@@ -19,28 +19,27 @@ enum answer {
 	ANSWER_IGNORED,
 	ANSWER_EMPTY,
 	ANSWER_UNREADABLE,
-	ANSWER_AMBIGUOUS, /* two headers where one proves */
+	ANSWER_AMBIGUOUS, /* more than one header for one proof */
 	ANSWER_UNAUTHORIZED,
 	ANSWER_UNKNOWN_PATH,
 	ANSWER_METHOD,
 	ANSWER_TOO_LONG,
 	ANSWER_MULTIPART,
-	ANSWER_ENCODED, /* a Content-Encoding that is not read */
+	ANSWER_ENCODED, /* a Content-Encoding */
 	ANSWER_UNAVAILABLE,
 	ANSWER_MAX_
 };
 
-/* scheme: for ANSWER_UNAUTHORIZED, what is expected ("Basic realm=…"), or NULL. */
+/* scheme: for ANSWER_UNAUTHORIZED, the WWW-Authenticate value ("Basic realm=…"), or NULL. */
 void answer_send(struct http_exchange *x, enum answer a, const char *scheme);
 
-/* The text of a header that may be echoed in an answer: NULL for none, for an empty or a very long one, and for what is
- * not all printable ASCII. */
+/* Returns the header's text if it may be echoed. NULL: missing, empty, too long, or not printable ASCII. */
 #define ANSWER_ECHO_MAX 1024
 const char *answer_echo(const char *value);
-/* ANSWER_PONG with what a vendor wants echoed when a webhook is set up. */
+/* Answers ANSWER_PONG with the text that a vendor expects back during webhook set-up. */
 void answer_challenge(struct http_exchange *x, const char *echo);
 
-/* Answers a submission that was committed (or refused); resumes x. several: the request carried more than one item. */
+/* Answers a submission that was committed or refused, and resumes x. several: the request had more than one item. */
 void answer_submission(struct http_exchange *x, const struct submission *s, bool several);
 
 #endif

@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A request's way: begin judges what the headers tell (path, method, type, and the proof as far as it needs no body);
- * reserve grants memory for the body (http/budget.h); complete proves what is not proven yet and reads the whole,
- * suspends the connection and submits the webhooks in it (intake_submission.c); the pipeline, once they are committed,
- * has them answered, which resumes the connection. So a 200 `accepted` is only ever given for webhooks that are on the
- * disk.
+ * The steps of a request. begin() checks the headers (path, method, type, and the proof as far as it needs no body).
+ * reserve() grants memory for the body (http/budget.h). complete() checks the rest of the proof, reads the whole,
+ * suspends the connection and submits the webhooks in it (intake_submission.c). Once they are committed the pipeline
+ * has them answered, which resumes the connection. So `accepted` with 200 is only ever given for webhooks that are on
+ * the disk.
  *
- * A visit's reservation on the budget is what its body holds, then what its submission holds, until the answer goes
- * out. While a thread takes a body apart it holds body, tree and items at once; that is not counted: it is
- * INTAKE_THREADS times at most, and bounded by max_body and BATCH_BYTES_MAX. The trees that go on to the pipeline are
- * not counted either: intake_submission.c bounds them.
+ * A request's reservation on the budget is the size of its body, then the size of its submission, until the answer.
+ * While a thread reads a body it holds body, tree and items at once. That is not counted, because it happens
+ * INTAKE_THREADS times at most and is bounded by max_body and BATCH_BYTES_MAX. The trees that are passed on to the
+ * pipeline are counted where the budget has memory to spare, and dropped otherwise (intake_submission.c).
  *
- * Threads: begin, complete and done run on the server's pool; the answer to what was submitted is given on the
- * pipeline's thread. Whether more may be submitted is under one lock together with the submitting, so that nothing is
- * submitted once intake_quiesce is back.
- * Nothing here survives a crash: who has no answer sends again.
+ * Threads: begin, complete and done run on the server's pool. Submissions are answered on the pipeline's thread.
+ * `quiesced` is read and the submission posted under one lock, so that nothing is submitted after intake_quiesce()
+ * returns. Nothing here survives a crash: a client without an answer sends again.
  */
 #include <config.h>
 
@@ -36,7 +35,7 @@
 
 #define INTAKE_THREADS 3
 #define UNPROVEN_BYTES_MAX BUDGET_SMALL_BYTES /* of a body whose headers prove nothing */
-#define STOP_WAIT_MS 2000                     /* for the last answers to leave */
+#define STOP_WAIT_MS 2000                     /* for sending the last answers */
 #define LAST_REQUESTS_MS 200
 
 struct intake {
@@ -44,22 +43,22 @@ struct intake {
 	struct http_server *server;
 	struct refusals *refusals;
 	struct unknown_states *unknown_states;
-	struct lock lock;     /* over quiesced (with submitting) and requests */
+	struct lock lock;     /* protects quiesced (and posting) and requests */
 	struct cond all_done; /* requests became 0 */
 	bool quiesced;
 	unsigned requests; /* exchanges that are not done */
 	struct budget *budget;
 };
 
-/* s: NULL: the path names none. */
+/* s NULL: the path names no source. */
 static void count(const struct source *s, const char *result)
 {
 	metrics_add(METRIC_WEBHOOKS, s ? s->name : NULL, result, NULL, 1);
 }
 
-/* ---- what the headers tell --------------------------------------------------------------------------------------- */
+/* ---- the headers ------------------------------------------------------------------------------------------------- */
 
-/* A compressed body could be proven, but never read. */
+/* True for a compressed body, whose proof could be checked, but which is never read. */
 static bool is_encoded(struct http_exchange *x)
 {
 	CLEANUP(mem_freep) char *codings = http_header_list(x, "Content-Encoding");
@@ -102,7 +101,7 @@ static void refuse_proof(struct intake *i, struct http_exchange *x, const struct
 	answer_send(x, ANSWER_UNAUTHORIZED, scheme);
 }
 
-/* The caller counts and answers. */
+/* Logs a request without memory. The caller counts and answers. */
 static void note_no_room(struct intake *i, struct http_exchange *x, const struct request_state *r)
 {
 	char peer[PEER_MAX];
@@ -115,7 +114,7 @@ static void note_no_room(struct intake *i, struct http_exchange *x, const struct
 		request_state_peer(r, x, peer), clock_mono_ms());
 }
 
-/* Requests that no sender repeats with success, so that somebody has to change something. */
+/* Faults of a request that a repetition does not cure: someone must change a setting. */
 enum request_fault {
 	REQUEST_FAULT_METHOD,
 	REQUEST_FAULT_MULTIPART,
@@ -123,7 +122,7 @@ enum request_fault {
 	REQUEST_FAULT_AMBIGUOUS,
 	REQUEST_FAULT_TOO_LONG,
 	REQUEST_FAULT_EXPECTATION,
-	REQUEST_FAULT_MALFORMED, /* its reason is the server's */
+	REQUEST_FAULT_MALFORMED, /* the server gives the reason */
 };
 
 static const struct {
@@ -143,7 +142,7 @@ static const struct {
 				     "HTTP does not allow it: look at the settings of the helpdesk or the proxy"},
 };
 
-/* The caller answers. reason: NULL: the misfit's own. */
+/* Counts and logs. The caller answers. reason NULL: the fault's own. */
 static void note_fault(struct intake *i, struct http_exchange *x, const struct request_state *r,
 		       enum request_fault fault, const char *reason)
 {
@@ -162,7 +161,7 @@ static void refuse_fault(struct intake *i, struct http_exchange *x, const struct
 	answer_send(x, a, NULL);
 }
 
-/* echo: NULL: nothing is wanted back. */
+/* echo NULL: the vendor expects no text back. */
 static void pong(struct http_exchange *x, const struct request_state *r, const char *echo)
 {
 	count(r->source, "pong");
@@ -188,7 +187,7 @@ static void refuse_unready(struct http_exchange *x, const struct request_state *
 	answer_send(x, ANSWER_UNAVAILABLE, NULL);
 }
 
-/* 0: take the body; 1: answered. */
+/* Returns 0 to take the body; 1: answered. */
 static int judge_headers(struct intake *i, struct http_exchange *x, struct request_state *r)
 {
 	const char *type = http_header(x, "Content-Type"), *echo;
@@ -225,12 +224,12 @@ static int judge_headers(struct intake *i, struct http_exchange *x, struct reque
 	http_headers(x, &r->headers);
 	request_state_reserve(r, x, i->budget);
 	r->headers_verdict = request_state_check_headers(r, x);
-	/* While the clock is not set, a signature's age says nothing. */
+	/* While the clock is not set, the age of a signature is unknown. */
 	if (r->headers_verdict == PROOF_STALE && !may_submit(i)) {
 		refuse_unready(x, r);
 		return 1;
 	}
-	/* Without a good proof it may be the vendor's trial of the URL: the body decides. */
+	/* A request without a good proof may be the vendor's set-up probe: the body decides. */
 	echo = request_state_challenge(r, x);
 	if (r->headers_verdict != PROOF_GOOD && !echo && !definition_about(r->source->definition)->has_setup_probe) {
 		refuse_proof(i, x, r, r->headers_verdict);
@@ -271,7 +270,7 @@ static void done(void *ctx, struct http_exchange *x)
 	lock_release(&i->lock);
 }
 
-/* 0: there is room, and it is taken; 1: answered. 0 bytes: the body was dropped. */
+/* Returns 0 where the memory was reserved; 1: answered. 0 bytes: the body was dropped. */
 static int reserve(void *ctx, struct http_exchange *x, size_t bytes)
 {
 	struct intake *i = ctx;
@@ -292,8 +291,8 @@ static int reserve(void *ctx, struct http_exchange *x, size_t bytes)
 
 /* ---- the body ---------------------------------------------------------------------------------------------------- */
 
-/* A vendor's challenge while a webhook is set up is echoed to whoever asks: that is before secrets are exchanged, and
- * it has no effect. A signal that carries one is a signal. */
+/* A vendor's challenge is echoed to any client, because the set-up comes before secrets are exchanged, and the echo has
+ * no effect. A signal that carries a challenge is a signal. */
 static void take_webhooks(struct intake *i, struct http_exchange *x, struct request_state *r, const char *echo)
 {
 	struct intake_submission *sub = intake_submission_new(r->source, x, &r->headers, i->unknown_states,
@@ -310,7 +309,7 @@ static void take_webhooks(struct intake *i, struct http_exchange *x, struct requ
 	} else if (intake_submission_is_empty(sub)) {
 		intake_submission_answer(sub, x);
 	} else {
-		/* Nothing is submitted once intake_quiesce is back. */
+		/* Nothing is submitted after intake_quiesce() returns. */
 		lock_acquire(&i->lock);
 		may = !i->quiesced;
 		if (may)
@@ -348,7 +347,7 @@ static void complete(void *ctx, struct http_exchange *x)
 	}
 }
 
-/* ---- what the server refuses ------------------------------------------------------------------------------------- */
+/* ---- requests that the server refuses ---------------------------------------------------------------------------- */
 
 static void refused(void *ctx, struct http_exchange *x, unsigned status, const char *what)
 {
@@ -367,7 +366,7 @@ static void refused(void *ctx, struct http_exchange *x, unsigned status, const c
 	case 417:
 		note_fault(ctx, x, r, REQUEST_FAULT_EXPECTATION, NULL);
 		break;
-	case 503: /* logged by dropped */
+	case 503: /* dropped() logs it */
 		count(r->source, "refused");
 		break;
 	default:
@@ -479,7 +478,7 @@ void intake_quiesce(struct intake *i)
 
 void intake_stop(struct intake *i)
 {
-	/* The pipeline has resumed everything by now; the pool's threads still have to send it. */
+	/* The pipeline has resumed all exchanges; the pool's threads still send the answers. */
 	lock_acquire(&i->lock);
 	wait_for_requests(i, clock_mono_ms() + STOP_WAIT_MS);
 	lock_release(&i->lock);

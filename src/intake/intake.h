@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * intake: what the listener does with a request: path, method, limits, proof, reading; then the connection
- * is suspended and its webhooks go to the pipeline; the answer is given when they are committed.
+ * intake: handles a webhook request: path, method, limits, proof, reading. It suspends the connection, submits the
+ * webhooks to the pipeline, and answers after their commit.
  *
- * Runs on the HTTP server's threads; holds nothing but counters and the way to the pipeline.
+ * Runs on the HTTP server's threads. Its own state is a memory budget, counters, and the limits of log lines.
  */
 #ifndef INTAKE_INTAKE_H
 #define INTAKE_INTAKE_H
@@ -16,15 +16,15 @@
 
 struct intake;
 
-/* passed: sockets passed by systemd, if any. Requests are judged by generation_current(). */
+/* passed: sockets passed by systemd, if any. Each request uses generation_current(). */
 int intake_start(struct pipeline *p, const struct config *c, const struct http_sockets *passed, struct intake **ret,
 		 struct err *reterr) MUSTCHECK;
 const char *intake_address(const struct intake *i);
-/* No new connections; once it returns, 503 to every request. The pipeline answers the suspended ones. Requests on
- * connections that were accepted already are taken for a fifth of a second at most, so that a client of a socket that
- * systemd holds does not hear of a restart. Blocks as long. */
+/* Stops accepting. After it returns every new request gets 503. The pipeline answers suspended requests. Requests on
+ * accepted connections are still taken for at most 0.2 s, so that clients of a systemd socket do not notice a restart.
+ * Blocks for that time. */
 void intake_quiesce(struct intake *i);
-/* After the pipeline has answered everything. Frees i. */
+/* Call after the pipeline has answered all requests. Frees i. */
 void intake_stop(struct intake *i);
 
 #endif

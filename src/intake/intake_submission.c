@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One POST's items. What says nothing of interest is counted only; what does, and what cannot be read, is one
- * submission: the pipeline commits all of it or nothing, so that a helpdesk that hears 503 may send the whole again and
- * one that hears 200 never has to.
+ * The items of one POST. Items without a signal are only counted. Signals and unreadable items are one submission: the
+ * pipeline commits all of it or nothing, so a helpdesk that gets 503 may send the whole again, and one that gets 200
+ * never has to.
  *
- * Counted is what became of each item, when that is known: a POST that is refused counts as many refusals as it has
- * items.
+ * Each item is counted by its result when that is known. A refused POST counts as many refusals as it has items.
  */
 #include <config.h>
 
@@ -24,24 +23,24 @@
 #include "helpdesk/parse/parsed_webhook.h"
 #include "intake/answer.h"
 
-#define TREE_BYTES_MAX (1024 * 1024) /* of one item that is kept with its tree for its pass */
+#define TREE_BYTES_MAX (1024 * 1024) /* of one item that keeps its tree for its pass */
 
 struct intake_submission {
 	struct submission submission;
-	struct http_exchange *exchange; /* once it is submitted */
+	struct http_exchange *exchange; /* once submitted */
 	const struct source *source;
 	struct unknown_states *unknown;
-	struct reservation *reservation; /* NULL: given back */
-	size_t body_bytes;               /* of the reservation, for the body, while it is taken apart */
-	size_t bytes;                    /* what the items take, with the trees that are kept; */
-	size_t trees;                    /* and these alone */
-	bool drops_trees; /* no tree is kept: the pipeline is behind, or an item had no room beside the trees */
-	bool full;        /* there is no room for them */
-	unsigned refused; /* how many there were then */
-	bool several;     /* the POST carried more than one item */
+	struct reservation *reservation; /* NULL: released */
+	size_t body_bytes;               /* the reservation's size for the body, while it is read */
+	size_t bytes;                    /* size of the items, with the trees that are kept; */
+	size_t trees;                    /* and of these trees alone */
+	bool drops_trees; /* keep no tree: the pipeline is behind, or the trees left no memory for an item */
+	bool full;        /* there is no memory for the items */
+	unsigned refused; /* their number then */
+	bool several;     /* the POST had more than one item */
 	bool has_signal;
-	unsigned pongs, ignored; /* items that are not kept */
-	unsigned unreadable;     /* the same, as anybody may have sent them */
+	unsigned pongs, ignored; /* numbers of items that are not stored */
+	unsigned unreadable;     /* the same, without a proof of their sender */
 };
 
 static void count(const struct source *s, const char *result, unsigned n)
@@ -50,7 +49,7 @@ static void count(const struct source *s, const char *result, unsigned n)
 		metrics_add(METRIC_WEBHOOKS, s->name, result, NULL, n);
 }
 
-/* ---- what is kept ------------------------------------------------------------------------------------------------ */
+/* ---- the stored webhook ------------------------------------------------------------------------------------------ */
 
 char *redact_query(const char *query, const char *secret_name)
 {
@@ -65,7 +64,7 @@ char *redact_query(const char *query, const char *secret_name)
 		CLEANUP(mem_freep) char *parameter = mem_strn(at, len);
 		CLEANUP(pairs_done) struct pairs decoded = {0};
 
-		/* By its decoded name, so that an escaped letter in it hides nothing. */
+		/* Compares the decoded name, so that an escaped letter hides nothing. */
 		percent_read_query(parameter, &decoded);
 		if (decoded.n == 0 || !text_same(decoded.items[0].name, secret_name)) {
 			if (to != kept)
@@ -135,13 +134,13 @@ static void items_drop(struct intake_submission *sub)
 	sub->trees = 0;
 }
 
-/* What the submission takes while the body is still there. */
+/* Returns the size to reserve while the body is still there. */
 static size_t max_bytes(const struct intake_submission *sub, size_t bytes)
 {
 	return bytes > sub->body_bytes ? bytes : sub->body_bytes;
 }
 
-/* For the pass that follows the tree is kept, where there is room to spare; else the pass parses anew. */
+/* Keeps the tree for the pass that follows if there is memory to spare. Otherwise the pass parses again. */
 static void limit_tree(struct intake_submission *sub, struct parsed_webhook *parsed)
 {
 	size_t bytes = sub->bytes + parsed->tree_bytes;
@@ -155,7 +154,8 @@ static void limit_tree(struct intake_submission *sub, struct parsed_webhook *par
 	sub->bytes = bytes;
 }
 
-/* Takes over parsed, and dead_reason. The body is still there: the reservation is of the larger of the two. */
+/* Takes ownership of parsed and dead_reason. While the body is still there, the reservation is the larger of the two.
+ */
 static struct submission_item *item_add(struct intake_submission *sub, struct parsed_webhook *parsed, char *dead_reason)
 {
 	struct submission *s = &sub->submission;
@@ -165,7 +165,7 @@ static struct submission_item *item_add(struct intake_submission *sub, struct pa
 	sub->bytes += item_bytes(item);
 	if (reservation_resize(sub->reservation, max_bytes(sub, sub->bytes)))
 		return item;
-	/* Without the trees there may be room. */
+	/* Without the trees the memory may suffice. */
 	for (size_t i = 0; i < s->n; i++)
 		parsed_webhook_strip(s->items[i].parsed);
 	sub->bytes -= sub->trees;
@@ -176,8 +176,8 @@ static struct submission_item *item_add(struct intake_submission *sub, struct pa
 	return item;
 }
 
-/* Takes over parsed. Of what anybody may have sent nothing is kept; the request is refused for it only where nothing
- * else was in it. */
+/* Takes ownership of parsed. Stores nothing of an unreadable item if the source has no proof of the sender. Such a
+ * request is refused only if it has no other item. */
 static void take_unreadable(struct intake_submission *sub, struct parsed_webhook *parsed, const char *reason)
 {
 	if (proof_about(definition_proof(sub->source->definition))->needs_secret) {
@@ -191,7 +191,7 @@ static void take_unreadable(struct intake_submission *sub, struct parsed_webhook
 	}
 }
 
-/* Takes what is in w, where it is to be kept, and tree (parsed_webhook_new). */
+/* Takes the members of w, and tree (as parsed_webhook_new() does). */
 static void take_item(struct intake_submission *sub, struct webhook *w, struct json_object *tree, size_t tree_bytes)
 {
 	CLEANUP(parsed_webhook_freep)
@@ -232,7 +232,7 @@ static void take_batch(struct intake_submission *sub, struct batch *batch, const
 	sub->several = n > 1;
 	sub->submission.items = n > 0 ? mem_new(n, sizeof(*sub->submission.items)) : NULL;
 	if (n == 0)
-		sub->ignored++; /* an empty list says nothing */
+		sub->ignored++; /* an empty list has no signal */
 	for (size_t i = 0; i < n && !sub->full; i++) {
 		struct webhook w;
 		size_t len, tree_bytes;
@@ -244,7 +244,7 @@ static void take_batch(struct intake_submission *sub, struct batch *batch, const
 	}
 }
 
-/* What cannot be taken apart is one webhook. */
+/* Makes one webhook of a body that cannot be split. */
 static void take_whole(struct intake_submission *sub, const struct http_exchange *x, const struct pairs *headers,
 		       const struct err *reason)
 {
@@ -255,7 +255,7 @@ static void take_whole(struct intake_submission *sub, const struct http_exchange
 	take_unreadable(sub, parsed_webhook_unparsed(&w), reason->text);
 }
 
-/* What could never be held is no reason to have the helpdesk send it for ever. */
+/* A body that never fits becomes one unreadable webhook, so that the helpdesk does not send it for ever. */
 static void take_too_much(struct intake_submission *sub, const struct http_exchange *x, const struct pairs *headers)
 {
 	struct err reason = {0};
@@ -360,7 +360,7 @@ void intake_submission_refuse(struct intake_submission *sub, struct http_exchang
 	intake_submission_discard(sub);
 }
 
-/* A dead letter that nobody hears of would be a lost webhook. One line a POST. */
+/* Logs a POST's dead letters in one line: an operator must learn of each. */
 static void log_dead(const struct intake_submission *sub)
 {
 	const struct submission_item *first = NULL;
@@ -390,7 +390,7 @@ static void log_dead(const struct intake_submission *sub)
 			    "%zu webhooks of one request cannot be read and became dead letters; this is the first", n);
 }
 
-/* On the pipeline's thread. */
+/* Runs on the pipeline's thread. */
 static void answered(struct submission *s)
 {
 	static const char *const results[] = {
@@ -412,8 +412,8 @@ static void answered(struct submission *s)
 		}
 		log_dead(sub);
 	}
-	/* Before the answer goes out, so that a client that sends its next webhook after it finds the room free. Once
-	 * it is out, the reservation may be gone with its exchange. */
+	/* Released before the answer, so that the memory is free when the client sends its next webhook. After the
+	 * answer the reservation may be gone with its exchange. */
 	for (size_t i = 0; i < s->n; i++)
 		parsed_webhook_free(TAKE(s->items[i].parsed));
 	reservation_release(TAKE(sub->reservation));

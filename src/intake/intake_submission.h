@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * intake_submission: the webhooks of one POST on their way: taken out of its body, kept without secrets and read,
- * handed to the pipeline together, answered together.
+ * intake_submission: the submission of one POST. Splits its body, removes secrets, reads each webhook, submits them
+ * together and answers once.
  *
- * Made and submitted on the server's pool, answered on the pipeline's thread; one thread at a time.
+ * Created and submitted on the server's pool, answered on the pipeline's thread. One thread at a time.
  */
 #ifndef INTAKE_INTAKE_SUBMISSION_H
 #define INTAKE_INTAKE_SUBMISSION_H
@@ -17,42 +17,45 @@
 struct intake_submission;
 
 /*
- * Reads the body of a complete exchange whose proof is good. caches_parsed: as pipeline_caches_parsed() says. s must
- * outlive the submission. The reservation holds what the body takes; it becomes what the submission takes, so the
- * caller drops the body right after. A small item repeats what stands beside the array of a large body, so this may be
- * more: where there is no room for it now, the submission has none (intake_submission_has_room); where there could
- * never be, the whole becomes one webhook that cannot be read. Unknown states are noted at once. The caller owns the
- * submission until it is answered, refused, submitted or dropped. The reservation is the submission's as long, and
- * released before the answer goes out.
+ * Reads the body of a complete exchange whose proof is good. caches_parsed: the result of pipeline_caches_parsed(). s
+ * must outlive the submission.
+ *
+ * The reservation covers the body. It is changed to the submission's size, so the caller drops the body right after.
+ * The submission may need more memory than the body, because each item repeats the rest of the body. If that memory is
+ * not free now, intake_submission_has_room() is false. If it can never be free, the body becomes one unreadable
+ * webhook.
+ *
+ * Unknown states are reported at once. The caller owns the result until it is answered, refused, submitted or
+ * discarded. The result owns the reservation meanwhile, and releases it before the answer.
  */
 struct intake_submission *intake_submission_new(const struct source *s, const struct http_exchange *x,
 						const struct pairs *headers, struct unknown_states *unknown,
 						struct reservation *reservation, bool caches_parsed) MUSTCHECK;
-/* Whether any of its items says something, or cannot be read: an empty one has nothing for the pipeline. */
+/* True where no item has to be stored: there is nothing to submit. */
 bool intake_submission_is_empty(const struct intake_submission *sub);
-/* Whether any item is a signal. */
+/* True where an item is a signal. */
 bool intake_submission_has_signal(const struct intake_submission *sub);
-/* False: it holds nothing, and intake_submission_refuse or intake_submission_discard is all that it is good for. */
+/* False: there was no memory. Only intake_submission_refuse() and intake_submission_discard() may follow. */
 bool intake_submission_has_room(const struct intake_submission *sub);
 
-/* Ends an empty one: counts and answers. */
+/* Counts and answers an empty submission, and frees it. */
 void intake_submission_answer(struct intake_submission *sub, struct http_exchange *x);
-/* Ends it with 503. */
+/* Counts the items as refused, answers 503, and frees it. */
 void intake_submission_refuse(struct intake_submission *sub, struct http_exchange *x);
-/* Ends it without a trace. */
+/* Frees it without an answer or a count. */
 void intake_submission_discard(struct intake_submission *sub);
-/* Suspends the exchange and hands it over. Once it is committed it is counted and answered, and ends. */
+/* Suspends the exchange and submits. After the commit the submission is counted, answered and freed. */
 void intake_submission_post(struct intake_submission *sub, struct http_exchange *x, struct pipeline *pipeline);
 
-/* ---- the stored webhook: never a secret. Pure. ------------------------------------------------------------------- */
+/* ---- the stored webhook, without secrets. Pure. ------------------------------------------------------------------ */
 
-/* The raw query without the parameter of that name (NULL: whole). The caller owns it. */
+/* Returns the raw query without that parameter (NULL: the whole query). The caller owns it. */
 char *redact_query(const char *query, const char *secret_name) MUSTCHECK;
 
 /*
- * For intake_submission_new, and for tests: one item of a complete request as a webhook; of the headers only those that
- * its source looks at. body: the item's, NUL-terminated behind body_len; the webhook owns it from now on. *ret is the
- * caller's.
+ * Makes a webhook of one item of a complete request, with the headers that its source reads. body: the item's,
+ * NUL-terminated behind body_len; the webhook takes ownership. The caller owns *ret. For intake_submission_new(),
+ * and for tests.
  */
 void redact_webhook(const struct source *s, const struct http_exchange *x, const struct pairs *headers, char *body,
 		    size_t body_len, struct webhook *ret);

@@ -15,20 +15,20 @@
 #include "base/text.h"
 
 #define CONNECTION_INTERVAL_MS (10 * CLOCK_SECOND_MS)
-#define PATHS_MAX 400      /* bytes of the configured paths that a line names */
-#define PATH_SHOWN_MAX 200 /* bytes of an unknown path that a line shows */
-#define SLASHES_MAX 3      /* in a row, that a line shows */
+#define PATHS_MAX 400      /* bytes of configured paths in a line */
+#define PATH_SHOWN_MAX 200 /* bytes of an unknown path in a line */
+#define SLASHES_MAX 3      /* in a row, in a line */
 
 struct refusal {
 	struct refusal *next;
-	char *source; /* NULL: none is known */
+	char *source; /* NULL: unknown */
 	const char *reason;
 	struct ratelimit limit;
 };
 
 struct refusals {
-	struct lock lock;    /* over all below */
-	struct refusal *all; /* configured sources and a few reasons: bounded */
+	struct lock lock;    /* protects all below */
+	struct refusal *all; /* bounded by configured sources and a few reasons */
 };
 
 struct refusals *refusals_new(void)
@@ -52,7 +52,7 @@ void refusals_free(struct refusals *r)
 	free(r);
 }
 
-/* Whether this one gets a line. *ret_more: how many before it got none. */
+/* True where this refusal is logged. *ret_more: the number of omitted ones before it. */
 static bool refusal_is_due(struct refusals *r, const char *source, const char *reason, int64_t now_ms,
 			   int64_t interval_ms, unsigned *ret_more)
 {
@@ -99,7 +99,7 @@ void refusals_note_connection(struct refusals *r, const char *reason, const char
 
 /* ---- paths ------------------------------------------------------------------------------------------------------- */
 
-/* Whether the len bytes at segment are a segment of a configured path, or what a typo makes of one. */
+/* True where the len bytes at segment are a segment of a configured path, or a typo of one. */
 static bool is_like_configured(const struct config *c, const char *segment, size_t len)
 {
 	CLEANUP(mem_freep) char *word = mem_strn(segment, len);
@@ -121,9 +121,10 @@ static bool is_like_configured(const struct config *c, const char *segment, size
 }
 
 /*
- * As a log may hold it. Anybody can send a path, and a desk whose proof stands in the URL may send its secret in it, in
- * whatever encoding. So nothing of it is shown but the slashes and the segments that are, or nearly are, segments of
- * configured paths, up to their first letter that is none of a usual path; "…" stands for anything else.
+ * Returns the path as a log may show it. Any client can send a path, and a desk whose proof is in the URL may send its
+ * secret in it, in any encoding. So only slashes are shown, and segments that are, or nearly are, segments of
+ * configured paths, up to their first character that usual paths do not have. "…" replaces anything else. The caller
+ * owns it.
  */
 static char *shown_path(const struct config *c, const char *path)
 {
@@ -143,7 +144,7 @@ static char *shown_path(const struct config *c, const char *path)
 		else
 			good = 0;
 		path += len;
-		/* Behind what is not shown comes nothing that helps. */
+		/* The rest of a hidden segment's path does not help. */
 		if (good < len) {
 			path = "";
 			buf_adds(&to, "…");
@@ -152,7 +153,7 @@ static char *shown_path(const struct config *c, const char *path)
 	return buf_take(&to);
 }
 
-/* "/webhooks/gladly, /webhooks/shop". The caller owns it. */
+/* Returns "/webhooks/gladly, /webhooks/shop". The caller owns it. */
 static char *configured_paths(const struct config *c)
 {
 	struct buf all;

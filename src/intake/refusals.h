@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * refusals: the log of requests that were turned away: a line a source and reason, and a second; how many came between
- * is told by the next line, and in all by the counter deskbridge_webhooks_total, which `status` shows.
- * Any thread; one lock.
+ * refusals: logs refused requests, at most one line a second for each source and reason. The next line counts those
+ * between. deskbridge_webhooks_total, which `status` shows, counts all. Any thread; one lock.
  */
 #ifndef INTAKE_REFUSALS_H
 #define INTAKE_REFUSALS_H
@@ -17,14 +16,14 @@ struct refusals;
 
 struct refusals *refusals_new(void);
 void refusals_free(struct refusals *r);
-/* source: NULL: the path names none, or could not be read. reason: static text. advice: what to do, or NULL. peer: who
- * asked. */
+/* source: NULL: the path names no source, or is unreadable. reason: static text. advice: the remedy, or NULL. peer: the
+ * client's address. */
 void refusals_note(struct refusals *r, const char *source, const char *reason, const char *advice, const char *peer,
 		   int64_t now_ms);
-/* One to a path that no source of c has. The line shows of the path only what resembles the configured ones, as it may
- * hold a secret, and the paths that there are. */
+/* Logs a request to an unknown path. The line shows only the parts that resemble configured paths (the rest may be a
+ * secret), and the configured paths. */
 void refusals_note_path(struct refusals *r, const struct config *c, const char *path, const char *peer, int64_t now_ms);
-/* A connection that was cut off or refused, before there was a webhook: a line in ten seconds for each reason. */
+/* Logs a connection that was cut off or refused before a webhook, one line in ten seconds for each reason. */
 void refusals_note_connection(struct refusals *r, const char *reason, const char *peer, int64_t now_ms);
 
 #endif

@@ -12,9 +12,9 @@
 #include "helpdesk/parse/parsed_webhook.h"
 #include "intake/answer.h"
 
-/* ---- who asks ---------------------------------------------------------------------------------------------------- */
+/* ---- the client -------------------------------------------------------------------------------------------------- */
 
-/* peer: "192.0.2.1", "2001:db8::1" or "unix". */
+/* True for a trusted proxy. peer: "192.0.2.1", "2001:db8::1" or "unix". */
 static bool is_proxy(const struct proxies *proxies, const char *peer)
 {
 	struct ip ip;
@@ -38,7 +38,7 @@ const char *peer_behind_proxies(const struct proxies *proxies, const char *peer,
 		size_t start = end;
 		struct ip ip;
 
-		/* The last element that is left, without blanks, brackets and port. */
+		/* The last remaining element, without blanks, brackets and port. */
 		while (start > 0 && forwarded[start - 1] != ',')
 			start--;
 		element = mem_strn(forwarded + start, end - start);
@@ -53,7 +53,7 @@ const char *peer_behind_proxies(const struct proxies *proxies, const char *peer,
 
 const char *request_state_peer(const struct request_state *r, struct http_exchange *x, char peer[PEER_MAX])
 {
-	/* All lines: a proxy may write a line of its own behind the one that the client made up. */
+	/* All lines, because a proxy may add a line behind a forged one of the client. */
 	CLEANUP(mem_freep) char *forwarded = http_header_list(x, "X-Forwarded-For");
 
 	(void)peer_behind_proxies(&r->generation->config->listen.trusted_proxies, http_peer(x), forwarded, peer);
@@ -75,7 +75,7 @@ void request_state_reserve(struct request_state *r, struct http_exchange *x, str
 
 /* ---- the proof --------------------------------------------------------------------------------------------------- */
 
-/* All but the body. secrets: where the request's proof may look for them. */
+/* Returns the request without its body. *ret_secrets: the source's secrets, borrowed from the generation. */
 static struct proof_request request_of(const struct request_state *r, const struct http_exchange *x,
 				       struct proof_secrets *ret_secrets)
 {
@@ -116,7 +116,7 @@ enum proof_verdict request_state_check_proof(const struct request_state *r, cons
 	return proof_check(proof, &secrets, &request);
 }
 
-/* ---- trials of the URL ------------------------------------------------------------------------------------------- */
+/* ---- set-up probes ----------------------------------------------------------------------------------------------- */
 
 const char *request_state_challenge(const struct request_state *r, struct http_exchange *x)
 {

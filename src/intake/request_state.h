@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * request_state: private to src/intake. One exchange at the listener: who asks, what its proof says, in whose share of
- * the memory its body counts. Answers nothing and counts nothing; intake.c does.
+ * request_state: private to src/intake. The state of one request: client, proof, memory share. intake.c answers and
+ * counts.
  *
- * A visit belongs to its exchange: one thread at a time. Nothing here blocks.
+ * The state belongs to its exchange: one thread at a time. No function blocks.
  */
 #ifndef INTAKE_REQUEST_STATE_H
 #define INTAKE_REQUEST_STATE_H
@@ -18,43 +18,43 @@
 
 #define PEER_MAX 64 /* bytes of an address as text */
 
-/* All zero but the generation, until the path is known. */
+/* Zeroed except the generation, until the path is known. */
 struct request_state {
-	struct generation *generation; /* the one it is judged by */
-	const struct source *source;   /* in it */
+	struct generation *generation; /* used for this request */
+	const struct source *source;   /* in generation */
 	struct pairs headers;
-	enum proof_verdict headers_verdict; /* what the headers and the query prove; anything but GOOD is final */
+	enum proof_verdict headers_verdict; /* the verdict on headers and query; only GOOD may change later */
 	struct reservation reservation;
 };
 
-/* The address that asks, for the log: of the connection, or as a trusted proxy names it. Returns peer. */
+/* Writes the client's address for the log: the connection's, or the one that a trusted proxy names. Returns peer. */
 const char *request_state_peer(const struct request_state *r, struct http_exchange *x, char peer[PEER_MAX]);
 
 /*
- * Opens the reservation, in the share of the client's address. A client on this machine has no share, nor has a trusted
- * proxy that names no client: its one address stands for all clients behind it, and nobody knows which.
+ * Opens the reservation for the client's address. A local client has no limit of its own. Neither has a trusted proxy
+ * that names no client, because its address is that of many clients.
  */
 void request_state_reserve(struct request_state *r, struct http_exchange *x, struct budget *b);
 
-/* The source and the headers are set from here on. */
+/* The functions below need the source and the headers. */
 
-/* The verdict on the headers and the query alone. */
+/* Returns the verdict on headers and query alone. */
 enum proof_verdict request_state_check_headers(const struct request_state *r, const struct http_exchange *x);
-/* The verdict on the whole request. Complete exchanges only. */
+/* Returns the verdict on the whole request. Complete exchanges only. */
 enum proof_verdict request_state_check_proof(const struct request_state *r, const struct http_exchange *x);
 
-/* The text that the vendor wants echoed, or NULL. Borrowed, for the exchange's life. */
+/* Returns the text that the vendor expects back, or NULL. Borrowed, for the exchange's life. */
 const char *request_state_challenge(const struct request_state *r, struct http_exchange *x);
-/* Whether it is the vendor's trial of the URL before there is a secret, by headers, query and body. */
+/* True for the vendor's set-up probe before a secret exists, by headers, query and body. */
 bool request_state_is_setup_probe(const struct request_state *r, const struct http_exchange *x);
 
 /* ---- addresses. Pure. -------------------------------------------------------------------------------------------- */
 
 /*
- * For request_state_peer, and for tests. forwarded: the X-Forwarded-For of the request, all lines of it in one list, or
- * NULL. Walks back from the peer over trusted proxies; stops at the first address that is none of them, or before an
- * element that is no address. An element may carry a port and brackets ("203.0.113.7:4711", "[2001:db8::1]:443"); out
- * has the address alone. Returns out.
+ * Goes from the peer back through trusted proxies. Stops at the first address that is not trusted, or before an invalid
+ * element. forwarded: the X-Forwarded-For of the request, all lines of it in one list, or NULL. An element may have a
+ * port and brackets ("203.0.113.7:4711", "[2001:db8::1]:443"); out has the address alone. Returns out. For
+ * request_state_peer(), and for tests.
  */
 const char *peer_behind_proxies(const struct proxies *proxies, const char *peer, const char *forwarded,
 				char out[PEER_MAX]);

@@ -18,15 +18,15 @@
 struct known_source {
 	struct known_source *next;
 	char *source;
-	unsigned char mark[DIGEST_SHA256_BYTES]; /* of the definition that did not know them */
+	unsigned char mark[DIGEST_SHA256_BYTES]; /* of the definition that does not name them */
 	char *states[UNKNOWN_STATES_MAX];        /* "REFERENCE STATE" */
 	size_t n;
-	bool full; /* told that further ones are not named */
+	bool full; /* the line about further ones was logged */
 };
 
 struct unknown_states {
-	struct lock lock;         /* over all below */
-	struct known_source *all; /* one for each source that was ever configured, at most */
+	struct lock lock;         /* protects all below */
+	struct known_source *all; /* at most one for each source that was ever configured */
 };
 
 struct unknown_states *unknown_states_new(void)
@@ -82,11 +82,11 @@ static struct known_source *source_get(struct unknown_states *u, const struct so
 
 enum state_note {
 	STATE_NOTE_NONE,
-	STATE_NOTE_STATE, /* a state of which nothing was said yet */
-	STATE_NOTE_MANY,  /* the first one that is not remembered */
+	STATE_NOTE_STATE, /* a state that was not logged yet */
+	STATE_NOTE_MANY,  /* the first state that is not remembered */
 };
 
-/* Remembers it. */
+/* Remembers the state. Returns the line to log. */
 static enum state_note take_note(struct unknown_states *u, const struct source *s, const struct unknown_state *state)
 {
 	CLEANUP(mem_freep) char *name = mem_fmt("%s %s", state->reference, state->text);

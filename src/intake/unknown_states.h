@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unknown_states: the log of states that a source's definition does not know: a line for each source and state. Every
- * such webhook is counted (deskbridge_unknown_states_total), which `status` shows.
+ * unknown_states: logs states that a source's definition does not name, one line for each source and state. Every such
+ * webhook is counted (deskbridge_unknown_states_total), which `status` shows.
  *
- * Any thread; one lock. Bounded: UNKNOWN_STATES_MAX states of a source are remembered, and a last line tells of the
- * others. A source's are forgotten when its definition says something else of states; a webhook that is still judged by
- * the former configuration then may be told once more.
+ * Any thread; one lock. It remembers UNKNOWN_STATES_MAX states of a source. A last line says that there are more. A
+ * source's states are forgotten when its definition says something else about states. A webhook of the former
+ * configuration may then be logged again.
  */
 #ifndef INTAKE_UNKNOWN_STATES_H
 #define INTAKE_UNKNOWN_STATES_H
@@ -19,7 +19,7 @@ struct unknown_states;
 
 struct unknown_states *unknown_states_new(void);
 void unknown_states_free(struct unknown_states *u);
-/* r: a reading by the source's definition; one without an unknown state is nothing to note. */
+/* r: the result of parsing by the source's definition. A result without an unknown state is ignored. */
 void unknown_states_note(struct unknown_states *u, const struct source *s, const struct parse_result *r);
 
 #endif
