@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The courier's thread against a scripted Klaviyo: what is sent when, what comes back, and that nothing gets lost. */
+/* The courier's thread and a scripted Klaviyo: which event is sent when, its result, and that none is lost. */
 #include <config.h>
 
 #include "courier/courier.h"
@@ -21,17 +21,35 @@
 #include "fixtures/shop_desk.h"
 
 #define NEWS_MAX 1024
+#define TIMEOUT_MS 5000
 #define JSON "application/vnd.api+json"
 #define BAD_KEY "{\"errors\":[{\"code\":\"not_authenticated\",\"detail\":\"Missing or invalid private key.\"}]}"
 #define BAD_EMAIL                                                                                    \
 	"{\"errors\":[{\"detail\":\"Invalid email address p1@example.com\",\"source\":{\"pointer\":" \
 	"\"/data/attributes/email\"}}]}"
 
-static const struct scripted_answer accepted = {.status = 202};
-static const struct scripted_answer unauthorised = {.status = 401, .type = JSON, .body = BAD_KEY};
-static const struct scripted_answer held = {.how = SCRIPTED_HOLD};
+/* The answers of the server that scripts name. */
+static const struct named_answer {
+	const char *name;
+	struct scripted_answer answer;
+} answers[] = {
+	{"accepted", {.status = 202}},
+	{"unauthorised", {.status = 401, .type = JSON, .body = BAD_KEY}},
+	{"held", {.how = SCRIPTED_HOLD}},
+	{"bad email", {.status = 400, .type = JSON, .body = BAD_EMAIL}},
+	{"error page", {.status = 503, .type = "text/html", .body = "<html>sorry</html>"}},
+	{"empty error", {.status = 500}},
+	{"challenge",
+	 {.status = 403, .type = "text/html", .body = "<html>", .header = "cf-mitigated", .value = "challenge"}},
+	{"reset", {.how = SCRIPTED_RESET}},
+	{"closed", {.how = SCRIPTED_CLOSE}},
+	{"long 202", {.status = 202, .filler = 300000}},
+	{"long 400", {.status = 400, .type = JSON, .filler = 300000}},
+	{"429 for a second", {.status = 429, .header = "Retry-After", .value = "1"}},
+	{"partial failure", {.status = 202, .header = "X-Klaviyo-Partial-Failure", .value = "phone_number"}},
+};
 
-/* What the sink was told, in its order. */
+/* One call of the sink. */
 struct news {
 	enum {
 		NEWS_DELIVERED,
@@ -48,6 +66,7 @@ struct news {
 	char reason[256];
 	enum lookup_outcome outcome;
 	uint64_t token;
+	size_t order; /* the number of calls before it */
 };
 
 struct post {
@@ -55,20 +74,24 @@ struct post {
 	char *folder;
 	struct generation *g;
 	struct courier *courier;
-	pthread_mutex_t lock; /* over what follows */
-	pthread_cond_t told;
-	struct news news[NEWS_MAX];
+	size_t windows, results; /* that the script has read */
+	pthread_mutex_t lock;    /* protects what follows */
+	pthread_cond_t came;
+	struct news news[NEWS_MAX]; /* in the order of the calls */
 	size_t news_n;
 };
 
 /* ---- the sink ---------------------------------------------------------------------------------------------------- */
 
-static void tell(struct post *p, const struct news *n)
+static void record(struct post *p, const struct news *n)
 {
 	pthread_mutex_lock(&p->lock);
-	if (p->news_n < NEWS_MAX)
-		p->news[p->news_n++] = *n;
-	pthread_cond_broadcast(&p->told);
+	if (p->news_n < NEWS_MAX) {
+		p->news[p->news_n] = *n;
+		p->news[p->news_n].order = p->news_n;
+		p->news_n++;
+	}
+	pthread_cond_broadcast(&p->came);
 	pthread_mutex_unlock(&p->lock);
 }
 
@@ -77,7 +100,7 @@ static void on_delivered(void *ctx, struct delivery *d)
 	struct news n = {.kind = NEWS_DELIVERED, .event = d->event->id, .returned = d->returned, .verdict = d->verdict};
 
 	(void)snprintf(n.name, sizeof(n.name), "%s", d->event->account);
-	tell(ctx, &n);
+	record(ctx, &n);
 	delivery_free(d);
 }
 
@@ -89,7 +112,7 @@ static void on_window(void *ctx, enum report_kind kind, const char *name, unsign
 	(void)for_new;
 	(void)snprintf(n.name, sizeof(n.name), "%s", name);
 	(void)snprintf(n.reason, sizeof(n.reason), "%s", reason ? reason : "");
-	tell(ctx, &n);
+	record(ctx, &n);
 }
 
 static void on_answer(void *ctx, struct lookup_answer *a)
@@ -97,17 +120,17 @@ static void on_answer(void *ctx, struct lookup_answer *a)
 	struct news n = {.kind = NEWS_ANSWER, .outcome = a->outcome};
 
 	(void)snprintf(n.name, sizeof(n.name), "%s", a->source);
-	tell(ctx, &n);
+	record(ctx, &n);
 	lookup_answer_done(a);
 	free(a);
 }
 
 static void on_alive(void *ctx, uint64_t token)
 {
-	tell(ctx, &(struct news){.kind = NEWS_ALIVE, .token = token});
+	record(ctx, &(struct news){.kind = NEWS_ALIVE, .token = token});
 }
 
-/* The n-th (from 0) news of that kind, waited for. */
+/* Waits for the n-th (from 0) news of that kind and returns it. */
 static struct news nth(struct post *p, int kind, size_t n)
 {
 	struct timespec until;
@@ -128,7 +151,7 @@ static struct news nth(struct post *p, int kind, size_t n)
 			there = true;
 		}
 		if (!there)
-			r = pthread_cond_timedwait(&p->told, &p->lock, &until);
+			r = pthread_cond_timedwait(&p->came, &p->lock, &until);
 	}
 	pthread_mutex_unlock(&p->lock);
 	if (!there)
@@ -149,7 +172,7 @@ static size_t count(struct post *p, int kind)
 
 /* ---- the courier ------------------------------------------------------------------------------------------------- */
 
-/* account: YAML behind the other settings of the account, which has that name. */
+/* account: YAML after the other settings of the account `name`. */
 static void configure_as(struct post *p, const char *name, const char *account)
 {
 	CLEANUP(mem_freep)
@@ -163,23 +186,23 @@ static void configure_as(struct post *p, const char *name, const char *account)
 	p->g = shop_desk_load(p->folder, &(struct shop_desk){.klaviyo = klaviyo, .lookup = lookup});
 }
 
-static void configure(struct post *p, const char *account)
+static void start_with(struct post *p, const char *account, int64_t timeout_ms)
 {
-	configure_as(p, "shop", account);
-}
-
-static void start(struct post *p, const char *account)
-{
-	static const struct courier_options options = {.connect_ms = 5000, .timeout_ms = 5000};
+	const struct courier_options options = {.connect_ms = timeout_ms, .timeout_ms = timeout_ms};
 	struct courier_sink sink = {on_delivered, on_window, on_answer, on_alive, p};
 
 	*p = (struct post){.server = scripted_start(), .folder = scripted_folder()};
 	pthread_mutex_init(&p->lock, NULL);
-	pthread_cond_init(&p->told, NULL);
+	pthread_cond_init(&p->came, NULL);
 	metrics_reset();
 	scripted_write(p->folder, "key", "pk_first\n");
-	configure(p, account);
+	configure_as(p, "shop", account);
 	p->courier = courier_start(p->g, &sink, &options);
+}
+
+static void start(struct post *p)
+{
+	start_with(p, "", TIMEOUT_MS);
 }
 
 static void stop(struct post *p)
@@ -190,7 +213,7 @@ static void stop(struct post *p)
 	generation_unref(p->g);
 	scripted_folder_remove(p->folder);
 	pthread_mutex_destroy(&p->lock);
-	pthread_cond_destroy(&p->told);
+	pthread_cond_destroy(&p->came);
 }
 
 static struct event *event(struct post *p, int64_t id)
@@ -198,12 +221,12 @@ static struct event *event(struct post *p, int64_t id)
 	return shop_desk_event(id, (unsigned)id, scripted_url(p->server));
 }
 
-static void hand_over(struct post *p, int64_t id)
+static void send(struct post *p, int64_t id)
 {
 	courier_send(courier_port(p->courier), event(p, id));
 }
 
-/* Whatever is done with mail posted before is done when this returns. */
+/* Returns after the courier has handled all messages that were posted before. */
 static void settle(struct post *p)
 {
 	static uint64_t token;
@@ -219,9 +242,275 @@ static void new_secret(struct post *p, const char *file, const char *text)
 	courier_generation(courier_port(p->courier), p->g);
 }
 
-static void new_key(struct post *p, const char *key)
+/* ---- scripts ----------------------------------------------------------------------------------------------------- */
+
+static void must(bool holds, const char *line, const char *got)
 {
-	new_secret(p, "key", key);
+	if (!holds)
+		fail_msg("\"%s\": %s", line, got);
+}
+
+static const struct scripted_answer *answer_named(const char *name)
+{
+	for (size_t i = 0; i < sizeof(answers) / sizeof(*answers); i++)
+		if (text_is(answers[i].name, name))
+			return &answers[i].answer;
+	fail_msg("no answer is called \"%s\"", name);
+	return NULL;
+}
+
+static void describe(const struct news *n, char *to, size_t size)
+{
+	if (n->kind == NEWS_WINDOW)
+		(void)snprintf(to, size, "%s%s%u", text_is(n->name, "shop") ? "" : n->name,
+			       text_is(n->name, "shop") ? "" : " ", n->window);
+	else if (n->returned)
+		(void)snprintf(to, size, "returned");
+	else
+		(void)snprintf(to, size, "%s%s%s", outcome_name(n->verdict.outcome),
+			       n->verdict.throttled ? " throttled" : "", n->verdict.partial_failure ? " partial" : "");
+}
+
+/* expected: "WHAT", "WHAT: REASON" or "WHAT ~ PART OF THE REASON". bare: the reason that "WHAT" alone demands; NULL:
+ * any. */
+static void match(const char *line, const char *expected, const char *what, const char *reason, const char *bare)
+{
+	const char *rest = expected + strlen(what);
+	char got[512];
+	bool holds = strncmp(expected, what, strlen(what)) == 0;
+
+	(void)snprintf(got, sizeof(got), "%s: %s", what, reason);
+	if (holds && strncmp(rest, ": ", 2) == 0)
+		holds = text_is(rest + 2, reason);
+	else if (holds && strncmp(rest, " ~ ", 3) == 0)
+		holds = strstr(reason, rest + 3) != NULL;
+	else
+		holds = holds && *rest == '\0' && (!bare || text_is(reason, bare));
+	must(holds, line, got);
+}
+
+/* The next window. Without a reason in the line it must have none. */
+static void expect_window(struct post *p, const char *line, const char *rest)
+{
+	struct news n = nth(p, NEWS_WINDOW, p->windows++);
+	char what[96];
+
+	describe(&n, what, sizeof(what));
+	match(line, rest, what, n.reason, "");
+}
+
+/* The next result. A retry must have a reason. */
+static void expect_result(struct post *p, const char *line, const char *rest)
+{
+	struct news n = nth(p, NEWS_DELIVERED, p->results++);
+	char what[96];
+
+	describe(&n, what, sizeof(what));
+	match(line, rest, what, n.verdict.reason, NULL);
+	must(n.returned || n.verdict.outcome != OUTCOME_RETRY || n.verdict.reason[0] != '\0', line, "no reason");
+}
+
+/* The part after the comma, or NULL. */
+static const char *next_part(const char *at)
+{
+	const char *comma = strchr(at, ',');
+
+	return comma ? comma + 2 : NULL;
+}
+
+/* rest: "19 returned, 1 park": the next 20 results, in any order. */
+static void expect_results(struct post *p, const char *line, const char *rest)
+{
+	size_t first = p->results;
+
+	for (const char *at = rest; at; at = next_part(at))
+		p->results += (size_t)strtoul(at, NULL, 10);
+	for (const char *at = rest; at; at = next_part(at)) {
+		char expected[96], what[96], got[128];
+		unsigned n, found = 0;
+
+		assert_int_equal(sscanf(at, "%u %95[^,]", &n, expected), 2);
+		for (size_t i = first; i < p->results; i++) {
+			struct news one = nth(p, NEWS_DELIVERED, i);
+
+			describe(&one, what, sizeof(what));
+			found += text_is(what, expected);
+		}
+		(void)snprintf(got, sizeof(got), "%u %s", found, expected);
+		must(found == n, line, got);
+	}
+}
+
+static void send_range(struct post *p, const char *rest)
+{
+	char *end;
+	long first = strtol(rest, &end, 10), last = *end == '-' ? strtol(end + 1, NULL, 10) : first;
+
+	for (long id = first; id <= last; id++)
+		send(p, id);
+}
+
+/* Waits for n requests. The courier sends no more of the jobs that it has. */
+static void expect_requests(struct post *p, const char *line, const char *rest)
+{
+	size_t n = (size_t)strtoul(rest, NULL, 10);
+	char got[32];
+
+	scripted_wait(p->server, n);
+	settle(p);
+	(void)snprintf(got, sizeof(got), "%zu", scripted_count(p->server));
+	must(scripted_count(p->server) == n, line, got);
+}
+
+static void reload(struct post *p, const char *name, const char *account)
+{
+	configure_as(p, name, account);
+	courier_generation(courier_port(p->courier), p->g);
+}
+
+static void expect_number(const char *line, const char *rest, double got)
+{
+	char text[32];
+
+	(void)snprintf(text, sizeof(text), "%g", got);
+	must(strtod(rest, NULL) == got, line, text);
+}
+
+/* Plays one line: a word and its argument. */
+static void play(struct post *p, const char *line)
+{
+	size_t len = strcspn(line, " ");
+	const char *rest = line[len] == ' ' ? line + len + 1 : "";
+	CLEANUP(mem_freep) char *word = mem_strn(line, len);
+	const struct scripted_request *last;
+
+	if (text_is(word, "once")) { /* ANSWER to the next request; more than one line: in their order */
+		scripted_once(p->server, *answer_named(rest));
+	} else if (text_is(word, "always")) { /* ANSWER to all requests after those */
+		scripted_always(p->server, *answer_named(rest));
+	} else if (text_is(word, "release")) { /* ANSWER to all requests that are held */
+		scripted_release(p->server, *answer_named(rest));
+	} else if (text_is(word, "send")) { /* ID or FIRST-LAST */
+		send_range(p, rest);
+	} else if (text_is(word, "stall")) { /* yes or no */
+		courier_stall(courier_port(p->courier), text_is(rest, "yes"));
+	} else if (text_is(word, "key")) { /* the account's new key */
+		new_secret(p, "key", rest);
+	} else if (text_is(word, "token")) { /* the source's new password */
+		new_secret(p, "token", rest);
+	} else if (text_is(word, "reload")) { /* NAME: the account's name */
+		reload(p, *rest ? rest : "shop", "");
+	} else if (text_is(word, "settle")) {
+		settle(p);
+	} else if (text_is(word, "window")) { /* [NAME ]N[: REASON] */
+		expect_window(p, line, rest);
+	} else if (text_is(word, "windows")) { /* N in all so far */
+		expect_number(line, rest, (double)count(p, NEWS_WINDOW));
+	} else if (text_is(word, "result")) { /* OUTCOME[: REASON] */
+		expect_result(p, line, rest);
+	} else if (text_is(word, "results")) { /* N OUTCOME, N OUTCOME */
+		expect_results(p, line, rest);
+	} else if (text_is(word, "window-first")) { /* the latest window that was read came before all results */
+		must(nth(p, NEWS_WINDOW, p->windows - 1).order < nth(p, NEWS_DELIVERED, 0).order, line, "after it");
+	} else if (text_is(word, "requests")) { /* N in all so far */
+		expect_requests(p, line, rest);
+	} else if (text_is(word, "most-at-once")) { /* N requests */
+		expect_number(line, rest, (double)scripted_most_at_once(p->server));
+	} else if (text_is(word, "second-apart")) { /* the first two requests */
+		must(scripted_request(p->server, 1)->at_ms - scripted_request(p->server, 0)->at_ms >= 1000, line,
+		     "sooner");
+	} else if (text_is(word, "authorization")) { /* of the latest request */
+		last = scripted_request(p->server, scripted_count(p->server) - 1);
+		must(text_is(last->authorization, rest), line, last->authorization);
+	} else if (text_is(word, "parked-401")) { /* the gauge */
+		expect_number(line, rest, metrics_get(METRIC_ACCOUNT_PARKED, "shop", "401", NULL));
+	} else if (text_is(word, "partial-failures")) { /* the counter */
+		expect_number(line, rest, metrics_get(METRIC_PARTIAL_FAILURES, "shop", NULL, NULL));
+	} else {
+		fail_msg("no such line: \"%s\"", line);
+	}
+}
+
+#define REFUSED "Missing or invalid private key. (401)"
+
+/* Each row is a case. Its script is one line after the other, separated by "; ". */
+/* clang-format off */
+static const struct row {
+	const char *name;
+	const char *script;
+	const char *account; /* YAML after the other settings of the account; NULL: none */
+	int64_t timeout_ms;  /* 0: TIMEOUT_MS */
+} rows[] = {
+	{"the first goes alone then sixteen at once",
+	 "window 48; once held; send 1-40; requests 1; always held; release accepted; requests 17; most-at-once 16; "
+	 "always accepted; release accepted; results 40 delivered"},
+	{"one bad event is rejected and the others go on",
+	 "window 48; once bad email; send 1; "
+	 "result reject: Invalid email address p***@example.com (/data/attributes/email); "
+	 "send 2; result delivered; windows 1"},
+	/* libcurl repeats a POST where a kept connection dies: the repetition must fail, too. */
+	{"trouble on the way is a retry",
+	 "window 48; always error page; send 1; result retry; always empty error; send 2; result retry; "
+	 "always challenge; send 3; result retry; always reset; send 4; result retry; "
+	 "always closed; send 5; result retry; windows 1"},
+	{"an answer that is too long counts by its status",
+	 "once long 202; send 1; result delivered; once long 400; send 2; result reject"},
+	{"no answer in time is a retry",
+	 "always held; send 1; result retry ~ timed out", .timeout_ms = 200},
+	{"a 429 pauses the account",
+	 "once 429 for a second; send 1-2; result retry throttled; result delivered; second-apart; windows 1"},
+	{"partial failure is delivered and counted",
+	 "once partial failure; send 1; result delivered partial; partial-failures 1"},
+
+	/* The account parks. Event 21 is sent before the pipeline knows. */
+	{"a wrong key parks after one call and a new one resumes at once",
+	 "window 48; once unauthorised; send 1-20; results 19 returned, 1 park; requests 1; "
+	 "window 0: " REFUSED "; parked-401 1; send 21; result returned; "
+	 "key pk_second; window 1; parked-401 0; send 1; result delivered; "
+	 "authorization Klaviyo-API-Key pk_second; window 48"},
+	{"the window closes before the outcome is told",
+	 "window 48; once unauthorised; send 1-2; results 1 returned, 1 park; window 0: " REFUSED "; window-first"},
+	{"a key that is still wrong parks again",
+	 "window 48; always unauthorised; send 1; window 0: " REFUSED "; "
+	 "key pk_second; window 1; send 1; window 0: " REFUSED "; requests 2"},
+	{"the old keys refusal does not park the new key",
+	 "window 48; once held; send 1; requests 1; key pk_second; settle; release unauthorised; result park; "
+	 "send 1; result delivered; window 48; windows 2"},
+	{"a secret of somebody else does not wake a parked account",
+	 "window 48; once unauthorised; send 1; window 0: " REFUSED "; token another; window 0: " REFUSED},
+	/* The reason stays until the account answers. */
+	{"a reload asks for a parked account at once",
+	 "window 48; once unauthorised; send 1; window 0: " REFUSED "; reload; window 1: " REFUSED "; parked-401 1; "
+	 "send 1; result park; result delivered; window 48; parked-401 0"},
+	{"after a reload one request goes alone",
+	 "send 1; result delivered; reload; always held; send 2-10; requests 2; "
+	 "always accepted; release accepted; results 9 delivered; requests 10"},
+
+	{"an account on hold has no window",
+	 "window 0: on hold; send 1; result returned; reload; window 48; send 1; result delivered",
+	 .account = ", hold: true"},
+	/* The event in flight still gets its answer. */
+	{"an account that vanishes returns what waits",
+	 "window 48; once held; send 1-2; requests 1; reload other; window 0: not configured; window other 48; "
+	 "result returned; release accepted; result delivered"},
+	{"a stalled courier sends nothing new",
+	 "stall yes; send 1; settle; requests 0; stall no; result delivered"},
+};
+/* clang-format on */
+
+#define ROWS (sizeof(rows) / sizeof(*rows))
+
+static void script_holds(void **state)
+{
+	const struct row *row = *state;
+	CLEANUP(mem_freep) char *script = mem_str(row->script);
+	char *rest = script, *line;
+	struct post p;
+
+	start_with(&p, row->account ? row->account : "", row->timeout_ms ? row->timeout_ms : TIMEOUT_MS);
+	while ((line = strsep(&rest, ";")) != NULL)
+		play(&p, text_trim(line));
+	stop(&p);
 }
 
 /* ---- delivery ---------------------------------------------------------------------------------------------------- */
@@ -233,12 +522,12 @@ static void an_event_is_posted_and_delivered(void **state)
 	struct post p;
 
 	(void)state;
-	start(&p, "");
+	start(&p);
 	window = nth(&p, NEWS_WINDOW, 0);
 	assert_string_equal(window.name, "shop");
 	assert_int_equal(window.window, PACE_WINDOW);
 	assert_string_equal(window.reason, "");
-	hand_over(&p, 7);
+	send(&p, 7);
 	d = nth(&p, NEWS_DELIVERED, 0);
 	assert_int_equal(d.event, 7);
 	assert_string_equal(d.name, "shop");
@@ -262,56 +551,12 @@ static void backfill_is_decided_when_it_is_sent(void **state)
 	struct event *e;
 
 	(void)state;
-	start(&p, "");
+	start(&p);
 	e = event(&p, 1);
 	e->late_ms = 30 * CLOCK_SECOND_MS; /* and a minute has passed */
 	courier_send(courier_port(p.courier), e);
 	(void)nth(&p, NEWS_DELIVERED, 0);
 	assert_non_null(strstr(scripted_request(p.server, 0)->body, "\"backfill\":true"));
-	stop(&p);
-}
-
-static void the_first_goes_alone_then_sixteen_at_once(void **state)
-{
-	struct post p;
-
-	(void)state;
-	start(&p, "");
-	scripted_once(p.server, held);
-	for (int i = 1; i <= 40; i++)
-		hand_over(&p, i);
-	scripted_wait(p.server, 1);
-	settle(&p);
-	assert_int_equal(scripted_count(p.server), 1);
-	scripted_always(p.server, held);
-	scripted_release(p.server, accepted);
-	scripted_wait(p.server, 1 + PACE_IN_FLIGHT_SINGLE);
-	settle(&p);
-	assert_int_equal(scripted_count(p.server), 1 + PACE_IN_FLIGHT_SINGLE);
-	assert_int_equal(scripted_most_at_once(p.server), PACE_IN_FLIGHT_SINGLE);
-	scripted_always(p.server, accepted);
-	scripted_release(p.server, accepted);
-	(void)nth(&p, NEWS_DELIVERED, 39);
-	for (size_t i = 0; i < 40; i++)
-		assert_int_equal(nth(&p, NEWS_DELIVERED, i).verdict.outcome, OUTCOME_DELIVERED);
-	stop(&p);
-}
-
-static void one_bad_event_is_rejected_and_the_others_go_on(void **state)
-{
-	struct news d;
-	struct post p;
-
-	(void)state;
-	start(&p, "");
-	scripted_once(p.server, (struct scripted_answer){.status = 400, .type = JSON, .body = BAD_EMAIL});
-	hand_over(&p, 1);
-	d = nth(&p, NEWS_DELIVERED, 0);
-	assert_int_equal(d.verdict.outcome, OUTCOME_REJECT);
-	assert_string_equal(d.verdict.reason, "Invalid email address p***@example.com (/data/attributes/email)");
-	hand_over(&p, 2);
-	assert_int_equal(nth(&p, NEWS_DELIVERED, 1).verdict.outcome, OUTCOME_DELIVERED);
-	assert_int_equal(count(&p, NEWS_WINDOW), 1);
 	stop(&p);
 }
 
@@ -321,301 +566,14 @@ static void an_event_that_cannot_be_read_is_rejected_without_a_request(void **st
 	struct post p;
 
 	(void)state;
-	start(&p, "");
+	start(&p);
 	e = event(&p, 1);
 	free(e->properties);
 	e->properties = mem_str("{broken");
 	courier_send(courier_port(p.courier), e);
 	assert_int_equal(nth(&p, NEWS_DELIVERED, 0).verdict.outcome, OUTCOME_REJECT);
 	assert_int_equal(scripted_count(p.server), 0);
-	hand_over(&p, 2);
-	assert_int_equal(nth(&p, NEWS_DELIVERED, 1).verdict.outcome, OUTCOME_DELIVERED);
-	stop(&p);
-}
-
-static void trouble_on_the_way_is_a_retry(void **state)
-{
-	static const struct scripted_answer rows[] = {
-		{.status = 503, .type = "text/html", .body = "<html>sorry</html>"},
-		{.status = 500},
-		{.status = 403, .type = "text/html", .body = "<html>", .header = "cf-mitigated", .value = "challenge"},
-		{.how = SCRIPTED_RESET},
-		{.how = SCRIPTED_CLOSE},
-	};
-	struct post p;
-
-	(void)state;
-	start(&p, "");
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct news d;
-
-		/* libcurl posts again by itself where a kept connection dies: that must fail too. */
-		scripted_always(p.server, rows[i]);
-		hand_over(&p, (int64_t)i + 1);
-		d = nth(&p, NEWS_DELIVERED, i);
-		if (d.verdict.outcome != OUTCOME_RETRY || d.returned || d.verdict.reason[0] == '\0')
-			fail_msg("row %zu: %s: %s", i, outcome_name(d.verdict.outcome), d.verdict.reason);
-	}
-	assert_int_equal(count(&p, NEWS_WINDOW), 1);
-	stop(&p);
-}
-
-static void an_answer_that_is_too_long_counts_by_its_status(void **state)
-{
-	struct post p;
-
-	(void)state;
-	start(&p, "");
-	scripted_once(p.server, (struct scripted_answer){.status = 202, .filler = 300000});
-	hand_over(&p, 1);
-	assert_int_equal(nth(&p, NEWS_DELIVERED, 0).verdict.outcome, OUTCOME_DELIVERED);
-	scripted_once(p.server, (struct scripted_answer){.status = 400, .type = JSON, .filler = 300000});
-	hand_over(&p, 2);
-	assert_int_equal(nth(&p, NEWS_DELIVERED, 1).verdict.outcome, OUTCOME_REJECT);
-	stop(&p);
-}
-
-static void no_answer_in_time_is_a_retry(void **state)
-{
-	static const struct courier_options options = {.connect_ms = 200, .timeout_ms = 200};
-	struct courier_sink sink;
-	struct news d;
-	struct post p;
-
-	(void)state;
-	start(&p, "");
-	sink = (struct courier_sink){on_delivered, on_window, on_answer, on_alive, &p};
-	courier_stop(p.courier, clock_mono_ms());
-	p.courier = courier_start(p.g, &sink, &options);
-	scripted_always(p.server, held);
-	hand_over(&p, 1);
-	d = nth(&p, NEWS_DELIVERED, 0);
-	assert_int_equal(d.verdict.outcome, OUTCOME_RETRY);
-	assert_non_null(strstr(d.verdict.reason, "timed out"));
-	stop(&p);
-}
-
-static void a_429_pauses_the_account(void **state)
-{
-	int64_t first_ms, second_ms;
-	struct post p;
-
-	(void)state;
-	start(&p, "");
-	scripted_once(p.server, (struct scripted_answer){.status = 429, .header = "Retry-After", .value = "1"});
-	hand_over(&p, 1);
-	hand_over(&p, 2);
-	assert_true(nth(&p, NEWS_DELIVERED, 0).verdict.throttled);
-	assert_int_equal(nth(&p, NEWS_DELIVERED, 1).verdict.outcome, OUTCOME_DELIVERED);
-	first_ms = scripted_request(p.server, 0)->at_ms;
-	second_ms = scripted_request(p.server, 1)->at_ms;
-	assert_true(second_ms - first_ms >= 1000);
-	assert_int_equal(count(&p, NEWS_WINDOW), 1);
-	stop(&p);
-}
-
-static void partial_failure_is_delivered_and_counted(void **state)
-{
-	struct news d;
-	struct post p;
-
-	(void)state;
-	start(&p, "");
-	scripted_once(p.server, (struct scripted_answer){
-					.status = 202, .header = "X-Klaviyo-Partial-Failure", .value = "phone_number"});
-	hand_over(&p, 1);
-	d = nth(&p, NEWS_DELIVERED, 0);
-	assert_int_equal(d.verdict.outcome, OUTCOME_DELIVERED);
-	assert_true(d.verdict.partial_failure);
-	assert_true(metrics_get(METRIC_PARTIAL_FAILURES, "shop", NULL, NULL) == 1);
-	stop(&p);
-}
-
-/* ---- parking ----------------------------------------------------------------------------------------------------- */
-
-static void a_wrong_key_parks_after_one_call_and_a_new_one_resumes_at_once(void **state)
-{
-	struct news window;
-	struct post p;
-
-	(void)state;
-	start(&p, "");
-	scripted_once(p.server, unauthorised);
-	for (int i = 1; i <= 20; i++)
-		hand_over(&p, i);
-	(void)nth(&p, NEWS_DELIVERED, 19);
-	assert_int_equal(scripted_count(p.server), 1);
-	window = nth(&p, NEWS_WINDOW, 1);
-	assert_int_equal(window.window, 0);
-	assert_string_equal(window.reason, "Missing or invalid private key. (401)");
-	assert_true(metrics_get(METRIC_ACCOUNT_PARKED, "shop", "401", NULL) == 1);
-	for (size_t i = 0, returned = 0; i < 20; i++) {
-		struct news d = nth(&p, NEWS_DELIVERED, i);
-
-		returned += d.returned;
-		assert_true(d.returned || d.verdict.outcome == OUTCOME_PARK);
-		assert_true(i < 19 || returned == 19);
-	}
-	/* One that was on its way meanwhile comes back as well. */
-	hand_over(&p, 21);
-	assert_true(nth(&p, NEWS_DELIVERED, 20).returned);
-
-	new_key(&p, "pk_second\n");
-	window = nth(&p, NEWS_WINDOW, 2);
-	assert_int_equal(window.window, 1);
-	assert_string_equal(window.reason, "");
-	assert_true(metrics_get(METRIC_ACCOUNT_PARKED, "shop", "401", NULL) == 0);
-	hand_over(&p, 1);
-	assert_int_equal(nth(&p, NEWS_DELIVERED, 21).verdict.outcome, OUTCOME_DELIVERED);
-	assert_string_equal(scripted_request(p.server, 1)->authorization, "Klaviyo-API-Key pk_second");
-	assert_int_equal(nth(&p, NEWS_WINDOW, 3).window, PACE_WINDOW);
-	stop(&p);
-}
-
-static void the_window_closes_before_the_outcome_is_told(void **state)
-{
-	size_t window = 0, outcome = 0;
-	struct post p;
-
-	(void)state;
-	start(&p, "");
-	scripted_once(p.server, unauthorised);
-	hand_over(&p, 1);
-	hand_over(&p, 2);
-	(void)nth(&p, NEWS_DELIVERED, 1);
-	pthread_mutex_lock(&p.lock);
-	for (size_t i = 0; i < p.news_n; i++) {
-		if (p.news[i].kind == NEWS_WINDOW && p.news[i].window == 0)
-			window = i;
-		if (p.news[i].kind == NEWS_DELIVERED && outcome == 0)
-			outcome = i;
-	}
-	pthread_mutex_unlock(&p.lock);
-	assert_true(window > 0 && window < outcome);
-	stop(&p);
-}
-
-static void a_key_that_is_still_wrong_parks_again(void **state)
-{
-	struct post p;
-
-	(void)state;
-	start(&p, "");
-	scripted_always(p.server, unauthorised);
-	hand_over(&p, 1);
-	assert_int_equal(nth(&p, NEWS_WINDOW, 1).window, 0);
-	new_key(&p, "pk_second\n");
-	assert_int_equal(nth(&p, NEWS_WINDOW, 2).window, 1);
-	hand_over(&p, 1);
-	assert_int_equal(nth(&p, NEWS_WINDOW, 3).window, 0);
-	assert_int_equal(scripted_count(p.server), 2);
-	stop(&p);
-}
-
-static void the_old_keys_refusal_does_not_park_the_new_key(void **state)
-{
-	struct post p;
-
-	(void)state;
-	start(&p, "");
-	scripted_once(p.server, held);
-	hand_over(&p, 1);
-	scripted_wait(p.server, 1);
-	new_key(&p, "pk_second\n");
-	settle(&p);
-	scripted_release(p.server, unauthorised);
-	assert_int_equal(nth(&p, NEWS_DELIVERED, 0).verdict.outcome, OUTCOME_PARK);
-	hand_over(&p, 1);
-	assert_int_equal(nth(&p, NEWS_DELIVERED, 1).verdict.outcome, OUTCOME_DELIVERED);
-	for (size_t i = 0; i < count(&p, NEWS_WINDOW); i++)
-		assert_int_equal(nth(&p, NEWS_WINDOW, i).window, PACE_WINDOW);
-	stop(&p);
-}
-
-static void a_secret_of_somebody_else_does_not_wake_a_parked_account(void **state)
-{
-	struct news window;
-	struct post p;
-
-	(void)state;
-	start(&p, "");
-	scripted_once(p.server, unauthorised);
-	hand_over(&p, 1);
-	assert_int_equal(nth(&p, NEWS_WINDOW, 1).window, 0);
-	new_secret(&p, "token", "another\n");
-	window = nth(&p, NEWS_WINDOW, 2);
-	assert_int_equal(window.window, 0);
-	assert_string_equal(window.reason, "Missing or invalid private key. (401)");
-	stop(&p);
-}
-
-static void a_reload_asks_for_a_parked_account_at_once(void **state)
-{
-	struct news window;
-	struct post p;
-
-	(void)state;
-	start(&p, "");
-	scripted_once(p.server, unauthorised);
-	hand_over(&p, 1);
-	assert_int_equal(nth(&p, NEWS_WINDOW, 1).window, 0);
-	configure(&p, "");
-	courier_generation(courier_port(p.courier), p.g);
-	window = nth(&p, NEWS_WINDOW, 2);
-	assert_int_equal(window.window, 1);
-	/* Nobody knows yet whether it is over. */
-	assert_string_equal(window.reason, "Missing or invalid private key. (401)");
-	assert_true(metrics_get(METRIC_ACCOUNT_PARKED, "shop", "401", NULL) == 1);
-	hand_over(&p, 1);
-	assert_int_equal(nth(&p, NEWS_DELIVERED, 1).verdict.outcome, OUTCOME_DELIVERED);
-	window = nth(&p, NEWS_WINDOW, 3);
-	assert_int_equal(window.window, PACE_WINDOW);
-	assert_string_equal(window.reason, "");
-	assert_true(metrics_get(METRIC_ACCOUNT_PARKED, "shop", "401", NULL) == 0);
-	stop(&p);
-}
-
-static void after_a_reload_one_request_goes_alone(void **state)
-{
-	struct post p;
-
-	(void)state;
-	start(&p, "");
-	hand_over(&p, 1);
-	(void)nth(&p, NEWS_DELIVERED, 0);
-	configure(&p, "");
-	courier_generation(courier_port(p.courier), p.g);
-	scripted_always(p.server, held);
-	for (int i = 2; i <= 10; i++)
-		hand_over(&p, i);
-	scripted_wait(p.server, 2);
-	settle(&p);
-	assert_int_equal(scripted_count(p.server), 2);
-	scripted_always(p.server, accepted);
-	scripted_release(p.server, accepted);
-	(void)nth(&p, NEWS_DELIVERED, 9);
-	assert_int_equal(scripted_count(p.server), 10);
-	stop(&p);
-}
-
-/* ---- configuration ----------------------------------------------------------------------------------------------- */
-
-static void an_account_on_hold_has_no_window(void **state)
-{
-	struct news window;
-	struct post p;
-
-	(void)state;
-	start(&p, ", hold: true");
-	window = nth(&p, NEWS_WINDOW, 0);
-	assert_int_equal(window.window, 0);
-	assert_string_equal(window.reason, "on hold");
-	hand_over(&p, 1);
-	assert_true(nth(&p, NEWS_DELIVERED, 0).returned);
-	configure(&p, "");
-	courier_generation(courier_port(p.courier), p.g);
-	assert_int_equal(nth(&p, NEWS_WINDOW, 1).window, PACE_WINDOW);
-	hand_over(&p, 1);
+	send(&p, 2);
 	assert_int_equal(nth(&p, NEWS_DELIVERED, 1).verdict.outcome, OUTCOME_DELIVERED);
 	stop(&p);
 }
@@ -626,7 +584,7 @@ static void events_of_another_url_or_account_are_returned(void **state)
 	struct post p;
 
 	(void)state;
-	start(&p, "");
+	start(&p);
 	elsewhere = event(&p, 1);
 	free(elsewhere->url);
 	elsewhere->url = mem_str("https://a.klaviyo.com");
@@ -648,48 +606,6 @@ static void events_of_another_url_or_account_are_returned(void **state)
 	stop(&p);
 }
 
-static void an_account_that_vanishes_returns_what_waits(void **state)
-{
-	struct news window;
-	struct post p;
-
-	(void)state;
-	start(&p, "");
-	scripted_once(p.server, held);
-	hand_over(&p, 1);
-	hand_over(&p, 2);
-	scripted_wait(p.server, 1);
-	/* The same file with the account under another name. */
-	configure_as(&p, "other", "");
-	courier_generation(courier_port(p.courier), p.g);
-	window = nth(&p, NEWS_WINDOW, 1);
-	assert_string_equal(window.name, "shop");
-	assert_int_equal(window.window, 0);
-	assert_string_equal(window.reason, "not configured");
-	assert_string_equal(nth(&p, NEWS_WINDOW, 2).name, "other");
-	assert_true(nth(&p, NEWS_DELIVERED, 0).returned);
-	/* What was under way still comes to its end. */
-	scripted_release(p.server, accepted);
-	assert_int_equal(nth(&p, NEWS_DELIVERED, 1).verdict.outcome, OUTCOME_DELIVERED);
-	stop(&p);
-}
-
-static void a_stalled_courier_sends_nothing_new(void **state)
-{
-	struct post p;
-
-	(void)state;
-	start(&p, "");
-	courier_stall(courier_port(p.courier), true);
-	hand_over(&p, 1);
-	settle(&p);
-	settle(&p);
-	assert_int_equal(scripted_count(p.server), 0);
-	courier_stall(courier_port(p.courier), false);
-	assert_int_equal(nth(&p, NEWS_DELIVERED, 0).verdict.outcome, OUTCOME_DELIVERED);
-	stop(&p);
-}
-
 /* ---- stopping ---------------------------------------------------------------------------------------------------- */
 
 static void stopping_returns_what_waits_and_retries_what_hangs(void **state)
@@ -698,10 +614,10 @@ static void stopping_returns_what_waits_and_retries_what_hangs(void **state)
 	int64_t begun_ms;
 
 	(void)state;
-	start(&p, "");
-	scripted_always(p.server, held);
-	hand_over(&p, 1);
-	hand_over(&p, 2);
+	start(&p);
+	scripted_always(p.server, *answer_named("held"));
+	send(&p, 1);
+	send(&p, 2);
 	scripted_wait(p.server, 1);
 	begun_ms = clock_mono_ms();
 	courier_stop(TAKE(p.courier), begun_ms + 300);
@@ -718,9 +634,9 @@ static void *release_later(void *arg)
 {
 	struct post *p = arg;
 
-	/* The queue comes back when the courier has begun to stop. */
+	/* The queued event is returned when the courier begins to stop. */
 	(void)nth(p, NEWS_DELIVERED, 0);
-	scripted_release(p->server, accepted);
+	scripted_release(p->server, *answer_named("accepted"));
 	return NULL;
 }
 
@@ -730,10 +646,10 @@ static void stopping_waits_for_answers_that_come_in_time(void **state)
 	struct post p;
 
 	(void)state;
-	start(&p, "");
-	scripted_always(p.server, held);
-	hand_over(&p, 1);
-	hand_over(&p, 2);
+	start(&p);
+	scripted_always(p.server, *answer_named("held"));
+	send(&p, 1);
+	send(&p, 2);
 	scripted_wait(p.server, 1);
 	assert_int_equal(pthread_create(&helper, NULL, release_later, &p), 0);
 	courier_stop(TAKE(p.courier), clock_mono_ms() + SCRIPTED_PATIENCE_MS);
@@ -748,7 +664,7 @@ static void lookups_go_by_the_same_thread(void **state)
 	struct post p;
 
 	(void)state;
-	start(&p, "");
+	start(&p);
 	window = nth(&p, NEWS_LOOKUP_WINDOW, 0);
 	assert_string_equal(window.name, "desk");
 	assert_int_equal(window.window, LOOKUP_WINDOW);
@@ -764,8 +680,8 @@ static void stopping_returns_lookups_under_way(void **state)
 	struct post p;
 
 	(void)state;
-	start(&p, "");
-	scripted_always(p.server, held);
+	start(&p);
+	scripted_always(p.server, *answer_named("held"));
 	courier_lookup(courier_port(p.courier), shop_desk_question("cu1", false));
 	scripted_wait(p.server, 1);
 	courier_stop(TAKE(p.courier), clock_mono_ms() + SCRIPTED_PATIENCE_MS);
@@ -775,33 +691,21 @@ static void stopping_returns_lookups_under_way(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
+	static const struct CMUnitTest cases[] = {
 		cmocka_unit_test(an_event_is_posted_and_delivered),
 		cmocka_unit_test(backfill_is_decided_when_it_is_sent),
-		cmocka_unit_test(the_first_goes_alone_then_sixteen_at_once),
-		cmocka_unit_test(one_bad_event_is_rejected_and_the_others_go_on),
 		cmocka_unit_test(an_event_that_cannot_be_read_is_rejected_without_a_request),
-		cmocka_unit_test(trouble_on_the_way_is_a_retry),
-		cmocka_unit_test(an_answer_that_is_too_long_counts_by_its_status),
-		cmocka_unit_test(no_answer_in_time_is_a_retry),
-		cmocka_unit_test(a_429_pauses_the_account),
-		cmocka_unit_test(partial_failure_is_delivered_and_counted),
-		cmocka_unit_test(a_wrong_key_parks_after_one_call_and_a_new_one_resumes_at_once),
-		cmocka_unit_test(the_window_closes_before_the_outcome_is_told),
-		cmocka_unit_test(a_key_that_is_still_wrong_parks_again),
-		cmocka_unit_test(the_old_keys_refusal_does_not_park_the_new_key),
-		cmocka_unit_test(a_secret_of_somebody_else_does_not_wake_a_parked_account),
-		cmocka_unit_test(a_reload_asks_for_a_parked_account_at_once),
-		cmocka_unit_test(after_a_reload_one_request_goes_alone),
-		cmocka_unit_test(an_account_on_hold_has_no_window),
 		cmocka_unit_test(events_of_another_url_or_account_are_returned),
-		cmocka_unit_test(an_account_that_vanishes_returns_what_waits),
-		cmocka_unit_test(a_stalled_courier_sends_nothing_new),
 		cmocka_unit_test(stopping_returns_what_waits_and_retries_what_hangs),
 		cmocka_unit_test(stopping_waits_for_answers_that_come_in_time),
 		cmocka_unit_test(lookups_go_by_the_same_thread),
 		cmocka_unit_test(stopping_returns_lookups_under_way),
 	};
+	struct CMUnitTest tests[ROWS + sizeof(cases) / sizeof(*cases)];
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	for (size_t i = 0; i < ROWS; i++)
+		tests[i] = (struct CMUnitTest){
+			.name = rows[i].name, .test_func = script_holds, .initial_state = (void *)(uintptr_t)&rows[i]};
+	memcpy(tests + ROWS, cases, sizeof(cases));
+	return cmocka_run_group_tests_name("courier", tests, NULL, NULL);
 }
