@@ -45,7 +45,7 @@ bool disk_budget_fits(struct disk_budget *b, const struct submission *s)
 	if (!b->refused_large)
 		log_error(&((struct log_about){.source = s->items[0].parsed->webhook.source,
 					       .conversation = s->items[0].parsed->webhook.conversation}),
-			  "a webhook of %s was refused with 503: the store's disk has no room for it, make some",
+			  "a webhook of %s was refused with 503: the store's disk has no room for it, make room there",
 			  amount_size(size, bytes));
 	b->refused_large = true;
 	return false;

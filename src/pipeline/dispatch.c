@@ -186,7 +186,7 @@ static int save_outcome(struct turn_context *tc, const struct delivery *d, struc
 		/* Ready as before, with the reason for people. The window decides when it is sent again. */
 		return store_event_retry(tc->store, e->id, e->attempts, tc->now_ms, v->reason, reterr);
 	}
-	return err_set(reterr, -EINVAL, "delivery of event %016llx: outcome %d is none", (unsigned long long)e->id,
+	return err_set(reterr, -EINVAL, "delivery of event %016llx: %d is no outcome", (unsigned long long)e->id,
 		       (int)v->outcome);
 }
 

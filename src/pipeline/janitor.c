@@ -201,7 +201,7 @@ static int close_with_events(struct expiry *x, struct err *reterr)
 	if (r < 0)
 		return r;
 	if (d.entry.state == LEDGER_OPEN)
-		return err_set(reterr, -EBADMSG, "its deadline has passed, and still it is open");
+		return err_set(reterr, -EBADMSG, "its deadline has passed, but it is still open");
 	return 0;
 }
 
