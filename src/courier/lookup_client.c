@@ -194,8 +194,8 @@ static const char *secret_text(const struct generation *g, const struct secret *
 static void mark_of(struct lookup_client *l, const struct source *s, const struct generation *g)
 {
 	struct lookup_mark mark = {.is_set = true};
-	unsigned char sha[DIGEST_SHA256_BYTES];
 	struct digest *d = digest_new();
+	unsigned char sha[DIGEST_SHA256_BYTES];
 
 	mark_add(d, s->lookup_user);
 	mark_add(d, secret_text(g, s->lookup_password));
@@ -325,7 +325,8 @@ static const char *why_returned(const struct lookup_client *l, const struct look
 void lookup_client_start(struct destination *d, struct lookup_request *request)
 {
 	struct lookup_client *l = (struct lookup_client *)d;
-	const char *customer = request->parsed->webhook.customer, *why;
+	const char *customer = request->parsed->webhook.customer;
+	const char *why;
 	enum lookup_outcome outcome;
 	struct lookup_job *job;
 

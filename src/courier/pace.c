@@ -122,7 +122,8 @@ static void park(struct pace *p, bool parked_by_odd, int64_t now_ms)
 static bool answered_oddly(struct pace *p, const struct pace_request *r, int64_t now_ms, enum outcome *ret)
 {
 	bool probing = p->upstream.state == UPSTREAM_PROBING;
-	bool again = upstream_odd(&p->upstream, r->person), parks = p->upstream.odd_n == UPSTREAM_ODD_MAX;
+	bool again = upstream_odd(&p->upstream, r->person);
+	bool parks = p->upstream.odd_n == UPSTREAM_ODD_MAX;
 
 	if (probing)
 		parks = parks || again || p->parked_by_odd;

@@ -177,8 +177,10 @@ static void report_pause(struct report *r, int64_t until_ms, const char *header,
 {
 	static const char label[] = "paused";
 	const bool is_account = r->kind == REPORT_ACCOUNT;
-	int64_t wait_ms = until_ms > now_ms ? until_ms - now_ms : 0, was_ms = r->paused_until_ms;
-	bool begins = !r->paused, cut = wait_ms >= UPSTREAM_PAUSE_MAX_MS;
+	int64_t wait_ms = until_ms > now_ms ? until_ms - now_ms : 0;
+	int64_t was_ms = r->paused_until_ms;
+	bool begins = !r->paused;
+	bool cut = wait_ms >= UPSTREAM_PAUSE_MAX_MS;
 	char iso[CLOCK_ISO_MAX];
 	struct log_about line;
 

@@ -92,7 +92,8 @@ static void send_job_end(struct send_job *job, const struct outcome_verdict *v)
 /* Returns queued events that must not be sent: those of another URL, or all. */
 static void queue_return(struct sender *s, bool all)
 {
-	struct send_job *job = s->queue, *next;
+	struct send_job *job = s->queue;
+	struct send_job *next;
 
 	s->queue = NULL;
 	s->queue_end = &s->queue;

@@ -62,7 +62,8 @@ static void count(const struct source *s, const char *result)
 static bool is_encoded(struct http_exchange *x)
 {
 	CLEANUP(mem_freep) char *codings = http_header_list(x, "Content-Encoding");
-	char *rest = codings, *coding;
+	char *rest = codings;
+	char *coding;
 
 	while (rest && (coding = strsep(&rest, ",")) != NULL) {
 		coding = text_trim(coding);
@@ -91,7 +92,8 @@ static void note_unproven(struct intake *i, struct http_exchange *x, const struc
 static void refuse_proof(struct intake *i, struct http_exchange *x, const struct request_state *r,
 			 enum proof_verdict verdict)
 {
-	const char *method = proof_about(definition_proof(r->source->definition))->method, *scheme = NULL;
+	const char *method = proof_about(definition_proof(r->source->definition))->method;
+	const char *scheme = NULL;
 
 	if (text_is(method, "basic"))
 		scheme = "Basic realm=\"deskbridge\", charset=\"UTF-8\"";
@@ -190,7 +192,8 @@ static void refuse_unready(struct http_exchange *x, const struct request_state *
 /* Returns 0 to take the body; 1: answered. */
 static int judge_headers(struct intake *i, struct http_exchange *x, struct request_state *r)
 {
-	const char *type = http_header(x, "Content-Type"), *echo;
+	const char *type = http_header(x, "Content-Type");
+	const char *echo;
 	char peer[PEER_MAX];
 
 	r->source = config_source_at(r->generation->config, x->path);

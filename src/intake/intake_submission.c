@@ -53,7 +53,8 @@ static void count(const struct source *s, const char *result, unsigned n)
 
 char *redact_query(const char *query, const char *secret_name)
 {
-	char *kept = mem_new(strlen(query) + 1, 1), *to = kept;
+	char *kept = mem_new(strlen(query) + 1, 1);
+	char *to = kept;
 
 	if (!secret_name) {
 		memcpy(kept, query, strlen(query));
@@ -236,9 +237,11 @@ static void take_batch(struct intake_submission *sub, struct batch *batch, const
 	for (size_t i = 0; i < n && !sub->full; i++) {
 		struct webhook w;
 		size_t len, tree_bytes;
-		char *body = batch_item(batch, i, &len);
-		struct json_object *tree = batch_take_tree(batch, &tree_bytes);
+		struct json_object *tree;
+		char *body;
 
+		body = batch_item(batch, i, &len);
+		tree = batch_take_tree(batch, &tree_bytes);
 		redact_webhook(sub->source, x, headers, body, len, &w);
 		take_item(sub, &w, tree, tree_bytes);
 	}
@@ -364,8 +367,8 @@ void intake_submission_refuse(struct intake_submission *sub, struct http_exchang
 static void log_dead(const struct intake_submission *sub)
 {
 	const struct submission_item *first = NULL;
-	struct log_about about;
 	size_t n = 0;
+	struct log_about about;
 
 	for (size_t i = 0; i < sub->submission.n; i++) {
 		const struct submission_item *item = &sub->submission.items[i];

@@ -105,7 +105,8 @@ static bool is_like_configured(const struct config *c, const char *segment, size
 	CLEANUP(mem_freep) char *word = mem_strn(segment, len);
 
 	for (size_t i = 0; i < c->sources_n; i++) {
-		const char *at = c->sources[i].path, *name;
+		const char *at = c->sources[i].path;
+		const char *name;
 
 		for (; *at != '\0'; at += strcspn(at, "/")) {
 			CLEANUP(mem_freep) char *one = NULL;
@@ -132,7 +133,8 @@ static char *shown_path(const struct config *c, const char *path)
 
 	buf_init(&to, PATH_SHOWN_MAX + SLASHES_MAX + sizeof("…"));
 	while (*path != '\0') {
-		size_t slashes = strspn(path, "/"), len, good;
+		size_t slashes = strspn(path, "/");
+		size_t len, good;
 
 		buf_add(&to, path, slashes < SLASHES_MAX ? slashes : SLASHES_MAX);
 		path += slashes;
@@ -170,7 +172,8 @@ static char *configured_paths(const struct config *c)
 void refusals_note_path(struct refusals *r, const struct config *c, const char *path, const char *peer, int64_t now_ms)
 {
 	const struct log_about about = {.reason = REFUSED_PATH};
-	CLEANUP(mem_freep) char *paths = NULL, *shown = NULL;
+	CLEANUP(mem_freep) char *paths = NULL;
+	CLEANUP(mem_freep) char *shown = NULL;
 	char text[RATELIMIT_MORE_MAX];
 	unsigned more;
 

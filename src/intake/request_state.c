@@ -34,7 +34,8 @@ const char *peer_behind_proxies(const struct proxies *proxies, const char *peer,
 
 	(void)snprintf(out, PEER_MAX, "%s", peer);
 	while (end > 0 && is_proxy(proxies, out)) {
-		CLEANUP(mem_freep) char *element = NULL, *host = NULL;
+		CLEANUP(mem_freep) char *element = NULL;
+		CLEANUP(mem_freep) char *host = NULL;
 		size_t start = end;
 		struct ip ip;
 
@@ -97,8 +98,9 @@ static struct proof_request request_of(const struct request_state *r, const stru
 enum proof_verdict request_state_check_headers(const struct request_state *r, const struct http_exchange *x)
 {
 	struct proof_secrets secrets;
-	const struct proof_request request = request_of(r, x, &secrets);
+	struct proof_request request;
 
+	request = request_of(r, x, &secrets);
 	return proof_check_without_body(definition_proof(r->source->definition), &secrets, &request);
 }
 
@@ -127,7 +129,8 @@ const char *request_state_challenge(const struct request_state *r, struct http_e
 
 bool request_state_is_setup_probe(const struct request_state *r, const struct http_exchange *x)
 {
-	CLEANUP(mem_freep) char *query = NULL, *body = NULL;
+	CLEANUP(mem_freep) char *query = NULL;
+	CLEANUP(mem_freep) char *body = NULL;
 	struct webhook w = {.headers = r->headers, .body_len = x->body_len};
 
 	if (!definition_about(r->source->definition)->has_setup_probe)

@@ -146,8 +146,9 @@ void health_why_not(struct health *h, struct err *ret)
 
 void health_park(struct health *h, const char *kind, const char *name, const char *reason)
 {
-	struct health_park **at, *p;
 	bool news = false;
+	struct health_park **at;
+	struct health_park *p;
 
 	lock_acquire(&h->lock);
 	for (at = &h->parked; (p = *at); at = &p->next)

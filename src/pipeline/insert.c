@@ -84,8 +84,8 @@ static int insert_range(struct turn_context *tc, struct message *first, const st
 static int insert_alone(struct turn_context *tc, struct message *m, struct err *reterr)
 {
 	struct submission *s = (struct submission *)m;
-	const struct webhook *failed;
 	struct err e = {0};
+	const struct webhook *failed;
 	int r = insert_range(tc, m, m->next, &failed, &e);
 
 	if (r == 0)
@@ -105,8 +105,8 @@ int insert_submissions(struct turn_context *tc, struct disk_budget *budget, bool
 		       const struct message_list *submissions, struct err *reterr)
 {
 	bool accepts = disk_budget_check(budget, failing);
-	const struct webhook *failed;
 	struct err e = {0};
+	const struct webhook *failed;
 	int r;
 
 	for (struct message *m = submissions->first; m; m = m->next) {

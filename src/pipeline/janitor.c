@@ -208,9 +208,9 @@ static int close_with_events(struct expiry *x, struct err *reterr)
 /* Closes a conversation that cannot be decided, so that later ones can expire. */
 static int close_silently(struct expiry *x, const struct err *why, struct err *reterr)
 {
-	int r = turn_context_savepoint(x->tc, reterr);
 	struct log_about about = {.source = x->source->name, .conversation = x->conversation, .reason = why->text};
 	struct ledger_verdict verdict;
+	int r = turn_context_savepoint(x->tc, reterr);
 
 	if (r < 0)
 		return r;
@@ -252,7 +252,8 @@ static int expire_source(struct turn_context *tc, const struct source *s, unsign
 		opened_before_ms = INT64_MIN;
 	for (n = 0; n < max; n++) {
 		CLEANUP(mem_freep) char *conversation = NULL;
-		int found, r = turn_context_savepoint(tc, reterr);
+		int found;
+		int r = turn_context_savepoint(tc, reterr);
 
 		if (r < 0)
 			return r;

@@ -37,7 +37,8 @@ void parsed_cache_free(struct parsed_cache *cache)
 /* Entries that have waited do not count, because they are evicted first. */
 static bool is_half_empty(const struct parsed_cache *cache)
 {
-	size_t n = 0, bytes = 0;
+	size_t n = 0;
+	size_t bytes = 0;
 
 	for (size_t i = 0; i < cache->n; i++) {
 		if (cache->items[i].has_waited)

@@ -110,8 +110,9 @@ static int count_lookup(struct pass *p, enum store_lookup what, const struct loo
 /* The helpdesk has trouble, or the request was not sent: the webhook tries again, and is given up, as events are. */
 static int ask_later(struct pass *p, const struct lookup_verdict *v, struct err *reterr)
 {
-	int64_t limit_ms = give_up_ms(&p->source->policy), wait_ms;
+	int64_t limit_ms = give_up_ms(&p->source->policy);
 	struct store_lookups n;
+	int64_t wait_ms;
 	int r;
 
 	if (turn_context_is_too_old(p->tc, p->webhook->received_ms, limit_ms)) {

@@ -143,8 +143,8 @@ void pending_metrics_publish(struct pending_metrics *p, int64_t mono_ms)
 		metrics_observe(p->observations[i].metric, p->observations[i].seconds);
 	for (size_t i = 0; i < p->lines_n; i++) {
 		const struct pending_line *l = &p->lines[i];
-		char more[RATELIMIT_MORE_MAX];
 		unsigned left_out = 0;
+		char more[RATELIMIT_MORE_MAX];
 
 		if (l->rare && !ratelimit_passes(&rare_get(p, &l->about)->limit, mono_ms, PENDING_RARE_MS, &left_out))
 			continue;

@@ -120,15 +120,15 @@ int pipeline_start(struct generation *g, struct pipeline **ret, struct err *rete
 		.path = g->config->store.path,
 		.max_size = g->config->store.max_size,
 	};
-	struct pipeline *p;
-	struct store *store;
-	int64_t from, to;
 	struct courier_sink sink = {
 		.delivered = sink_delivered,
 		.window = sink_window,
 		.lookup_answered = sink_answered,
 		.alive = sink_alive,
 	};
+	struct pipeline *p;
+	struct store *store;
+	int64_t from, to;
 	int r = store_open(&options, STORE_WRITE, &store, reterr);
 
 	if (r < 0)

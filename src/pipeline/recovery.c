@@ -89,7 +89,8 @@ static int try_one(struct recovery *recovery, struct turn_context *tc, int64_t i
 int recovery_run(struct recovery *recovery, struct turn_context *tc, const struct disk_budget *budget,
 		 int64_t budget_us, struct err *reterr)
 {
-	int64_t began_us = clock_mono_us(), id;
+	int64_t began_us = clock_mono_us();
+	int64_t id;
 	int r = store_webhooks_ready(tc->store, &id, 1, reterr);
 
 	if (r <= 0 || !recovery_has(recovery, id))

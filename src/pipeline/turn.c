@@ -249,8 +249,10 @@ static int save_delivery_results(struct turn *t, struct turn_context *tc, struct
 
 static int pass_pending(struct turn *t, struct turn_context *tc, int64_t turn_began_us, struct err *reterr)
 {
-	int64_t began_us = clock_mono_us(), budget_us = (began_us - turn_began_us + t->commit_us) / PENDING_SHARE;
-	size_t n = 0, max = disk_budget_passes(&t->disk_budget);
+	int64_t began_us = clock_mono_us();
+	int64_t budget_us = (began_us - turn_began_us + t->commit_us) / PENDING_SHARE;
+	size_t n = 0;
+	size_t max = disk_budget_passes(&t->disk_budget);
 	int64_t id;
 	int r;
 

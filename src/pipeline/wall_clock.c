@@ -19,10 +19,11 @@ static enum wall_clock_change trust(struct wall_clock *wall, int64_t now_ms, int
 enum wall_clock_change wall_clock_start(struct wall_clock *wall, struct store *s, struct health *h)
 {
 	static const char released[] = RELEASE_DATE "T00:00:00Z";
-	char now[CLOCK_ISO_MAX], newest[CLOCK_ISO_MAX];
-	int64_t now_ms, mono_ms, released_ms, newest_ms = store_newest_ms(s);
-	enum wall_clock_change change;
+	int64_t newest_ms = store_newest_ms(s);
 	struct err why = {0};
+	char now[CLOCK_ISO_MAX], newest[CLOCK_ISO_MAX];
+	int64_t now_ms, mono_ms, released_ms;
+	enum wall_clock_change change;
 
 	*wall = (struct wall_clock){.store = s, .health = h};
 	clock_both_ms(&now_ms, &mono_ms);
