@@ -55,9 +55,9 @@ static void a_request_with_several_items_gets_one_answer(void **state)
 		(void)reset(NULL);
 		ask("POST", rows[i].target, "", rows[i].body);
 		assert_answer(rows[i].status, rows[i].part);
-		assert_int_equal(took.n, *rows[i].items != '\0');
-		if (took.n > 0)
-			assert_string_equal(took.items, rows[i].items);
+		assert_int_equal(fake_pipeline.n, *rows[i].items != '\0');
+		if (fake_pipeline.n > 0)
+			assert_string_equal(fake_pipeline.items, rows[i].items);
 	}
 }
 
@@ -68,8 +68,8 @@ static void each_item_is_counted_and_stored_as_a_body_of_its_own(void **state)
 	    "{\"batch\":7,\"list\":[" ITEM("open", "1") "," ITEM("note", "2") "," ITEM(
 		    "ping", "3") ",{\"s\":\"open\"}," ITEM("closed", "4") "]}");
 	assert_answer("200", "accepted");
-	assert_string_equal(took.items, "1;dead;4;");
-	assert_string_equal(took.body, "{\"batch\":7,\"list\":[" ITEM("closed", "4") "]}");
+	assert_string_equal(fake_pipeline.items, "1;dead;4;");
+	assert_string_equal(fake_pipeline.body, "{\"batch\":7,\"list\":[" ITEM("closed", "4") "]}");
 	assert_true(metrics_get(METRIC_WEBHOOKS, "many", "accepted", NULL) == 2);
 	assert_true(metrics_get(METRIC_WEBHOOKS, "many", "unreadable", NULL) == 1);
 	assert_true(metrics_get(METRIC_WEBHOOKS, "many", "ignored", NULL) == 1);
@@ -81,14 +81,14 @@ static void what_cannot_be_taken_apart_is_kept_as_it_came(void **state)
 	(void)state;
 	ask("POST", MANY, "", "{\"list\": [1, 2");
 	assert_answer("200", "accepted");
-	assert_string_equal(took.body, "{\"list\": [1, 2");
+	assert_string_equal(fake_pipeline.body, "{\"list\": [1, 2");
 	assert_true(metrics_get(METRIC_WEBHOOKS, "many", "unreadable", NULL) == 1);
 }
 
 static void a_batch_is_refused_as_a_whole(void **state)
 {
 	(void)state;
-	took.refuse = true;
+	fake_pipeline.refuse = true;
 	ask("POST", MANY, "",
 	    "{\"list\":[" ITEM("open", "1") "," ITEM("note", "2") "," ITEM("ping", "3") "," ITEM("closed", "4") "]}");
 	assert_answer("503", "Retry-After: 5\r\n");
@@ -266,10 +266,10 @@ static void a_challenge_is_echoed_to_whoever_asks_and_has_no_effect(void **state
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		(void)reset(NULL);
-		took.not_ready = true; /* nothing is to be kept, so nothing has to be ready */
+		fake_pipeline.not_ready = true; /* nothing is to be kept, so nothing has to be ready */
 		ask("POST", rows[i].target, rows[i].headers, rows[i].body);
 		assert_answer("200", rows[i].part);
-		assert_int_equal(took.n, 0);
+		assert_int_equal(fake_pipeline.n, 0);
 		assert_true(metrics_get(METRIC_WEBHOOKS, "many", "pong", NULL) == 1);
 	}
 }
@@ -279,7 +279,7 @@ static void a_proven_signal_with_a_challenge_is_a_signal(void **state)
 	(void)state;
 	ask("POST", MANY, "X-Challenge: abc\r\n", "{\"list\":[" ITEM("note", "1") "," ITEM("open", "2") "]}");
 	assert_answer("200", "{\"status\":\"accepted\"");
-	assert_string_equal(took.items, "2;");
+	assert_string_equal(fake_pipeline.items, "2;");
 }
 
 static void a_challenge_that_cannot_be_echoed_is_none(void **state)

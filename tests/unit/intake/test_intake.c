@@ -49,7 +49,7 @@ static void each_request_gets_its_answer(void **state)
 		(void)reset(NULL);
 		ask(rows[i].method, rows[i].target, rows[i].headers, rows[i].body);
 		assert_answer(rows[i].status, rows[i].part);
-		assert_int_equal(took.n, rows[i].submitted);
+		assert_int_equal(fake_pipeline.n, rows[i].submitted);
 		if (rows[i].counted)
 			assert_true(metrics_get(METRIC_WEBHOOKS, "desk", rows[i].counted, NULL) == 1);
 	}
@@ -85,10 +85,10 @@ static void what_the_headers_decide_is_answered_before_the_body(void **state)
 static void the_pipelines_verdict_is_the_answer(void **state)
 {
 	(void)state;
-	took.result = SUBMISSION_DUPLICATE;
+	fake_pipeline.result = SUBMISSION_DUPLICATE;
 	ask("POST", DESK, "", OPENED);
 	assert_answer("200", "{\"status\":\"duplicate\"}");
-	took.refuse = true;
+	fake_pipeline.refuse = true;
 	ask("POST", DESK, "", OPENED);
 	assert_answer("503", "Retry-After: 5\r\n");
 	assert_true(metrics_get(METRIC_WEBHOOKS, "desk", "refused", NULL) == 1);
@@ -97,14 +97,14 @@ static void the_pipelines_verdict_is_the_answer(void **state)
 static void while_the_store_cannot_commit_nothing_is_read_but_all_else_is_judged(void **state)
 {
 	(void)state;
-	took.not_ready = true;
+	fake_pipeline.not_ready = true;
 	ask("POST", DESK, "", OPENED);
 	assert_answer("503", "{\"status\":\"unavailable\"}");
 	ask("POST", "/webhooks/desk", "", OPENED);
 	assert_answer("401", "unauthorized");
 	ask("HEAD", DESK, "", "");
 	assert_answer("200", "");
-	assert_int_equal(took.n, 0);
+	assert_int_equal(fake_pipeline.n, 0);
 }
 
 static void what_is_kept_holds_what_was_read_and_no_secret(void **state)
@@ -113,10 +113,10 @@ static void what_is_kept_holds_what_was_read_and_no_secret(void **state)
 	ask("POST", "/webhooks/desk?a=1&key=sesame&b=2", "X-State: closed\r\nX-Other: y\r\nCookie: z\r\n",
 	    "{\"c\":\"77\"}");
 	assert_answer("200", "accepted");
-	assert_string_equal(took.source, "desk");
-	assert_string_equal(took.conversation, "77");
-	assert_string_equal(took.query, "a=1&b=2");
-	assert_string_equal(took.headers, "X-State=closed;");
+	assert_string_equal(fake_pipeline.source, "desk");
+	assert_string_equal(fake_pipeline.conversation, "77");
+	assert_string_equal(fake_pipeline.query, "a=1&b=2");
+	assert_string_equal(fake_pipeline.headers, "X-State=closed;");
 }
 
 static void an_unreadable_one_carries_its_reason(void **state)
@@ -124,8 +124,8 @@ static void an_unreadable_one_carries_its_reason(void **state)
 	(void)state;
 	ask("POST", DESK, "", "{\"s\":\"open\",\"e\":\"jo@example.com\"}");
 	assert_answer("200", "accepted");
-	assert_non_null(strstr(took.dead_reason, "conversation"));
-	assert_string_equal(took.conversation, "-");
+	assert_non_null(strstr(fake_pipeline.dead_reason, "conversation"));
+	assert_string_equal(fake_pipeline.conversation, "-");
 }
 
 /* ---- pieces ------------------------------------------------------------------------------------------------------ */
@@ -210,18 +210,18 @@ static void after_quiesce_what_is_suspended_is_still_answered_and_all_else_refus
 	struct submission *held;
 
 	(void)state;
-	took.hold = true;
+	fake_pipeline.hold = true;
 	say(kept, "HEAD /webhooks/desk HTTP/1.1\r\nHost: x\r\n\r\n");
 	assert_true(recv(kept, late, sizeof(late), 0) > 0);
 	(void)snprintf(late, sizeof(late), "POST " DESK " HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n%s",
 		       strlen(OPENED), OPENED);
 	say(waiting, late);
-	(void)pthread_mutex_lock(&took.lock);
-	while (!took.held)
-		(void)pthread_cond_wait(&took.submitted, &took.lock);
-	held = took.held;
-	took.hold = false;
-	(void)pthread_mutex_unlock(&took.lock);
+	(void)pthread_mutex_lock(&fake_pipeline.lock);
+	while (!fake_pipeline.held)
+		(void)pthread_cond_wait(&fake_pipeline.submitted, &fake_pipeline.lock);
+	held = fake_pipeline.held;
+	fake_pipeline.hold = false;
+	(void)pthread_mutex_unlock(&fake_pipeline.lock);
 	intake_quiesce(intake);
 	say(kept, late);
 	shutdown(kept, SHUT_WR);
@@ -232,7 +232,7 @@ static void after_quiesce_what_is_suspended_is_still_answered_and_all_else_refus
 	intake = NULL;
 	hear(waiting, answer, sizeof(answer));
 	assert_answer("200", "accepted");
-	assert_int_equal(took.n, 1);
+	assert_int_equal(fake_pipeline.n, 1);
 }
 
 int main(void)

@@ -5,24 +5,13 @@
 #include "pipeline/turn.h"
 
 #include "base/backoff.h"
+#include "fixtures/clock.h"
 #include "fixtures/pipeline_stage.h"
 
 #define MINUTE CLOCK_MINUTE_MS
 #define HOUR CLOCK_HOUR_MS
 #define DAY CLOCK_DAY_MS
 #define WALL (NOW + 60 * DAY) /* long after this version's day */
-
-static int64_t wall_ms, mono_ms;
-int64_t __wrap_clock_now_ms(void);
-int64_t __wrap_clock_now_ms(void)
-{
-	return wall_ms;
-}
-int64_t __wrap_clock_mono_ms(void);
-int64_t __wrap_clock_mono_ms(void)
-{
-	return mono_ms;
-}
 
 struct play {
 	struct stage *stage;
@@ -51,7 +40,7 @@ static void restart(struct play *p)
 	turn_free(p->turn);
 	health_free(p->health);
 	fake_courier_done(&p->stage->courier);
-	mono_ms = 7000;
+	clocks.mono_ms = 7000;
 	p->health = health_new();
 	start(p);
 	window(p, 48);
@@ -61,8 +50,7 @@ static int play_setup(void **state)
 {
 	struct play *p = mem_new(1, sizeof(*p));
 
-	wall_ms = WALL;
-	mono_ms = 5000;
+	clocks_stop(WALL, 5000);
 	(void)stage_setup((void **)&p->stage);
 	p->health = health_new();
 	*state = p;
@@ -86,17 +74,11 @@ static int64_t run(struct play *p)
 	for (unsigned i = 0; i < 1000; i++) {
 		int64_t next_ms = turn_run(p->turn);
 
-		if (next_ms > mono_ms)
-			return next_ms - mono_ms;
+		if (next_ms > clocks.mono_ms)
+			return next_ms - clocks.mono_ms;
 	}
 	fail_msg("the turns do not come to rest");
 	return 0;
-}
-
-static void pass(int64_t ms)
-{
-	wall_ms += ms;
-	mono_ms += ms;
 }
 
 /* The system's clock is set, and the main thread tells. */
@@ -104,7 +86,7 @@ static void jump(struct play *p, int64_t ms)
 {
 	struct message *m = mem_new(1, sizeof(*m));
 
-	wall_ms += ms;
+	clocks.wall_ms += ms;
 	m->kind = MESSAGE_RECHECK;
 	turn_take(p->turn, m);
 }
@@ -117,7 +99,7 @@ static void deliver(struct play *p, int64_t event, enum outcome outcome)
 	m->delivery = stage_delivery(p->stage, event);
 	m->delivery->verdict.outcome = outcome;
 	m->delivery->verdict.retry_after_ms = -1;
-	m->delivery->done_ms = wall_ms;
+	m->delivery->done_ms = clocks.wall_ms;
 	(void)snprintf(m->delivery->verdict.reason, sizeof(m->delivery->verdict.reason), "503");
 	turn_take(p->turn, &m->message);
 }
@@ -161,8 +143,8 @@ static bool is_taken(struct play *p)
 				  .kind = "open",
 				  .conversation = "new",
 				  .email = "jo@example.com",
-				  .time_ms = wall_ms,
-				  .received_ms = wall_ms};
+				  .time_ms = clocks.wall_ms,
+				  .received_ms = clocks.wall_ms};
 
 	memset(&answered, 0, sizeof(answered));
 	item.parsed = stage_parsed(p->stage, &post);
@@ -188,7 +170,7 @@ static void before_the_clock_is_set_nothing_is_taken_and_nothing_is_done(void **
 	struct play *p = *state;
 	int64_t id = put(p, "desk", "open", "1", WALL - HOUR);
 
-	wall_ms = 12000; /* 1970 */
+	clocks.wall_ms = 12000; /* 1970 */
 	start(p);
 	assert_not_ready(p, "clock is not set yet: it says 1970-01-01T00:00:12Z");
 	window(p, 48);
@@ -210,12 +192,12 @@ static void a_clock_more_than_a_day_behind_the_store_is_not_set(void **state)
 	struct play *p = *state;
 
 	(void)put(p, "desk", "open", "1", WALL);
-	wall_ms = WALL - DAY - 1000;
+	clocks.wall_ms = WALL - DAY - 1000;
 	start(p);
 	assert_not_ready(p, "clock is not set yet");
 	assert_int_equal(run(p), 1000); /* by itself it is only a day behind then */
 	assert_false(is_taken(p));
-	pass(1000);
+	clocks_advance(1000);
 	(void)run(p);
 	assert_true(health_is_ready(p->health));
 }
@@ -225,13 +207,13 @@ static void after_ten_minutes_the_clock_is_taken_as_it_is(void **state)
 	struct play *p = *state;
 
 	(void)put(p, "desk", "open", "1", WALL);
-	wall_ms = WALL - 40 * DAY;
+	clocks.wall_ms = WALL - 40 * DAY;
 	start(p);
 	assert_int_equal(run(p), 10 * MINUTE);
-	pass(10 * MINUTE - 1);
+	clocks_advance(10 * MINUTE - 1);
 	assert_int_equal(run(p), 1);
 	assert_not_ready(p, "clock is not set yet");
-	pass(1);
+	clocks_advance(1);
 	(void)run(p);
 	assert_true(health_is_ready(p->health));
 	assert_true(is_taken(p));
@@ -243,14 +225,14 @@ static void a_clock_that_is_set_during_the_start_has_not_jumped(void **state)
 	struct play *p = *state;
 
 	(void)put(p, "desk", "open", "1", WALL - 31 * DAY);
-	wall_ms = 12000;
+	clocks.wall_ms = 12000;
 	start(p);
 	(void)run(p);
-	pass(3 * MINUTE);
+	clocks_advance(3 * MINUTE);
 	jump(p, WALL - 12000);
 	(void)run(p);
 	assert_int_equal(stage_events(p->stage).n, 1);
-	pass(HOUR);
+	clocks_advance(HOUR);
 	(void)run(p);
 	assert_int_equal(stage_events(p->stage).n, 2);
 }
@@ -264,10 +246,10 @@ static void nothing_expires_within_an_hour_of_the_start(void **state)
 	(void)put(p, "desk", "open", "1", WALL - 31 * DAY);
 	start(p);
 	(void)run(p);
-	pass(HOUR - 1);
+	clocks_advance(HOUR - 1);
 	assert_int_equal(run(p), 1);
 	assert_int_equal(stage_events(p->stage).n, 1);
-	pass(1);
+	clocks_advance(1);
 	(void)run(p);
 	assert_events(p->stage, "started conversation in Desk jo@example.com ready; "
 				"closed conversation in Desk jo@example.com ready backfill; ");
@@ -288,16 +270,16 @@ static void a_jump_ahead_expires_nothing_for_an_hour_and_a_wide_one_for_a_day(vo
 		}
 		p = *state;
 		start(p);
-		pass(2 * HOUR);
+		clocks_advance(2 * HOUR);
 		(void)run(p);
-		(void)put(p, "desk", "open", "1", wall_ms - 30 * DAY + HOUR);
+		(void)put(p, "desk", "open", "1", clocks.wall_ms - 30 * DAY + HOUR);
 		(void)run(p);
 		jump(p, rows[i].jump_ms);
 		(void)run(p);
-		pass(rows[i].wait_ms - 1);
+		clocks_advance(rows[i].wait_ms - 1);
 		(void)run(p);
 		assert_int_equal(stage_events(p->stage).n, 1);
-		pass(1);
+		clocks_advance(1);
 		(void)run(p);
 		assert_int_equal(stage_events(p->stage).n, 2);
 	}
@@ -309,16 +291,16 @@ static void an_event_does_not_die_of_age_within_an_hour_of_a_jump(void **state)
 
 	start(p);
 	window(p, 48);
-	pass(2 * HOUR);
+	clocks_advance(2 * HOUR);
 	(void)run(p);
-	(void)put(p, "desk", "open", "1", wall_ms - 14 * DAY + HOUR);
+	(void)put(p, "desk", "open", "1", clocks.wall_ms - 14 * DAY + HOUR);
 	(void)run(p);
 	assert_int_equal(p->stage->courier.sent_n, 1);
 	jump(p, 3 * HOUR);
 	deliver(p, p->stage->courier.sent[0], OUTCOME_RETRY);
 	(void)run(p);
 	assert_int_equal(state_of(p, p->stage->courier.sent[0]), EVENT_READY);
-	pass(HOUR);
+	clocks_advance(HOUR);
 	(void)run(p);
 	assert_int_equal(p->stage->courier.sent_n, 2);
 	deliver(p, p->stage->courier.sent[1], OUTCOME_RETRY);
@@ -346,21 +328,21 @@ static void nothing_is_deleted_within_an_hour_of_a_jump(void **state)
 	struct play *p = *state;
 
 	start(p);
-	pass(2 * HOUR);
+	clocks_advance(2 * HOUR);
 	(void)run(p);
-	(void)put(p, "desk", "open", "1", wall_ms);
+	(void)put(p, "desk", "open", "1", clocks.wall_ms);
 	(void)run(p);
-	pass(7 * DAY - HOUR);
+	clocks_advance(7 * DAY - HOUR);
 	(void)run(p);
 	jump(p, 3 * HOUR);
 	for (int i = 0; i < 59; i++) {
 		(void)run(p);
-		pass(MINUTE);
+		clocks_advance(MINUTE);
 	}
 	assert_int_equal(webhooks_kept(p), 1);
 	for (int i = 0; i < 3; i++) {
 		(void)run(p);
-		pass(MINUTE);
+		clocks_advance(MINUTE);
 	}
 	assert_int_equal(webhooks_kept(p), 0);
 }
@@ -374,8 +356,8 @@ static void what_waits_for_a_time_goes_at_once_when_the_clock_jumps_there(void *
 
 	start(p);
 	window(p, 48);
-	held = put(p, "settled", "open", "1", wall_ms);
-	(void)put(p, "desk", "open", "2", wall_ms);
+	held = put(p, "settled", "open", "1", clocks.wall_ms);
+	(void)put(p, "desk", "open", "2", clocks.wall_ms);
 	(void)run(p);
 	assert_waits(p->stage, held, STORE_WAIT_TIME);
 	assert_int_equal(p->stage->courier.sent_n, 1);
@@ -395,7 +377,7 @@ static void step_back(struct play *p, int64_t ms, bool by_restart)
 		jump(p, -ms);
 		return;
 	}
-	wall_ms -= ms;
+	clocks.wall_ms -= ms;
 	restart(p);
 	assert_true(health_is_ready(p->health));
 }
@@ -419,8 +401,8 @@ static void a_step_back_makes_nobody_wait_for_it(void **state)
 		p = *state;
 		start(p);
 		window(p, 48);
-		held = put(p, "settled", "open", "1", wall_ms);
-		(void)put(p, "desk", "open", "2", wall_ms);
+		held = put(p, "settled", "open", "1", clocks.wall_ms);
+		(void)put(p, "desk", "open", "2", clocks.wall_ms);
 		(void)run(p);
 		deliver(p, p->stage->courier.sent[0], OUTCOME_RETRY);
 		(void)run(p);
@@ -444,7 +426,7 @@ static void what_went_early_after_a_step_back_waits_as_usual_then(void **state)
 
 	start(p);
 	window(p, 48);
-	(void)put(p, "desk", "open", "1", wall_ms);
+	(void)put(p, "desk", "open", "1", clocks.wall_ms);
 	(void)run(p);
 	deliver(p, p->stage->courier.sent[0], OUTCOME_RETRY);
 	(void)run(p);
@@ -455,7 +437,7 @@ static void what_went_early_after_a_step_back_waits_as_usual_then(void **state)
 	deliver(p, p->stage->courier.sent[1], OUTCOME_RETRY);
 	assert_in_range(run(p), 1, BACKOFF_LAST_MS);
 	assert_int_equal(p->stage->courier.sent_n, 2);
-	pass(BACKOFF_LAST_MS);
+	clocks_advance(BACKOFF_LAST_MS);
 	(void)run(p);
 	assert_int_equal(p->stage->courier.sent_n, 3);
 }
@@ -465,7 +447,7 @@ static void timers_of_the_process_do_not_follow_the_clock(void **state)
 	struct play *p = *state;
 
 	start(p);
-	pass(2 * HOUR);
+	clocks_advance(2 * HOUR);
 	(void)run(p);
 	jump(p, -9 * DAY);
 	assert_in_range(run(p), 1, MINUTE); /* the janitor goes on */

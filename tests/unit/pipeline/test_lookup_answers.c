@@ -163,13 +163,6 @@ static size_t queued_n;
 static unsigned requests_for_odd;
 static uint32_t chance;
 
-/* A turn's work takes no time: a busy machine must not give a turn fewer webhooks. */
-int64_t __wrap_clock_mono_us(void);
-int64_t __wrap_clock_mono_us(void)
-{
-	return __wrap_clock_mono_ms() * 1000;
-}
-
 /* The same in every run: else a question may be on its way at the moment of the reload. */
 double __wrap_backoff_jitter(void);
 double __wrap_backoff_jitter(void)
@@ -231,25 +224,18 @@ static void answer_found(struct http_response *to, unsigned customer)
 	buf_addf(&to->body, "{\"mail\":\"jo-%u@example.com\"}", customer);
 }
 
-int __wrap_http_client_start(struct http_client *c, const struct http_request *ask, http_done_fn done, void *ctx,
-			     struct err *reterr);
-int __wrap_http_client_start(struct http_client *c, const struct http_request *ask, http_done_fn done, void *ctx,
-			     struct err *reterr)
+static void answer(struct http_response *to, const struct http_request *request)
 {
-	struct http_response *reply = reply_later(done, ctx);
-	const char *customer = strrchr(ask->url, 'p');
+	const char *customer = strrchr(request->url, 'p');
 	unsigned n;
 
-	(void)c;
-	(void)reterr;
 	assert_non_null(customer);
 	n = (unsigned)atoi(customer + 1);
 	if (world.row && (world.for_all || n == ODD))
-		answer_fill(reply, world.row);
+		answer_fill(to, world.row);
 	else
-		answer_found(reply, n);
+		answer_found(to, n);
 	requests_for_odd += n == ODD;
-	return 0;
 }
 
 static void sink_answer(void *ctx, struct lookup_answer *a)
@@ -258,7 +244,7 @@ static void sink_answer(void *ctx, struct lookup_answer *a)
 
 	(void)ctx;
 	m->answer = a;
-	post(&m->message, MESSAGE_ANSWER);
+	world_post(&m->message, MESSAGE_ANSWER);
 }
 
 /* As at the start, and after a reload of the same configuration. */
@@ -272,12 +258,12 @@ static void configure(void)
 	world.stage->tc.generation = world.stage->generation;
 	world.stage->tc.config = world.stage->generation->config;
 	m->generation = generation_ref(world.stage->generation);
-	post(&m->message, MESSAGE_GENERATION);
+	world_post(&m->message, MESSAGE_GENERATION);
 	destinations_generation(&world.destinations, world.stage->generation);
 }
 
 /* What a turn asked goes to the lookups: true where there was something. */
-static bool hand_over(void)
+static bool send_queued(void)
 {
 	size_t n = queued_n;
 
@@ -289,9 +275,10 @@ static bool hand_over(void)
 
 static void world_begin(void)
 {
-	world_start(REPORT_LOOKUPS, &(struct courier_sink){.window = sink_window, .lookup_answered = sink_answer},
+	world_start(REPORT_LOOKUPS, &(struct courier_sink){.window = world_window, .lookup_answered = sink_answer},
 		    &courier);
-	world.hand_over = hand_over;
+	world.answer = answer;
+	world.send_queued = send_queued;
 	requests_for_odd = 0;
 	chance = 0;
 	configure();
@@ -303,7 +290,7 @@ static int64_t put(unsigned customer, const char *kind, const char *conversation
 
 	(void)snprintf(id, sizeof(id), "p%u", customer);
 	return PUT(world.stage, .source = "asked", .kind = kind, .conversation = conversation, .customer = id,
-		   .received_ms = world.now_ms, .time_ms = world.now_ms);
+		   .received_ms = clocks.wall_ms, .time_ms = clocks.wall_ms);
 }
 
 static void put_all(void)
@@ -401,7 +388,7 @@ static void answers_for_all_thirty(void **state)
 			assert_in_range(world.requests, 1, PEOPLE + 5);
 		world.row = NULL;
 		configure();
-		world_run(world.now_ms + CLOCK_SECOND_MS);
+		world_run(clocks.wall_ms + CLOCK_SECOND_MS);
 		must_be(&rows[i], &(struct end){PEOPLE - all->no_address, all->no_address, 0, NULL});
 		world_end();
 	}
@@ -425,12 +412,12 @@ static void what_is_mended_over_there_ends_by_itself(void **state)
 			world.row = NULL;
 			if (by_new && rows[i].status != 429) {
 				(void)put(100, "open", "new");
-				world_run(world.now_ms + CLOCK_SECOND_MS);
+				world_run(clocks.wall_ms + CLOCK_SECOND_MS);
 				assert_in_range(look().events, 1, PEOPLE + 1);
 				if (all->told)
 					assert_int_equal(look().events, PEOPLE + 1);
 			} else if (!by_new) {
-				world_run(world.now_ms + CLOCK_HOUR_MS);
+				world_run(clocks.wall_ms + CLOCK_HOUR_MS);
 				must_be(&rows[i], &(struct end){PEOPLE, 0, 0, NULL});
 			}
 			world_end();
@@ -451,7 +438,7 @@ static void a_lone_customer_with_odd_answers_waits_and_is_asked_ever_less(void *
 	must_be(&page, &(struct end){0, 0, 1, NULL});
 	assert_in_range(world.requests, 200, 1200); /* every five minutes at most, at random */
 	world.row = NULL;
-	world_run(world.now_ms + 6 * CLOCK_MINUTE_MS);
+	world_run(clocks.wall_ms + 6 * CLOCK_MINUTE_MS);
 	must_be(&page, &(struct end){1, 0, 0, NULL});
 	world_end();
 }
@@ -471,10 +458,10 @@ static void a_closing_of_one_that_was_reached_passes_whatever_the_helpdesk_answe
 		world_run(NOW + CLOCK_HOUR_MS); /* what was answered counts no longer */
 		for (unsigned n = 10; n < 15; n++)
 			(void)put(n, "open", "e");
-		world_run(world.now_ms + CLOCK_SECOND_MS);
+		world_run(clocks.wall_ms + CLOCK_SECOND_MS);
 		(void)put(ODD, "closed", "c");
 		(void)put(1, "closed", "d");
-		world_run(world.now_ms + CLOCK_SECOND_MS);
+		world_run(clocks.wall_ms + CLOCK_SECOND_MS);
 		assert_int_equal(look().events, 4);
 		world_end();
 	}

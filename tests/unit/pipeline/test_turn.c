@@ -6,8 +6,10 @@
 #include <errno.h>
 
 #include "courier/pace.h"
-#include "pipeline/pass.h"
+#include "fixtures/clock.h"
+#include "fixtures/log.h"
 #include "fixtures/pipeline_stage.h"
+#include "pipeline/pass.h"
 
 /* The disk fails while commit_fails is set, after so many commits more: linked in the place of the store's own. */
 static int commit_fails;
@@ -29,37 +31,15 @@ int __wrap_store_commit(struct store *s, struct err *reterr)
 	return err_set(reterr, commit_fails, "the disk is full");
 }
 
-/* The clocks go as they do, but so much ahead: a test lets time pass at once. */
-static int64_t passed_ms;
-int64_t __real_clock_now_ms(void);
-int64_t __wrap_clock_now_ms(void);
-int64_t __wrap_clock_now_ms(void)
-{
-	return __real_clock_now_ms() + passed_ms;
-}
-int64_t __real_clock_mono_ms(void);
-int64_t __wrap_clock_mono_ms(void);
-int64_t __wrap_clock_mono_ms(void)
-{
-	return __real_clock_mono_ms() + passed_ms;
-}
-
 /* The lines that tell of dead letters. */
 static unsigned deaths_told;
 static int64_t death_of_event, death_of_webhook; /* the last one's */
 static char death_reason[256];
-void __wrap_log_write(int level, const struct log_about *about, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-void __wrap_log_write(int level, const struct log_about *about, const char *fmt, ...)
-{
-	char text[256];
-	va_list ap;
 
+static void note_death(int level, const struct log_about *about, const char *message)
+{
 	(void)level;
-	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	if (!strstr(text, "dead letter"))
+	if (!strstr(message, "dead letter"))
 		return;
 	deaths_told++;
 	death_of_event = about->event;
@@ -114,8 +94,9 @@ static int play_setup(void **state)
 
 	commit_fails = 0;
 	commits_left = 0;
-	passed_ms = 0;
+	clocks = (struct test_clocks){0};
 	deaths_told = 0;
+	log_line = note_death;
 	(void)stage_setup((void **)&p->stage);
 	p->health = shown = health_new();
 	*state = p;
@@ -162,16 +143,13 @@ static int found_id(void *ctx, const struct store_webhook_row *row)
 static void answered(struct submission *submission)
 {
 	struct sender *s = submission->user;
-	struct store_options o = {.path = NULL};
+	struct store_options o = {.path = s->stage->path};
 	struct store *reader;
-	char path[96];
 
 	s->answers++;
 	s->refused = submission->refused;
 	s->result = s->item.result;
 	s->id = s->item.id;
-	(void)snprintf(path, sizeof(path), "%s/deskbridge.db", s->stage->dir);
-	o.path = path;
 	MUST(store_open(&o, STORE_READ, &reader, err));
 	MUST(store_webhooks_page(reader, -1, 0, 500, found_id, s, err));
 	store_close(reader);
@@ -309,7 +287,7 @@ static void a_rolled_back_turn_forgets_what_it_had_read(void **state)
 	(void)turn_run(p->turn);
 	assert_true(first.refused);
 	commit_fails = 0;
-	passed_ms = 61 * SECOND; /* it counts at once */
+	clocks.wall_ms = clocks.mono_ms = 61 * SECOND; /* it counts at once */
 	SUBMIT(p, &second, .source = "settled", .kind = "open", .conversation = "1", .email = "al@example.com",
 	       .time_ms = now_ms, .received_ms = now_ms);
 	run(p);
@@ -615,7 +593,7 @@ static void undelivered_beyond_max_age_is_a_dead_letter(void **state)
 	deliver(p, p->stage->courier.sent[0], OUTCOME_PARK, "401", false);
 	run(p);
 	assert_int_equal(p->stage->courier.sent_n, 2);
-	passed_ms = CLOCK_HOUR_MS; /* before that the clock is not trusted */
+	clocks.wall_ms = clocks.mono_ms = CLOCK_HOUR_MS; /* before that the clock is not trusted */
 	deliver(p, p->stage->courier.sent[1], OUTCOME_RETRY, "503", false);
 	run(p);
 	e = event_now(p, p->stage->courier.sent[0]);
@@ -838,7 +816,7 @@ static void a_death_is_told_once_and_after_its_commit(void **state)
 	deliver(p, 1, OUTCOME_REJECT, "email is not valid", false);
 	for (unsigned i = 0; i < 3; i++) {
 		(void)turn_run(p->turn);
-		passed_ms += 10 * SECOND;
+		clocks_advance(10 * SECOND);
 	}
 	assert_int_equal(deaths_told, 0);
 	commit_fails = 0;
@@ -864,7 +842,7 @@ static void what_is_open_too_long_is_closed_as_expired(void **state)
 	    .received_ms = then);
 	play_start(p);
 	run(p);
-	passed_ms = CLOCK_HOUR_MS; /* before that the clock is not trusted */
+	clocks.wall_ms = clocks.mono_ms = CLOCK_HOUR_MS; /* before that the clock is not trusted */
 	run(p);
 	assert_events(p->stage, "started conversation in Desk jo-2@example.com ready; "
 				"started conversation in Desk jo@example.com ready; "
@@ -892,7 +870,7 @@ static void a_conversation_that_does_not_read_is_closed_without_a_word(void **st
 	MUST(store_commit(p->stage->store, err));
 	stage_spoil(p->stage, "UPDATE conversations SET taken = x'01'");
 	run(p);
-	passed_ms = CLOCK_HOUR_MS; /* before that the clock is not trusted */
+	clocks.wall_ms = clocks.mono_ms = CLOCK_HOUR_MS; /* before that the clock is not trusted */
 	run(p);
 	assert_events(p->stage, "started conversation in Desk jo@example.com ready; "
 				"started conversation in Desk jo@example.com ready; "
@@ -915,7 +893,7 @@ static void a_conversation_that_is_not_found_by_name_does_not_expire_for_ever(vo
 		"INSERT INTO conversations SELECT 99, source, 'lost', state, as_of, first_opened, opened,"
 		" opened_received - 1, closed, reopen_count, addressed, taken, changed, clear FROM conversations");
 	stage_hide_index(p->stage, "conversations_name", spoil);
-	passed_ms = CLOCK_HOUR_MS;
+	clocks.wall_ms = clocks.mono_ms = CLOCK_HOUR_MS;
 	run(p);
 	assert_events(p->stage, "started conversation in Desk jo@example.com ready; "
 				"closed conversation in Desk jo@example.com ready backfill; ");
@@ -938,8 +916,8 @@ static void a_conversation_that_cannot_be_mended_stops_no_commit(void **state)
 			 "UPDATE conversations SET conversation = 'other' WHERE conversation = '2'");
 	stage_mistype(p->stage, "conversations", "closed", 2);
 	id = PUT(p->stage, .source = "desk", .kind = "open", .conversation = "3", .email = "mo@example.com");
-	passed_ms = CLOCK_HOUR_MS;
-	for (unsigned i = 0; i < 3; i++, passed_ms += 2 * CLOCK_MINUTE_MS)
+	clocks.wall_ms = clocks.mono_ms = CLOCK_HOUR_MS;
+	for (unsigned i = 0; i < 3; i++, clocks_advance(2 * CLOCK_MINUTE_MS))
 		run(p);
 	assert_false(p->stage->courier.stalled);
 	assert_true(health_is_ready(p->health));
@@ -966,7 +944,7 @@ static void a_conversation_that_cannot_be_closed_stops_nobody_else(void **state)
 			      " BEGIN SELECT raise(ABORT, 'no'); END;"
 			      "CREATE TRIGGER u BEFORE INSERT ON conversations WHEN new.id = 1"
 			      " BEGIN SELECT raise(ABORT, 'no'); END");
-	passed_ms = CLOCK_HOUR_MS;
+	clocks.wall_ms = clocks.mono_ms = CLOCK_HOUR_MS;
 	run(p);
 	put_opened(p, 2, 2);
 	run(p);
@@ -976,7 +954,7 @@ static void a_conversation_that_cannot_be_closed_stops_nobody_else(void **state)
 				"closed conversation in Desk mo@example.com ready backfill; "
 				"started conversation in Desk jo-2@example.com ready; ");
 	stage_spoil(p->stage, "DROP TRIGGER t; DROP TRIGGER u");
-	passed_ms += 2 * CLOCK_MINUTE_MS;
+	clocks_advance(2 * CLOCK_MINUTE_MS);
 	run(p);
 	assert_int_equal(stage_events(p->stage).n, 5);
 }
