@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The list of accounts and sources: who is found, made, kept and freed. The HTTP client is faked. */
+/* The list of accounts and sources: which are found, made, kept and freed. The HTTP client is faked. */
 #include <config.h>
 
 #include "courier/destination.h"
@@ -99,7 +99,7 @@ struct world {
 	struct destinations destinations;
 };
 
-/* An account and a source with that name; the source has a lookup where it is asked for. */
+/* An account and a source with this name. lookup: the source has one. */
 static void configure(struct world *w, const char *name, bool lookup)
 {
 	CLEANUP(mem_freep)
@@ -233,7 +233,7 @@ static void a_route_that_is_gone_stays_until_its_transfer_is_back(void **state)
 	assert_int_equal(w->destinations.n, 1);
 }
 
-/* Whether a gauge says that it is parked or paused. */
+/* True where a gauge says that it is parked or paused. */
 static bool is_shown(enum report_kind kind, const char *label)
 {
 	return metrics_get(kind == REPORT_ACCOUNT ? METRIC_ACCOUNT_PARKED : METRIC_LOOKUPS_PARKED, "desk", label,
@@ -304,7 +304,7 @@ static void what_comes_after_the_end_is_given_back(void **state)
 	assert_int_equal(w->told.answers, 1);
 	assert_int_equal(w->told.outcome, LOOKUP_RETURNED);
 	assert_string_equal(w->told.reason.text, "stopped before the answer came");
-	answer(200); /* nobody waits for it */
+	answer(200); /* no work waits for it */
 	assert_int_equal(w->told.answers, 1);
 	send(w, "desk");
 	assert_int_equal(w->told.returned, 1);

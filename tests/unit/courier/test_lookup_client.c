@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Asking a helpdesk who a customer is, against a server that answers as it should, or not at all. */
+/* Lookups of customers, with a scripted helpdesk that answers well, badly or not at all. */
 #include <config.h>
 
 #include "courier/destination.h"
@@ -19,7 +19,7 @@
 #define JSON "application/json"
 #define JO "{\"emails\":[{\"normalized\":\"jo@example.com\",\"primary\":true}],\"name\":\"Jo\"}"
 
-/* Everything runs on the test's own thread. */
+/* All runs on the test's own thread. */
 struct desk {
 	struct scripted *server;
 	char *folder;
@@ -60,7 +60,7 @@ static void on_window(void *ctx, enum report_kind kind, const char *source, unsi
 	d->windows[d->windows_n++].window = window;
 }
 
-/* For customers only who were not asked about yet. */
+/* Only for webhooks without a previous request. */
 static bool is_for_new(const struct desk *d)
 {
 	return d->windows[d->windows_n - 1].for_new;
@@ -77,7 +77,7 @@ static unsigned window_now(const struct desk *d)
 	return d->windows[d->windows_n - 1].window;
 }
 
-/* more_steps: YAML behind the first step of the lookup. */
+/* more_steps: YAML after the first step of the lookup. */
 static void configure(struct desk *d, const char *more_steps, const char *name)
 {
 	CLEANUP(mem_freep)
@@ -157,7 +157,7 @@ static unsigned in_flight(const struct desk *d)
 	return n;
 }
 
-/* One question, one answer. */
+/* Sends one request and returns its answer. */
 static const struct lookup_answer *asked(struct desk *d, struct scripted_answer a)
 {
 	scripted_once(d->server, a);
@@ -247,7 +247,7 @@ static void trouble_is_tried_again_and_parks_nobody(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const struct lookup_answer *a;
 
-		/* libcurl asks again by itself where a kept connection dies: that must fail too. */
+		/* libcurl repeats a request where a kept connection dies: the repetition must fail, too. */
 		scripted_always(d.server, rows[i]);
 		a = asked(&d, rows[i]);
 		if (a->outcome != LOOKUP_RETRY)
@@ -304,7 +304,7 @@ static void an_endless_error_page_counts_by_its_status(void **state)
 	close_desk(&d);
 }
 
-/* As when a file of secrets changed. */
+/* As after a change of a secret's file. */
 static void new_secret(struct desk *d, const char *file, const char *text)
 {
 	d->g = shop_desk_secret(d->g, d->folder, file, text);
@@ -323,7 +323,7 @@ static void wrong_credentials_park_once_and_a_new_secret_resumes(void **state)
 	assert_int_equal(window_now(&d), 1);
 	assert_true(is_for_new(&d));
 	assert_non_null(strstr(d.windows[d.windows_n - 1].reason, "401"));
-	/* One that came too late for the window is given back without being asked. */
+	/* A request that comes too late for the window is returned unsent. */
 	ask_as(&d, "cu2", false, NULL);
 	assert_int_equal(d.answers[d.answers_n - 1].outcome, LOOKUP_LATE);
 	assert_int_equal(scripted_count(d.server), 1);
@@ -352,7 +352,7 @@ static void a_reload_asks_again_at_once_and_another_secret_does_not(void **state
 	configure(&d, "", "desk");
 	assert_int_equal(window_now(&d), LOOKUP_WINDOW);
 	assert_false(is_for_new(&d));
-	/* Nobody knows yet whether it is over. */
+	/* The reason stays until the helpdesk answers. */
 	assert_non_null(strstr(d.windows[d.windows_n - 1].reason, "401"));
 	assert_int_equal(asked(&d, json(200, JO))->outcome, LOOKUP_FOUND);
 	assert_int_equal(window_now(&d), LOOKUP_WINDOW);
@@ -437,7 +437,7 @@ static void optional_steps_may_fail_in_every_way(void **state)
 	close_desk(&d);
 }
 
-/* Parsed by the configuration of `g`, as the pipeline hands it over. */
+/* A request whose webhook was parsed by `g`, as the pipeline sends it. */
 static struct parsed_webhook *ask_parsed(struct desk *d, struct generation *g)
 {
 	struct lookup_request *q = mem_new(1, sizeof(*q));
@@ -473,7 +473,7 @@ static void the_parsed_webhook_comes_back_with_the_answer(void **state)
 	assert_ptr_equal(d.answers[0].parsed, p);
 	assert_ptr_equal(d.answers[0].generation, d.g);
 	assert_int_equal(json_reads() - before, 2); /* the webhook here, and the answer */
-	/* Asked by a newer configuration it is as it was. */
+	/* A request with a newer configuration leaves it unchanged. */
 	configure(&d, "", "desk");
 	scripted_once(d.server, json(200, JO));
 	p = ask_parsed(&d, old);
@@ -481,7 +481,7 @@ static void the_parsed_webhook_comes_back_with_the_answer(void **state)
 	assert_int_equal(d.answers[1].outcome, LOOKUP_FOUND);
 	assert_ptr_equal(d.answers[1].parsed, p);
 	assert_ptr_equal(d.answers[1].generation, old);
-	/* Not asked at all, too. */
+	/* So does a request that is returned unsent. */
 	configure(&d, "", "other");
 	p = ask_parsed(&d, old);
 	assert_int_equal(d.answers[2].outcome, LOOKUP_RETURNED);
@@ -490,7 +490,7 @@ static void the_parsed_webhook_comes_back_with_the_answer(void **state)
 	close_desk(&d);
 }
 
-/* Its tree holds the new id, which nobody but the lookup is to see. */
+/* Its tree has the new id, which only the lookup may see. */
 static void a_webhook_whose_customer_moved_does_not_come_back(void **state)
 {
 	struct desk d;
@@ -579,7 +579,7 @@ static void nobody_is_gone_before_a_lookup_has_worked(void **state)
 	assert_non_null(strstr(a->reason.text, "base_url"));
 	assert_false(a->worked.is_set);
 	assert_true(is_for_new(&d));
-	/* A customer not asked about yet is a probe at once, and opens all where that works. */
+	/* A webhook without a previous request is a probe at once, and a useful answer opens the source. */
 	a = asked_of(&d, "cu2", true, json(200, JO));
 	assert_int_equal(a->outcome, LOOKUP_FOUND);
 	assert_true(a->worked.is_set);
@@ -587,7 +587,8 @@ static void nobody_is_gone_before_a_lookup_has_worked(void **state)
 	assert_int_equal(window_now(&d), LOOKUP_WINDOW);
 	assert_string_equal(reason_now(&d), "");
 	assert_int_equal(asked_of(&d, "cu1", false, json(404, "{}"))->outcome, LOOKUP_GONE);
-	/* Other credentials have not worked yet; the old ones, when they are back, have: by the mark that was kept. */
+	/* Other credentials have not worked yet. The former ones have, by the stored mark, when they are configured
+	 * again. */
 	new_secret(&d, "token", "another\n");
 	assert_int_equal(asked_of(&d, "cu1", false, json(404, "{}"))->outcome, LOOKUP_PARKED);
 	new_secret(&d, "token", "s3cret\n");

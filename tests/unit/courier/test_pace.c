@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* When an account's next request may go, and what follows from an outcome, under virtual time. */
+/* When an account's next request may be sent, and what an outcome changes, under virtual time. */
 #include <config.h>
 
 #include "courier/pace.h"
@@ -24,7 +24,7 @@ static const struct outcome_verdict retry = {
 static const struct outcome_verdict rejected = {
 	.outcome = OUTCOME_REJECT, .status = 400, .retry_after_ms = -1, .limit = -1, .remaining = -1, .reset_s = -1};
 
-/* True where it began to probe. */
+/* Returns true where it began to probe. */
 static bool tick(struct pace *s, int64_t now_ms)
 {
 	bool was_parked = s->upstream.state == UPSTREAM_PARKED;
@@ -53,7 +53,7 @@ static struct pace_request sent_for(struct pace *s, int64_t event, uint64_t pers
 	return r;
 }
 
-/* Of an event and a person that never were before. */
+/* A request of a new event and a new person. */
 static struct pace_request sent_once(struct pace *s, int64_t now_ms)
 {
 	static int64_t event = 1000000;
@@ -72,7 +72,7 @@ static bool back(struct pace *s, struct pace_request r, const struct outcome_ver
 	return changed;
 }
 
-/* One request out and back. */
+/* Sends one request and records its answer. */
 static bool turn(struct pace *s, const struct outcome_verdict *v, int64_t now_ms)
 {
 	assert_true(may_go(s, now_ms));
@@ -264,7 +264,7 @@ static void ratelimit_headers_hold_the_account_back(void **state)
 	assert_int_equal(pace_next_ms(&s, START_MS), START_MS + 20000);
 }
 
-/* A day in the life: answers take their time, some are 429s; whatever happens, our share is never overdrawn. */
+/* A day with slow answers and 429s, in which our share is never exceeded. */
 static void simulated_traffic_stays_below_the_share(void **state)
 {
 	static int64_t sent[60000];
@@ -331,7 +331,7 @@ static void no_retry_after_holds_the_account_longer_than_an_hour(void **state)
 	(void)state;
 	v.status = 429;
 	v.throttled = true;
-	v.retry_after_ms = CLOCK_HOUR_MS; /* what outcome.h makes of 99999999999 and of the year 9999 */
+	v.retry_after_ms = CLOCK_HOUR_MS; /* outcome.h's value for 99999999999 and for the year 9999 */
 	open_account(&s);
 	assert_int_equal(pause_ms(&s, START_MS, &why), 0);
 	assert_false(back(&s, sent_once(&s, START_MS), &v, 1, START_MS));
@@ -383,7 +383,7 @@ static const struct outcome_verdict odd = {.outcome = OUTCOME_RETRY,
 					   .remaining = -1,
 					   .reset_s = -1};
 
-/* One request of that event out and back; what it means for the event. */
+/* Sends one request of that event and records its answer. Returns the event's outcome. */
 static enum outcome answer(struct pace *s, int64_t event, const struct outcome_verdict *v, int64_t now_ms)
 {
 	enum outcome outcome;
@@ -450,7 +450,7 @@ static void a_2xx_that_was_under_way_takes_back_the_park_of_odd_answers(void **s
 	assert_int_equal(s.upstream.state, UPSTREAM_READY);
 }
 
-/* It may come late, when the probe goes on already; one of two parks ago says nothing of the last one. */
+/* The 2xx may come late, during the probe. A 2xx from two parks ago says nothing about the last one. */
 static void such_a_2xx_counts_while_probing_and_not_after_another_park(void **state)
 {
 	struct pace_request first, second;
@@ -483,11 +483,11 @@ static void ten_odd_tries_of_one_event_end_it_where_others_are_delivered(void **
 	assert_int_equal(answer(&s, 2, &delivered, START_MS), OUTCOME_DELIVERED);
 	for (int i = 2; i < PACE_ODD_TRIES; i++)
 		assert_int_equal(answer(&s, 1, &odd, START_MS), OUTCOME_RETRY);
-	/* Trouble in between is another matter. */
+	/* Trouble in between does not count. */
 	for (int i = 0; i < 20; i++)
 		assert_int_equal(answer(&s, 1, &retry, START_MS), OUTCOME_RETRY);
 	assert_int_equal(answer(&s, 1, &odd, START_MS), OUTCOME_REJECT);
-	/* Retried from the dead letters it begins anew. */
+	/* After a retry from the dead letters the count starts again. */
 	assert_int_equal(answer(&s, 1, &odd, START_MS), OUTCOME_RETRY);
 }
 
@@ -499,7 +499,7 @@ static void a_delivery_before_the_first_odd_try_proves_nothing(void **state)
 	open_account(&s);
 	for (int i = 0; i < 100; i++)
 		assert_int_equal(answer(&s, 1, &odd, START_MS), OUTCOME_RETRY);
-	/* From the proof on they count, and the first with them. */
+	/* From the 2xx on they count, and the first with them. */
 	(void)answer(&s, 2, &delivered, START_MS);
 	for (int i = 2; i < PACE_ODD_TRIES; i++)
 		assert_int_equal(answer(&s, 1, &odd, START_MS), OUTCOME_RETRY);
@@ -541,7 +541,7 @@ static void nobody_dies_while_another_person_has_odd_answers_too(void **state)
 	assert_int_equal(answer(&s, 1, &odd, START_MS), OUTCOME_REJECT);
 }
 
-/* The account takes one event now and then, and gives odd answers to all others: that concerns all. */
+/* The account takes one event now and then and gives odd answers to all others: the fault is the account's. */
 static void odd_tries_that_end_in_a_park_count_for_nothing(void **state)
 {
 	int64_t now_ms = START_MS;
@@ -616,7 +616,7 @@ static void a_slot_that_is_taken_only_delays_the_count(void **state)
 	for (int i = 0; i < 100; i++)
 		assert_int_equal(answer(&s, 1 + PACE_ODD_SLOTS, &odd, START_MS), OUTCOME_RETRY);
 	(void)answer(&s, 9, &delivered, START_MS);
-	/* The other one is gone, discarded or delivered by hand: its slot is free after an hour. */
+	/* The other event was discarded or delivered otherwise: its slot is free after an hour. */
 	for (int i = 1; i < PACE_ODD_TRIES; i++) {
 		assert_int_equal(answer(&s, 1 + PACE_ODD_SLOTS, &odd, START_MS + CLOCK_HOUR_MS), OUTCOME_RETRY);
 		(void)answer(&s, 9, &delivered, START_MS + CLOCK_HOUR_MS);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * All that the courier gives out of an account and of a source's lookups: lines of the log, metrics, windows, outcomes,
- * as tests/data/courier_report.txt has them. Time and the HTTP client are faked.
+ * All output of the courier about an account and a source's lookups: log lines, metrics, windows, outcomes, as in
+ * tests/data/courier_report.txt. Time and the HTTP client are faked.
  */
 #include <config.h>
 
@@ -53,9 +53,9 @@ static struct world {
 	struct generation *g;
 	struct destinations destinations;
 	struct exchange *calls, **calls_end; /* oldest first */
-	bool impossible;                     /* of no request can a transfer be made */
+	bool impossible;                     /* no transfer can be started */
 	int64_t event;                       /* the last one */
-	bool quiet;                          /* what is seen is not kept */
+	bool quiet;                          /* output is not recorded */
 	const char *password;                /* of the source, as it is written */
 } world;
 
@@ -89,7 +89,7 @@ static void see_line(const char *fmt, ...)
 	va_end(ap);
 }
 
-/* What is counted. Nobody sees whether a line of the log comes before or behind it, so it is behind. */
+/* Counters come after the log line, because their order is not visible. */
 static void see_count(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 static void see_count(const char *fmt, ...)
 {
@@ -108,7 +108,7 @@ static const char *metric_name(enum metric m)
 	return name + strlen("deskbridge_");
 }
 
-/* The gauges that are others than when this was called before. */
+/* Records the gauges that changed since the last call. */
 static void see_gauge(void *ctx, const char *const labels[3], double value)
 {
 	enum metric m = *(const enum metric *)ctx;
@@ -126,7 +126,7 @@ static void see_gauge(void *ctx, const char *const labels[3], double value)
 	see_count("  %s = %.0f", name, value);
 }
 
-/* What is given out to others than the log and the metrics, and what is done here. */
+/* Records calls of the sink, and the actions of the scene. */
 static void see(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 static void see(const char *fmt, ...)
 {
@@ -268,7 +268,7 @@ static int64_t run(void)
 	return destinations_run(&world.destinations, true, clocks.mono_ms);
 }
 
-/* Time goes by, from one moment at which there is something to do to the next. */
+/* Advances the time from one moment with work to the next. */
 static void pass(int64_t ms)
 {
 	int64_t until_ms = clocks.mono_ms + ms;
@@ -292,7 +292,7 @@ static void take_generation(struct generation *g)
 	world.g = g;
 }
 
-/* account: YAML of the one that is looked at, without its end. */
+/* account: YAML of the account, without its end. */
 static void reload(const char *account, const char *source)
 {
 	CLEANUP(mem_freep)
@@ -362,7 +362,7 @@ static void scene_end(void)
 	see("%s", "");
 }
 
-/* Hands over the next event, of that person, and sends what may go. */
+/* Passes the next event of that person to the courier, and runs it. */
 static void send(unsigned person)
 {
 	struct event *e = shop_desk_event(++world.event, person, "http://127.0.0.1:9");

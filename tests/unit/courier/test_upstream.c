@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How much may be asked of an upstream, and what answers change, under virtual time. */
+/* How many requests an upstream allows, and what answers change, under virtual time. */
 #include <config.h>
 
 #include "courier/upstream.h"
@@ -18,7 +18,7 @@ static const struct upstream_kind source = {
 	.window = 4, .window_parked = 1, .pause_closes = true, .renewed = UPSTREAM_READY};
 static const struct upstream_kind account = {.window = 48, .renewed = UPSTREAM_PROBING};
 
-/* Of a question that is asked now, and is back at once. */
+/* The stamp of a request that is sent now and comes back at once. */
 static struct upstream_stamp stamp(struct upstream *u)
 {
 	struct upstream_stamp asked = upstream_sent(u);
@@ -27,7 +27,7 @@ static struct upstream_stamp stamp(struct upstream *u)
 	return asked;
 }
 
-/* One customer's answer to a question of now. */
+/* One customer's answer to a request of now. */
 static void says(struct upstream *u, enum upstream_answer word, uint64_t customer, int64_t now_ms)
 {
 	upstream_answered(u, stamp(u), word, customer, -1, now_ms);
@@ -77,10 +77,10 @@ static void a_burst_parks_once_and_an_answer_of_use_ends_it(void **state)
 	for (uint64_t i = 0; i < 4; i++)
 		upstream_answered(&u, asked, UPSTREAM_ANSWER_REFUSED, i, -1, START_MS + (int64_t)i);
 	assert_int_equal(upstream_tick(&u, START_MS + 10), START_MS + CLOCK_MINUTE_MS);
-	/* One customer's refusal, while another's question was under way: it is not the credentials. */
+	/* One customer's refusal, while another's request was in flight: the credentials are not the fault. */
 	upstream_answered(&u, asked, UPSTREAM_ANSWER_USEFUL, 9, -1, START_MS + 10);
 	assert_int_equal(upstream_window(&u, START_MS + 10), 4);
-	/* An answer to a question from before a renewal says nothing of what is configured now. */
+	/* An answer to a request from before a renewal says nothing about the present configuration. */
 	upstream_renew(&u);
 	upstream_answered(&u, asked, UPSTREAM_ANSWER_REFUSED, 9, -1, START_MS + 20);
 	assert_int_equal(upstream_window(&u, START_MS + 20), 4);
@@ -96,7 +96,7 @@ static void three_customers_in_a_row_with_odd_answers_park(void **state)
 		says(&u, UPSTREAM_ANSWER_ODD, 1, START_MS); /* one customer's trouble, however often */
 	says(&u, UPSTREAM_ANSWER_ODD, 2, START_MS);
 	assert_int_equal(upstream_window(&u, START_MS), 4);
-	says(&u, UPSTREAM_ANSWER_USEFUL, 3, START_MS); /* begins anew */
+	says(&u, UPSTREAM_ANSWER_USEFUL, 3, START_MS); /* starts again */
 	says(&u, UPSTREAM_ANSWER_ODD, 1, START_MS);
 	says(&u, UPSTREAM_ANSWER_ODD, 2, START_MS);
 	says(&u, UPSTREAM_ANSWER_TROUBLE, 3, START_MS); /* neither */
@@ -104,7 +104,7 @@ static void three_customers_in_a_row_with_odd_answers_park(void **state)
 	says(&u, UPSTREAM_ANSWER_ODD, 3, START_MS);
 	assert_int_equal(upstream_window(&u, START_MS), 1);
 	assert_true(upstream_is_for_new(&u));
-	says(&u, UPSTREAM_ANSWER_USEFUL, 4, START_MS); /* a customer not asked about before */
+	says(&u, UPSTREAM_ANSWER_USEFUL, 4, START_MS); /* a webhook without a previous request */
 	assert_int_equal(upstream_window(&u, START_MS), 4);
 }
 
@@ -220,7 +220,7 @@ static void odd_ones_are_known_until_the_state_changes(void **state)
 	assert_true(upstream_odd(&u, 1));
 	assert_false(upstream_odd(&u, 2));
 	assert_int_equal(u.odd_n, 2);
-	assert_false(upstream_open(&u)); /* an answer of use forgets them, too */
+	assert_false(upstream_open(&u)); /* a useful answer forgets them, too */
 	assert_int_equal(u.odd_n, 0);
 	assert_false(upstream_odd(&u, 1));
 	upstream_park(&u, START_MS);

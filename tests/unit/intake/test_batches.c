@@ -98,9 +98,9 @@ static void a_batch_is_refused_as_a_whole(void **state)
 }
 
 #define BUDGET_BYTES ((size_t)1024 * 1024)
-#define LARGE_BYTES (BUDGET_BYTES / 4 * 3) /* of it, for what is large */
+#define LARGE_BYTES (BUDGET_BYTES / 4 * 3) /* of it, for large bodies */
 
-/* Reads a body of 5,000 bytes beside an array of that many items, where `other` bytes are under way already. */
+/* Reads a body with 5,000 bytes and an array of that many items, while `other` bytes are reserved. */
 static struct intake_submission *read_repeating(struct budget *b, unsigned items, size_t other,
 						struct reservation *reservation)
 {
@@ -135,7 +135,7 @@ static void what_repeats_a_large_body_waits_for_room(void **state)
 		bool has_room;
 	} rows[] = {
 		{40, 0, true},          {40, LARGE_BYTES - 250000, true}, {40, LARGE_BYTES - 100000, false},
-		{2, LARGE_BYTES, true}, /* small: a quarter is kept for it */
+		{2, LARGE_BYTES, true}, /* small: a quarter of the memory is for such bodies */
 		{1, LARGE_BYTES, true},
 	};
 
@@ -147,7 +147,7 @@ static void what_repeats_a_large_body_waits_for_room(void **state)
 
 		assert_int_equal(intake_submission_has_room(p), rows[i].has_room);
 		assert_int_equal(intake_submission_is_empty(p), !rows[i].has_room);
-		if (rows[i].has_room) /* with their trees where there is room to spare */
+		if (rows[i].has_room) /* with their trees if there is memory to spare */
 			assert_in_range(reservation.bytes, 5000 * rows[i].items,
 					(rows[i].other == 0 ? 16000 : 6200) * rows[i].items);
 		else
@@ -158,7 +158,7 @@ static void what_repeats_a_large_body_waits_for_room(void **state)
 	}
 }
 
-/* It would be refused for ever, and the helpdesk would end by sending nothing at all. */
+/* Otherwise it would be refused for ever, and the helpdesk would stop sending. */
 static void what_could_never_be_held_is_one_webhook_that_cannot_be_read(void **state)
 {
 	struct budget *b = budget_new(128 * 1024);
@@ -175,11 +175,11 @@ static void what_could_never_be_held_is_one_webhook_that_cannot_be_read(void **s
 	budget_free(b);
 }
 
-/* What listen.max_memory counts is what is taken: of small items most is what stands around them. */
+/* listen.max_memory counts the memory in use. For small items most of it is their overhead. */
 static void small_items_take_no_more_than_they_count(void **state)
 {
 	static const char *const items[] = {
-		ITEM("open", "1"),  /* signals: with their trees where there is room to spare */
+		ITEM("open", "1"),  /* signals: with their trees if there is memory to spare */
 		"{\"s\":\"open\"}", /* dead letters */
 	};
 	static const size_t others[] = {0, 3 * BUDGET_BYTES};
@@ -209,7 +209,7 @@ static void small_items_take_no_more_than_they_count(void **state)
 		before = mallinfo2().uordblks;
 		p = intake_submission_new(config_source(g->config, "many"), &x, &headers, NULL, &reservation, true);
 		assert_true(intake_submission_has_room(p));
-		/* A sanitizer's malloc tells nothing. */
+		/* A sanitizer's malloc reports nothing. */
 		assert_true(mallinfo2().uordblks <= before + reservation.bytes + reservation.bytes / 2);
 		intake_submission_discard(p);
 		reservation_release(&reservation);
@@ -266,7 +266,7 @@ static void a_challenge_is_echoed_to_whoever_asks_and_has_no_effect(void **state
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		(void)reset(NULL);
-		fake_pipeline.not_ready = true; /* nothing is to be kept, so nothing has to be ready */
+		fake_pipeline.not_ready = true; /* nothing is stored, so the pipeline need not be ready */
 		ask("POST", rows[i].target, rows[i].headers, rows[i].body);
 		assert_answer("200", rows[i].part);
 		assert_int_equal(fake_pipeline.n, 0);

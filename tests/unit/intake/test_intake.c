@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The listener, row by row. What needs the whole daemon is tested in tests/e2e. */
+/* The listener, row by row. tests/e2e has the tests that need the whole daemon. */
 #include <config.h>
 
 #include "fixtures/intake_stage.h"
@@ -16,7 +16,7 @@ static void each_request_gets_its_answer(void **state)
 	static const struct {
 		const char *method, *target, *headers, *body, *status, *part;
 		unsigned submitted;
-		const char *counted; /* as a result of source desk; NULL: not looked at */
+		const char *counted; /* the result of source desk; NULL: not checked */
 	} rows[] = {
 		{"POST", DESK, "", OPENED, "200", "{\"status\":\"accepted\",\"webhook\":\"00000000000001f4\"}", 1,
 		 "accepted"},
@@ -55,7 +55,7 @@ static void each_request_gets_its_answer(void **state)
 	}
 }
 
-/* None of the body is sent: what is heard was decided by the headers. */
+/* The body is not sent, so the headers alone decide the answer. */
 static void what_the_headers_decide_is_answered_before_the_body(void **state)
 {
 	static const struct {

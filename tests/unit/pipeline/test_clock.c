@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The pipeline by clocks that the tests set: starts without a set clock, jumps, and what waits for a time meanwhile. */
+/* The pipeline with clocks that the tests set: starts without a set clock, jumps, and waits during a jump. */
 #include <config.h>
 
 #include "pipeline/turn.h"
@@ -34,7 +34,7 @@ static void window(struct play *p, unsigned n)
 	turn_take(p->turn, &m->message);
 }
 
-/* Another process on the same store, on a machine whose monotonic clock begins anew. */
+/* Starts another process on the same store, on a machine whose monotonic clock starts again. */
 static void restart(struct play *p)
 {
 	turn_free(p->turn);
@@ -68,7 +68,7 @@ static int play_teardown(void **state)
 	return 0;
 }
 
-/* Turns until they come to rest; returns in how many ms the next is due. */
+/* Runs turns until none is due. Returns the milliseconds to the next one. */
 static int64_t run(struct play *p)
 {
 	for (unsigned i = 0; i < 1000; i++) {
@@ -81,7 +81,7 @@ static int64_t run(struct play *p)
 	return 0;
 }
 
-/* The system's clock is set, and the main thread tells. */
+/* Sets the system's clock, and reports it as the main thread does. */
 static void jump(struct play *p, int64_t ms)
 {
 	struct message *m = mem_new(1, sizeof(*m));
@@ -134,7 +134,7 @@ static void on_answer(struct submission *s)
 	parsed_webhook_free(s->items[0].parsed);
 }
 
-/* Whether a webhook is taken now. */
+/* True where a webhook is accepted now. */
 static bool is_taken(struct play *p)
 {
 	struct submission_item item = {.kept = true};
@@ -195,7 +195,7 @@ static void a_clock_more_than_a_day_behind_the_store_is_not_set(void **state)
 	clocks.wall_ms = WALL - DAY - 1000;
 	start(p);
 	assert_not_ready(p, "clock is not set yet");
-	assert_int_equal(run(p), 1000); /* by itself it is only a day behind then */
+	assert_int_equal(run(p), 1000); /* then it is only a day behind */
 	assert_false(is_taken(p));
 	clocks_advance(1000);
 	(void)run(p);
@@ -219,7 +219,8 @@ static void after_ten_minutes_the_clock_is_taken_as_it_is(void **state)
 	assert_true(is_taken(p));
 }
 
-/* A machine without a clock of its own starts like this each day: the hour of the start counts from then. */
+/* A machine without a clock of its own starts like this each day. The hour of distrust counts from the moment at
+ * which the clock is set. */
 static void a_clock_that_is_set_during_the_start_has_not_jumped(void **state)
 {
 	struct play *p = *state;
@@ -370,7 +371,7 @@ static void what_waits_for_a_time_goes_at_once_when_the_clock_jumps_there(void *
 	assert_int_equal(p->stage->courier.sent_n, 2);
 }
 
-/* The step that is looked for: what waits, waits on, or no longer than it would have. */
+/* The step under test: waiting work continues to wait, but not longer than before. */
 static void step_back(struct play *p, int64_t ms, bool by_restart)
 {
 	if (!by_restart) {
@@ -411,7 +412,7 @@ static void a_step_back_makes_nobody_wait_for_it(void **state)
 		step_back(p, rows[i].step_ms, rows[i].by_restart);
 		(void)run(p);
 		assert_done(p->stage, held, "events");
-		/* The one event at once, and the other one of the same person behind it. */
+		/* One event at once, and then the same person's other event. */
 		assert_int_equal(p->stage->courier.sent_n, rows[i].by_restart ? 1 : 2);
 		deliver(p, p->stage->courier.sent[p->stage->courier.sent_n - 1], OUTCOME_DELIVERED);
 		(void)run(p);
@@ -419,7 +420,7 @@ static void a_step_back_makes_nobody_wait_for_it(void **state)
 	}
 }
 
-/* A second attempt after the step back: its own wait is as long as ever, and it is not lent again meanwhile. */
+/* A second attempt after the step back: its wait is unchanged, and it is not sent again meanwhile. */
 static void what_went_early_after_a_step_back_waits_as_usual_then(void **state)
 {
 	struct play *p = *state;
@@ -450,7 +451,7 @@ static void timers_of_the_process_do_not_follow_the_clock(void **state)
 	clocks_advance(2 * HOUR);
 	(void)run(p);
 	jump(p, -9 * DAY);
-	assert_in_range(run(p), 1, MINUTE); /* the janitor goes on */
+	assert_in_range(run(p), 1, MINUTE); /* the janitor continues */
 	jump(p, 9 * DAY);
 	assert_in_range(run(p), 1, MINUTE);
 }

@@ -66,7 +66,7 @@ static void not_ready_says_why_and_stopping_is_never_ready(void **state)
 	health_free(h);
 }
 
-/* Whatever stands, in whichever order it came and goes: ready only without any, and the last to come says why. */
+/* With causes set and cleared in any order: ready only without a cause, and the latest one gives the reason. */
 static void it_is_ready_only_where_no_cause_stands(void **state)
 {
 	static const struct err whys[HEALTH_CAUSES] = {{.code = -EAGAIN, .text = "clock"},
@@ -84,7 +84,8 @@ static void it_is_ready_only_where_no_cause_stands(void **state)
 			health_set(h, (enum health_cause)first, &whys[first]);
 			health_set(h, (enum health_cause)second, &whys[second]);
 			health_set(h, (enum health_cause)third, &whys[third]);
-			health_set(h, (enum health_cause)first, &whys[first]); /* again is not later */
+			health_set(h, (enum health_cause)first,
+				   &whys[first]); /* setting it again does not make it later */
 			health_why_not(h, &told);
 			assert_string_equal(told.text, whys[third].text);
 			health_set(h, (enum health_cause)second, NULL);

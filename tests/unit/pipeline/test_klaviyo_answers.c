@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Forty and more kinds of answer from Klaviyo, each for one odd person among 30 and for all 30, over 30 minutes: what
- * becomes of their events must equal the table below, which was written down before the first run.
+ * More than forty kinds of answer from Klaviyo, each for one odd person among 30 and for all 30, over 30 minutes. The
+ * results of their events must equal the table below, which was written before the first run.
  *
- * Real are the store, the turn, dispatch and results of the pipeline, and the sender with its pace, quota and
- * outcomes. Faked are the time, the thread between them (they call each other), and the HTTP client.
+ * The store, the turn, dispatch and delivery results of the pipeline are real, and the sender with its pace, quota and
+ * outcomes. The time, the thread between them (they call each other), and the HTTP client are faked.
  */
 #include <config.h>
 
@@ -29,12 +29,12 @@ enum body {
 
 struct end {
 	unsigned delivered, dead, waiting;
-	const char *told; /* what `status` says of the account contains this; NULL: it sends */
+	const char *told; /* a part of the account's reason in `status`; NULL: it sends */
 };
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
-/* Every kind of answer ends in one of these. */
+/* Every kind of answer has one of these results. */
 #define TAKEN                          \
 	{                              \
 		{30, 0, 0, NULL},      \
@@ -127,8 +127,8 @@ static const struct row {
 	{429, JSON, RETRIED},
 	{429, EMPTY, RETRIED},
 	{429, NEGATIVE, RETRIED},
-	/* A 429 concerns the account, whoever it was for: an hour at most, and told. The sixteen that were under way
-	 * with it, and the one that went alone before, are delivered. */
+	/* A 429 concerns the account, whichever event it answers. The pause is an hour at most, and it is reported. The
+	 * fifteen that were in flight with it, and the one that was sent alone before, are delivered. */
 	{429,
 	 FAR_AWAY,
 	 {{16, 0, 14, "paused by Klaviyo's Retry-After"}, {0, 0, 30, "paused by Klaviyo's Retry-After"}}},
@@ -162,7 +162,7 @@ static void send_at_once(void *courier, struct event *e)
 	destinations_send(&world.destinations, e);
 }
 
-/* Events go to the sender on this thread. All else is recorded. */
+/* Events go to the sender on this thread. Other jobs are recorded. */
 static const struct courier_ops courier = {
 	.send = send_at_once,
 	.lookup = fake_courier_lookup,
@@ -274,7 +274,7 @@ static int count_event(void *ctx, const struct event *e)
 	struct found *f = ctx;
 
 	f->states[e->state]++;
-	/* Every event that waits or died says why. */
+	/* Every event that waits or is dead has a reason. */
 	assert_true(e->state == EVENT_DELIVERED || e->reason || world.requests == 0 || f->told[0] != '\0');
 	return 0;
 }
@@ -327,7 +327,7 @@ static void answers_for_one_odd_person_among_thirty(void **state)
 	}
 }
 
-/* And when it is over, whatever waited is delivered, by itself. */
+/* When the answers are good again, all waiting events are delivered without help. */
 static void answers_for_all_thirty(void **state)
 {
 	(void)state;
@@ -350,7 +350,7 @@ static void answers_for_all_thirty(void **state)
 	}
 }
 
-/* One person's event that parks the account, or would: whoever comes later is delivered by the next probe. */
+/* One person's event parks the account, or would: later people's events are delivered by the next probe. */
 static void one_odd_person_does_not_keep_out_those_who_come_later(void **state)
 {
 	(void)state;
@@ -381,7 +381,7 @@ static void one_odd_person_does_not_keep_out_those_who_come_later(void **state)
 	}
 }
 
-/* Nobody else is delivered: nothing says that it is this event's own trouble. */
+/* No other event is delivered, so nothing shows that the fault is the event's own. */
 static void a_lone_event_with_odd_answers_never_dies(void **state)
 {
 	static const struct row payment = {402, JSON, UNNAMED(NULL)};

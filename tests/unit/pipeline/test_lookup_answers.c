@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Forty and more kinds of answer from a helpdesk, each for one odd customer among 30 and for all 30, over 30 minutes:
- * what becomes of their webhooks must equal the table below, which was written down before the first run.
+ * More than forty kinds of answer from a helpdesk, each for one odd customer among 30 and for all 30, over 30 minutes.
+ * The results of their webhooks must equal the table below, which was written before the first run.
  *
- * Real are the store, the turn and the pass of the pipeline, and the lookups with their gate and the reading of
- * answers. Faked are the time, the thread between them (they call each other), and the HTTP client.
+ * The store, the turn and the pass of the pipeline are real, and the lookup client with its upstream and the reading of
+ * answers. The time, the thread between them (they call each other), and the HTTP client are faked.
  */
 #include <config.h>
 
@@ -19,22 +19,22 @@ enum body {
 	EMPTY,
 	HALF,      /* JSON that ends in the middle */
 	LATIN,     /* JSON, but not in UTF-8 */
-	MISSING,   /* JSON that the definition's `missing` tells of */
+	MISSING,   /* JSON that the definition's `missing` names */
 	BROKEN,    /* no answer */
 	TOO_LONG,  /* more than is read */
 	FAR_AWAY,  /* empty, with Retry-After: 99999999999 */
 	YEAR_9999, /* empty, with a date in the year 9999 */
 };
 
-/* What becomes of the webhooks; none may die. */
+/* The results of the webhooks; none may become a dead letter. */
 struct end {
 	unsigned events, no_address, waiting;
-	const char *told; /* what `status` says of the source's lookups contains this; NULL: nothing */
+	const char *told; /* a part of the reason of the source's lookups in `status`; NULL: none */
 };
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
-/* Every kind of answer ends in one of these. */
+/* Every kind of answer has one of these results. */
 #define NOBODY                         \
 	{                              \
 		{29, 1, 0, NULL},      \
@@ -57,7 +57,7 @@ struct end {
 			0, 0, 30, why \
 		}                     \
 	}
-/* For one: it waits, and everybody else is asked about all the same. */
+/* For one: it waits, and all others are looked up. */
 #define REFUSED(why)                  \
 	{                             \
 		{29, 0, 1, why},      \
@@ -72,8 +72,8 @@ struct end {
 			0, 0, 30, NULL \
 		}                      \
 	}
-/* A 429 concerns the source, whoever it was for. The seven that were answered before it or with it have their events.
- */
+/* A 429 concerns the source, whichever request it answers. The seven that were answered before it or with it have
+ * their events. */
 #define PAUSED                                       \
 	{                                            \
 		{7, 0, 23, "paused until 2026-11-"}, \
@@ -163,7 +163,7 @@ static size_t queued_n;
 static unsigned requests_for_odd;
 static uint32_t chance;
 
-/* The same in every run: else a question may be on its way at the moment of the reload. */
+/* The same in every run, because a request may be in flight at the reload otherwise. */
 double __wrap_backoff_jitter(void);
 double __wrap_backoff_jitter(void)
 {
@@ -178,7 +178,7 @@ static void queue_lookup(void *courier, struct lookup_request *request)
 	queued[queued_n++] = request;
 }
 
-/* Lookup requests wait until the turn has ended. All else is recorded. */
+/* Lookup requests wait until the turn has ended. Other jobs are recorded. */
 static const struct courier_ops courier = {
 	.send = fake_courier_send,
 	.lookup = queue_lookup,
@@ -262,7 +262,7 @@ static void configure(void)
 	destinations_generation(&world.destinations, world.stage->generation);
 }
 
-/* What a turn asked goes to the lookups: true where there was something. */
+/* Sends the lookup requests of a turn. Returns true if there were any. */
 static bool send_queued(void)
 {
 	size_t n = queued_n;
@@ -322,7 +322,7 @@ static int count_webhook(void *ctx, const struct store_webhook_row *w)
 		f->no_address++;
 	else
 		f->others++;
-	/* Every webhook that was asked for and waits says why. */
+	/* Every waiting webhook that had a request has a reason. */
 	assert_true(w->state != STORE_WEBHOOK_PENDING || w->asked == 0 || (w->reason && strlen(w->reason) > 10));
 	return 0;
 }
@@ -370,7 +370,7 @@ static void answers_for_one_odd_customer_among_thirty(void **state)
 	}
 }
 
-/* And a reload, when what was wrong is mended, lets all go at once. */
+/* A reload after the fault is fixed wakes all at once. */
 static void answers_for_all_thirty(void **state)
 {
 	(void)state;
@@ -383,7 +383,7 @@ static void answers_for_all_thirty(void **state)
 		put_all();
 		world_run(NOW + RUN_MS);
 		must_be(&rows[i], all);
-		/* Parked: each was asked for once, and one by one again after 1, 3, 7, 15 and 30 minutes. */
+		/* Parked: one request for each, and then one by one after 1, 3, 7, 15 and 30 minutes. */
 		if (all->told)
 			assert_in_range(world.requests, 1, PEOPLE + 5);
 		world.row = NULL;
@@ -394,7 +394,7 @@ static void answers_for_all_thirty(void **state)
 	}
 }
 
-/* By the next probe, or by the next customer whom nobody was asked about. */
+/* By the next probe, or by the next webhook without a previous request. */
 static void what_is_mended_over_there_ends_by_itself(void **state)
 {
 	(void)state;
@@ -425,7 +425,7 @@ static void what_is_mended_over_there_ends_by_itself(void **state)
 	}
 }
 
-/* Nobody else is answered: nothing says that it is this customer's own trouble. */
+/* No other request is answered, so nothing shows that the fault is this customer's own. */
 static void a_lone_customer_with_odd_answers_waits_and_is_asked_ever_less(void **state)
 {
 	static const struct row page = {200, HTML, USELESS(NULL)};
@@ -455,7 +455,7 @@ static void a_closing_of_one_that_was_reached_passes_whatever_the_helpdesk_answe
 		must_be(&rows[i], &(struct end){2, 0, 0, NULL});
 		world.row = &rows[i];
 		world.for_all = true;
-		world_run(NOW + CLOCK_HOUR_MS); /* what was answered counts no longer */
+		world_run(NOW + CLOCK_HOUR_MS); /* the stored answers are too old */
 		for (unsigned n = 10; n < 15; n++)
 			(void)put(n, "open", "e");
 		world_run(clocks.wall_ms + CLOCK_SECOND_MS);
@@ -478,7 +478,7 @@ static void a_webhook_that_is_looked_up_is_parsed_once(void **state)
 	before = json_reads();
 	world_run(NOW + CLOCK_SECOND_MS);
 	assert_done(world.stage, id, "events");
-	/* Its body, the helpdesk's answer, and the customer as the store keeps it. */
+	/* Its body, the helpdesk's answer, and the customer as the store has it. */
 	assert_int_equal(json_reads() - before, 3);
 	world_end();
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Parsed webhooks that are kept for their next pass: which, how many, and who makes room for whom. */
+/* Parsed webhooks that are cached for their next pass: which, how many, and which are evicted first. */
 #include <config.h>
 
 #include "fixtures/definition.h"
@@ -55,7 +55,7 @@ static void keep(struct world *w, int64_t id, size_t filled, bool has_waited)
 	parsed_cache_add(w->r, &w->config, parsed_of(w->d, id, filled), has_waited);
 }
 
-/* Takes it out. */
+/* Removes it. */
 static bool has(struct world *w, int64_t id)
 {
 	struct parsed_webhook *p = parsed_cache_take(w->r, id);
@@ -102,7 +102,7 @@ static void only_what_the_pass_would_read_is_kept(void **state)
 		assert_false(has(w, id));
 }
 
-/* Passes come in order of receipt: of fresh ones the first are needed first. */
+/* Passes come in order of receipt, so the first new entries are needed first. */
 static void where_all_are_fresh_the_last_find_no_room(void **state)
 {
 	struct world *w = *state;
@@ -119,7 +119,7 @@ static void where_all_are_fresh_the_last_find_no_room(void **state)
 	}
 }
 
-/* They make room, so they are no reason to send no more. */
+/* They are evicted first, so they do not make the cache full. */
 static void those_that_have_waited_do_not_count_as_full(void **state)
 {
 	struct world *w = *state;
@@ -141,7 +141,8 @@ static void what_is_full_by_bytes_is_full_until_half_of_them_are_free(void **sta
 	struct world *w = *state;
 
 	for (int64_t id = 1; id <= 10; id++)
-		keep(w, id, filled, false); /* a tenth, with its tree, and a little more: the last finds no room */
+		keep(w, id, filled,
+		     false); /* a little more than a tenth, with its tree: there is no room for the last */
 	for (int64_t id = 1; id <= 10; id++) {
 		assert_int_equal(parsed_cache_is_full(w->r), id <= 5);
 		assert_int_equal(has(w, id), id < 10);
@@ -169,17 +170,17 @@ static void large_ones_count_by_their_bytes(void **state)
 	static const size_t mebibyte = 1024 * 1024;
 	struct world *w = *state;
 
-	keep(w, 1, 5 * mebibyte, false); /* more than all may take */
+	keep(w, 1, 5 * mebibyte, false); /* more than the cache may hold */
 	assert_false(has(w, 1));
 	keep(w, 2, mebibyte, true);
 	keep(w, 3, mebibyte, true);
-	keep(w, 4, 5 * mebibyte / 2, false); /* beside both it is too much, beside one of them it is not */
+	keep(w, 4, 5 * mebibyte / 2, false); /* with both it is too much, with one of them it is not */
 	assert_false(has(w, 2));
 	assert_true(has(w, 3));
 	assert_true(has(w, 4));
 }
 
-/* One that was loaded again while its question was out comes back with the answer, too. */
+/* A webhook that was loaded again while its request was in flight comes back with the answer, too. */
 static void the_later_of_two_readings_of_one_webhook_counts(void **state)
 {
 	struct world *w = *state;

@@ -9,7 +9,7 @@
 #define CLOSED "closed conversation in Desk jo@example.com ready; "
 #define MINUTE CLOCK_MINUTE_MS
 
-/* One turn's worth: everything that is ready, at now_ms, committed. */
+/* Processes all ready webhooks at now_ms and commits, as one turn does. */
 static void pass_all(struct stage *s, int64_t now_ms)
 {
 	int64_t id;
@@ -66,7 +66,7 @@ static void what_does_not_read_is_a_dead_letter_with_its_reason(void **state)
 	assert_done(s, good, "events");
 }
 
-/* As the turn that inserted it leaves it behind, but with another address: it tells by which of the two a pass went. */
+/* Caches it as the turn that inserted it does, but with another address, which shows if the pass used the cache. */
 static void keep_parsed(struct stage *s, int64_t id, const char *conversation)
 {
 	struct parsed_webhook *p = stage_parsed(s, &(struct post){.source = "desk",
@@ -103,7 +103,7 @@ static void where_its_row_says_something_else_by_now_the_row_counts(void **state
 	assert_events(s, OPEN "started conversation in Desk jo@example.com ready; ");
 	assert_null(parsed_cache_take(s->tc.cache, marked));
 	MUST(store_webhook_load(s->store, ended, &w, err));
-	assert_int_equal(store_webhook_is_pending(s->store, &w, &e), 0); /* it was, before its pass */
+	assert_int_equal(store_webhook_is_pending(s->store, &w, &e), 0); /* it was pending before its pass */
 	webhook_done(&w);
 }
 
@@ -151,7 +151,7 @@ static void an_opening_without_an_address_is_kept_and_made_good(void **state)
 	assert_events(s, OPEN);
 }
 
-/* Once, however often it was read before it came to its end. */
+/* Once, although it was parsed more than once before its end. */
 static void what_is_no_address_counts_when_the_webhook_is_done(void **state)
 {
 	struct stage *s = *state;
@@ -229,7 +229,7 @@ static void what_comes_later_of_the_conversation_or_the_customer_waits_behind(vo
 	assert_waits(s, other, STORE_WAIT_LOOKUP);
 }
 
-/* An answer of use about somebody for whom no webhook waits. */
+/* A useful answer about a customer for whom no webhook waits. */
 static void useful(struct stage *s, int64_t now_ms)
 {
 	struct lookup_answer a = {.source = (char *)"asked", .key = (char *)"another", .outcome = LOOKUP_GONE};
@@ -264,7 +264,7 @@ static void a_customer_who_is_gone_three_times_ends_without_an_address_and_is_ma
 	assert_done(s, first, "no address: lookup: 404: no such customer");
 	assert_waits(s, second, STORE_WAIT_LOOKUP);
 	assert_events(s, "");
-	/* The conversation is open without an address: the next webhook that has one tells its opening. */
+	/* The conversation is open without an address: the next webhook with one makes the opening's events. */
 	put_asked(s, "reopened", "1", "p9", NOW + 5);
 	pass_all(s, now);
 	answer(s, "p9", LOOKUP_FOUND, "jo@example.com");
@@ -289,7 +289,7 @@ static void what_a_customer_was_missed_by_is_forgotten_once_it_is_found(void **s
 	assert_events(s, OPEN);
 }
 
-/* Asked until it waits for something else than its next try. */
+/* Repeats the request until the webhook waits for something else. */
 static unsigned ask_in_vain(struct stage *s, int64_t id, enum lookup_outcome outcome, unsigned most, bool others,
 			    int64_t *now_ms)
 {
@@ -348,7 +348,7 @@ static void trouble_of_the_helpdesk_never_counts_against_a_customer(void **state
 	assert_waits(s, id, STORE_WAIT_RETRY);
 }
 
-/* Wrong credentials concern every customer, though others may be answered in between. */
+/* Wrong credentials concern all customers, even if others are answered in between. */
 static void refused_credentials_never_count_against_a_customer(void **state)
 {
 	struct stage *s = *state;
@@ -380,7 +380,7 @@ static void while_parked_only_those_are_asked_for_who_were_not_yet(void **state)
 	answer(s, "p2", LOOKUP_PARKED, "401");
 	pass_all(s, NOW);
 	assert_waits(s, first, STORE_WAIT_PARKED);
-	/* A question that came too late for the window was not asked: the webhook counts as new. */
+	/* A request that came too late for the window was not sent: the webhook still has no request. */
 	late = put_asked(s, "open", "4", "p4", NOW);
 	pass_all(s, NOW);
 	answer(s, "p4", LOOKUP_LATE, "parked");
@@ -451,7 +451,7 @@ static void beyond_the_window_webhooks_wait_for_a_slot(void **state)
 	assert_true(lookup_table_slots_are_wanted(s->tc.lookups, s->tc.config));
 }
 
-/* A turn that is rolled back let nothing go: the next one does. */
+/* A turn that is rolled back wakes nothing. The next turn does. */
 static void those_that_waited_for_a_parked_source_go_on_though_a_turn_failed(void **state)
 {
 	struct stage *s = *state;
@@ -472,7 +472,7 @@ static void those_that_waited_for_a_parked_source_go_on_though_a_turn_failed(voi
 	MUST(store_commit(s->store, err));
 	lookup_table_commit(s->tc.lookups, s->tc.courier);
 	assert_waits(s, id, STORE_WAIT_NONE);
-	/* Once it is committed it is over. */
+	/* After the commit there is nothing left to wake. */
 	MUST(store_begin(s->store, err));
 	MUST(store_webhook_wait(s->store, id, STORE_WAIT_PARKED, 0, err));
 	MUST(lookup_table_wake_slots(&s->tc, err));
@@ -514,7 +514,7 @@ static void a_parked_webhook_waits_without_end(void **state)
 	assert_waits(s, id, STORE_WAIT_PARKED);
 	pass_all(s, NOW + 30 * CLOCK_DAY_MS);
 	assert_waits(s, id, STORE_WAIT_PARKED);
-	/* A probe of it that finds nothing mended ends nothing either, however old it is. */
+	/* A failed probe does not end the webhook, at any age. */
 	for (unsigned i = 0; i < 2; i++) {
 		MUST(store_begin(s->store, err));
 		MUST(store_webhooks_wake(s->store, "asked", STORE_WAIT_PARKED, NULL, err));
@@ -663,7 +663,7 @@ static void an_answer_to_what_a_reload_no_longer_asks_is_asked_for_anew(void **s
 	lookup_table_window(s->tc.lookups, "asked", 4, false);
 	pass_all(s, NOW);
 	assert_string_equal(s->courier.lookups[0], "p1");
-	use_named(s); /* by now the agent's name belongs to the question */
+	use_named(s); /* by now the key contains the agent's name */
 	answer_to(s, "p1", LOOKUP_FOUND);
 	assert_waits(s, id, STORE_WAIT_RETRY);
 	pass_all(s, NOW + 2 * SECOND);
@@ -691,7 +691,7 @@ static void one_question_a_customer_whatever_it_asks(void **state)
 	assert_false(lookup_table_attach(t, "#1", &none));
 	assert_string_equal(lookup_table_answered(t, &a), "p1");
 	lookup_table_commit(t, s->tc.courier);
-	/* One that was first read as another customer's waits too: then nobody is passed over. */
+	/* A webhook whose stored customer differs waits, too. Then no customer is returned. */
 	lookup_table_ask(t, "p1#1", parsed_webhook_unparsed(&asks_again), NULL, true, NULL);
 	assert_true(lookup_table_attach(t, "p1#1", &other));
 	assert_null(lookup_table_answered(t, &a));
@@ -746,7 +746,7 @@ static void an_opening_that_holds_its_address_loses_nothing_but_the_name(void **
 	assert_done(s, opened, "events");
 }
 
-/* A dead letter of a webhook that did not read stands in no conversation; once it reads, others wait for it. */
+/* A dead letter of an unreadable webhook has no conversation. Once it is readable, others wait for it. */
 static void one_that_reads_by_now_keeps_its_place_in_the_order(void **state)
 {
 	struct stage *s = *state;
@@ -887,7 +887,7 @@ static void three_in_a_row_leave_the_last_one_held(void **state)
 	assert_events(s, OPEN CLOSED);
 }
 
-/* What is ended takes its time as seen: those before it that count would become history. */
+/* An ended webhook's time counts as seen, so earlier ones that count would become history. */
 static void nothing_is_ended_before_what_came_earlier_and_counts_has_met_the_ledger(void **state)
 {
 	struct stage *s = *state;
@@ -914,8 +914,8 @@ static void nothing_is_ended_before_what_came_earlier_and_counts_has_met_the_led
 	assert_done(s, end, "settled");
 }
 
-/* As one of an older version, or from before the source had `settle`: stage_put keeps no time. From then on its first
- * reading counts: no body is looked at again. */
+/* As a webhook of an older version, or from before the source had `settle`: stage_put() stores no time. The first
+ * parse stores it, and no body is parsed again. */
 static void a_neighbour_without_a_time_is_read_once(void **state)
 {
 	struct stage *s = *state;
@@ -955,7 +955,7 @@ static void a_neighbour_that_does_not_read_keeps_nobody_waiting(void **state)
 
 #define MANY 70
 
-/* However many are pending: the oldest that a closing ends, the newest, and those between. */
+/* With any number of pending ones: the oldest that a closing ends, the newest, and those between. */
 static void more_than_64_neighbours_are_all_ended(void **state)
 {
 	struct stage *s = *state;
@@ -976,7 +976,7 @@ static void more_than_64_neighbours_are_all_ended(void **state)
 	assert_events(s, "");
 }
 
-/* The first of many is ended by the newest one, which was received last and so is no neighbour of the first 64. */
+/* The first of many is ended by the newest one, which is not among the first 64 neighbours. */
 static void more_than_64_neighbours_hide_no_newer_one(void **state)
 {
 	struct stage *s = *state;

@@ -98,7 +98,7 @@ static void repeats_are_counted_into_the_next_line(void **state)
 	pending_metrics_done(&t);
 }
 
-/* A turn that is done again tells once. */
+/* A turn that is repeated logs once. */
 static void what_is_rolled_back_is_no_repeat(void **state)
 {
 	struct pending_metrics t = {0};

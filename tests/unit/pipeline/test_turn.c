@@ -11,10 +11,10 @@
 #include "fixtures/pipeline_stage.h"
 #include "pipeline/pass.h"
 
-/* The disk fails while commit_fails is set, after so many commits more: linked in the place of the store's own. */
+/* Commits fail with commit_fails while it is set, after commits_left more commits. */
 static int commit_fails;
 static unsigned commits_left;
-static struct health *shown; /* to others, when a commit fails: */
+static struct health *shown; /* whose readiness is noted when a commit fails */
 static bool was_ready;
 int __real_store_commit(struct store *s, struct err *reterr);
 int __wrap_store_commit(struct store *s, struct err *reterr);
@@ -31,7 +31,7 @@ int __wrap_store_commit(struct store *s, struct err *reterr)
 	return err_set(reterr, commit_fails, "the disk is full");
 }
 
-/* The lines that tell of dead letters. */
+/* The log lines about dead letters. */
 static unsigned deaths_told;
 static int64_t death_of_event, death_of_webhook; /* the last one's */
 static char death_reason[256];
@@ -47,7 +47,7 @@ static void note_death(int level, const struct log_about *about, const char *mes
 	(void)snprintf(death_reason, sizeof(death_reason), "%s", about->reason);
 }
 
-/* Runs `text` while an index is not known, so that it does not follow. */
+/* Runs `text` while SQLite does not know an index, so that the index is not updated. */
 static void stage_hide_index(struct stage *s, const char *index, const char *text)
 {
 	char sql[1024];
@@ -63,7 +63,7 @@ static void stage_hide_index(struct stage *s, const char *index, const char *tex
 		       "DELETE FROM hidden");
 }
 
-/* A text where a number belongs, as a bad disk may leave it: SQLite refuses each change of that row. */
+/* Puts a text in place of a number, as a bad disk may: SQLite refuses each change of that row. */
 static void stage_mistype(struct stage *s, const char *table, const char *column, int64_t id)
 {
 	char sql[512];
@@ -266,13 +266,13 @@ static void a_commit_that_fails_refuses_the_webhooks_and_stalls_the_courier(void
 	assert_false(health_is_ready(p->health));
 	health_why_not(p->health, &why);
 	assert_non_null(strstr(why.text, "full"));
-	/* Until it is tried again, nobody waits. */
+	/* Until the next try, submissions are refused at once. */
 	SUBMIT(p, &second, .source = "desk", .kind = "open", .conversation = "1", .email = "jo@example.com");
 	(void)turn_run(p->turn);
 	assert_true(second.refused);
 }
 
-/* The id of a webhook that was rolled back is given again. */
+/* A later webhook gets the id of one that was rolled back. */
 static void a_rolled_back_turn_forgets_what_it_had_read(void **state)
 {
 	struct play *p = *state;
@@ -313,8 +313,8 @@ static void nobody_is_told_that_webhooks_are_taken_before_a_commit_works_again(v
 	assert_false(health_is_ready(p->health));
 }
 
-/* An item that is undone counts nothing. All webhooks of a turn are inserted together at first: one that stands before
- * the bad one is inserted twice, and counts once. */
+/* An item that is undone is not counted. All webhooks of a turn are inserted together at first, so one that comes
+ * before the bad one is inserted twice. It is counted once. */
 static void a_post_that_cannot_be_kept_is_refused_alone_and_counts_nothing(void **state)
 {
 	struct play *p = *state;
@@ -359,7 +359,7 @@ static void a_post_that_cannot_be_kept_is_refused_alone_and_counts_nothing(void 
 	free(items[0].dead_reason);
 }
 
-/* An item that is there already, or came twice in the same request, is no reason to refuse the others. */
+/* A duplicate item, also of the same request, does not make the others refused. */
 static void the_items_of_one_post_go_in_together_each_with_its_own_result(void **state)
 {
 	static const char *const conversations[] = {"1", "2", "1", "3"}, *const deliveries[] = {"a", "b", "a", "c"};
@@ -635,7 +635,7 @@ static void after_a_change_of_url_what_was_queued_before_is_never_sent(void **st
 	}
 }
 
-/* What Klaviyo took is delivered, whatever became of the event meanwhile. */
+/* An event that Klaviyo accepted is delivered, whatever happened to it meanwhile. */
 static void a_2xx_that_comes_after_a_change_of_url_still_counts(void **state)
 {
 	struct play *p = *state;
@@ -735,7 +735,7 @@ static void a_crash_in_the_middle_of_a_try_is_counted_for_that_webhook_alone(voi
 	put_opened(p, 1, 1);
 	put_opened(p, 2, 2);
 	play_start(p);
-	/* The try is counted; what it made is lost with the process. */
+	/* The attempt is counted, and its result is lost with the process. */
 	commit_fails = -EIO;
 	commits_left = 1;
 	(void)turn_run(p->turn);
@@ -760,7 +760,7 @@ static void a_disk_that_fails_again_and_again_is_no_crash(void **state)
 	play_start(p);
 	commit_fails = -ENOSPC;
 	for (unsigned i = 0; i < 4; i++) {
-		commits_left = 1; /* of the count; what the try made does not fit */
+		commits_left = 1; /* of the count; the attempt's result does not fit */
 		wait_until(turn_run(p->turn));
 		assert_int_equal(tries_of(p, 1), 1);
 	}
@@ -791,7 +791,7 @@ static void a_row_with_a_value_of_another_type_is_a_dead_letter_and_stops_no_oth
 	window(p, PACE_WINDOW);
 	run(p);
 	assert_true(health_is_ready(p->health));
-	assert_int_equal(p->stage->courier.sent_n, 2); /* the second does not read, the others go */
+	assert_int_equal(p->stage->courier.sent_n, 2); /* the second is unreadable, the others are sent */
 	assert_int_equal(deaths_told, 2);
 	deliver(p, 2, OUTCOME_RETRY, "503", false);
 	run(p);
@@ -800,7 +800,7 @@ static void a_row_with_a_value_of_another_type_is_a_dead_letter_and_stops_no_oth
 	assert_int_equal(death_of_event, 2);
 }
 
-/* What is rolled back happens again in the next turn. */
+/* The next turn repeats what was rolled back. */
 static void a_death_is_told_once_and_after_its_commit(void **state)
 {
 	struct play *p = *state;
@@ -854,7 +854,7 @@ static void what_is_open_too_long_is_closed_as_expired(void **state)
 	event_done(&e);
 }
 
-/* What one row lacks must not keep the later ones open, nor end the daemon. */
+/* A damaged row must not keep later conversations open, nor end the daemon. */
 static void a_conversation_that_does_not_read_is_closed_without_a_word(void **state)
 {
 	struct play *p = *state;
@@ -877,7 +877,7 @@ static void a_conversation_that_does_not_read_is_closed_without_a_word(void **st
 				"closed conversation in Desk jo@example.com ready backfill; ");
 }
 
-/* The index by name lacks its row: what is closed under that name is another one. */
+/* The index by name lacks the row, so a new one with that name is closed. */
 static void a_conversation_that_is_not_found_by_name_does_not_expire_for_ever(void **state)
 {
 	struct play *p = *state;
@@ -899,7 +899,7 @@ static void a_conversation_that_is_not_found_by_name_does_not_expire_for_ever(vo
 				"closed conversation in Desk jo@example.com ready backfill; ");
 }
 
-/* The row of one that an index names is not there, and is mended; the next one's row takes no change. */
+/* The row of an index entry is missing, and is repaired. The next one's row cannot be changed. */
 static void a_conversation_that_cannot_be_mended_stops_no_commit(void **state)
 {
 	struct play *p = *state;
@@ -922,13 +922,13 @@ static void a_conversation_that_cannot_be_mended_stops_no_commit(void **state)
 	assert_false(p->stage->courier.stalled);
 	assert_true(health_is_ready(p->health));
 	assert_done(p->stage, id, "events");
-	/* What was mended stays so. */
+	/* A repaired row stays repaired. */
 	assert_int_equal(stage_count(p->stage, "SELECT count(*) FROM conversations INDEXED BY conversations_open"
 					       " WHERE state = 1 AND source = 'desk'"),
 			 2);
 }
 
-/* Not even without an event: that is its source's matter, and no commit's. */
+/* Not even without an event: that concerns its source, not the commit. */
 static void a_conversation_that_cannot_be_closed_stops_nobody_else(void **state)
 {
 	struct play *p = *state;
@@ -995,6 +995,6 @@ int main(void)
 		PLAYED(a_conversation_that_does_not_read_is_closed_without_a_word),
 	};
 
-	log_setup(LOG_FORMAT_TEXT, LOG_INFO, false); /* the lines come here only */
+	log_setup(LOG_FORMAT_TEXT, LOG_INFO, false); /* log lines come to this program only */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
