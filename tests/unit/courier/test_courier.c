@@ -670,7 +670,7 @@ static void lookups_go_by_the_same_thread(void **state)
 	assert_int_equal(window.window, LOOKUP_WINDOW);
 	scripted_once(p.server, (struct scripted_answer){
 					.status = 200, .type = JSON, .body = "{\"emails\":[\"jo@example.com\"]}"});
-	courier_lookup(courier_port(p.courier), shop_desk_question("cu1", false));
+	courier_lookup(courier_port(p.courier), shop_desk_request("cu1", false));
 	assert_int_equal(nth(&p, NEWS_ANSWER, 0).outcome, LOOKUP_FOUND);
 	stop(&p);
 }
@@ -682,7 +682,7 @@ static void stopping_returns_lookups_under_way(void **state)
 	(void)state;
 	start(&p);
 	scripted_always(p.server, *answer_named("held"));
-	courier_lookup(courier_port(p.courier), shop_desk_question("cu1", false));
+	courier_lookup(courier_port(p.courier), shop_desk_request("cu1", false));
 	scripted_wait(p.server, 1);
 	courier_stop(TAKE(p.courier), clock_mono_ms() + SCRIPTED_PATIENCE_MS);
 	assert_int_equal(nth(&p, NEWS_ANSWER, 0).outcome, LOOKUP_RETURNED);

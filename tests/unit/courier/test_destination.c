@@ -55,7 +55,7 @@ static void answer(unsigned status)
 	answer_after(status, NULL);
 }
 
-struct told {
+struct calls {
 	unsigned delivered, returned;
 	enum lookup_outcome outcome;
 	struct err reason;
@@ -64,7 +64,7 @@ struct told {
 
 static void on_delivered(void *ctx, struct delivery *d)
 {
-	struct told *t = ctx;
+	struct calls *t = ctx;
 
 	t->delivered += !d->returned;
 	t->returned += d->returned;
@@ -84,7 +84,7 @@ static void on_window(void *ctx, enum report_kind kind, const char *name, unsign
 
 static void on_answer(void *ctx, struct lookup_answer *a)
 {
-	struct told *t = ctx;
+	struct calls *t = ctx;
 
 	t->answers++;
 	t->outcome = a->outcome;
@@ -95,7 +95,7 @@ static void on_answer(void *ctx, struct lookup_answer *a)
 
 struct world {
 	char *folder;
-	struct told told;
+	struct calls calls;
 	struct destinations destinations;
 };
 
@@ -120,7 +120,7 @@ static void configure(struct world *w, const char *name, bool lookup)
 static int setup(void **state)
 {
 	struct world *w = mem_new(1, sizeof(*w));
-	const struct courier_sink sink = {on_delivered, on_window, on_answer, NULL, &w->told};
+	const struct courier_sink sink = {on_delivered, on_window, on_answer, NULL, &w->calls};
 
 	w->folder = scripted_folder();
 	destinations_init(&w->destinations, NULL, &sink, &(struct courier_options){.lookup.timeout_ms = 7});
@@ -165,14 +165,14 @@ static void send(struct world *w, const char *account)
 
 static void ask(struct world *world, const char *source)
 {
-	struct lookup_request *q = mem_new(1, sizeof(*q));
+	struct lookup_request *request = mem_new(1, sizeof(*request));
 	struct webhook w = {.body = mem_str("{\"customer\":\"cu1\"}")};
 
 	w.body_len = strlen(w.body);
-	q->source = mem_str(source);
-	q->key = mem_str("cu1");
-	q->parsed = parsed_webhook_unparsed(&w);
-	destinations_lookup(&world->destinations, q);
+	request->source = mem_str(source);
+	request->key = mem_str("cu1");
+	request->parsed = parsed_webhook_unparsed(&w);
+	destinations_lookup(&world->destinations, request);
 }
 
 static void an_account_and_a_source_of_one_name_are_two_routes(void **state)
@@ -196,10 +196,10 @@ static void what_nobody_takes_comes_back_at_once(void **state)
 	struct world *w = *state;
 
 	send(w, "shop");
-	assert_int_equal(w->told.returned, 1);
+	assert_int_equal(w->calls.returned, 1);
 	ask(w, "shop");
-	assert_int_equal(w->told.outcome, LOOKUP_RETURNED);
-	assert_string_equal(w->told.reason.text, "the source has no lookup configured");
+	assert_int_equal(w->calls.outcome, LOOKUP_RETURNED);
+	assert_string_equal(w->calls.reason.text, "the source has no lookup configured");
 	assert_null(flying);
 }
 
@@ -215,7 +215,7 @@ static void options_that_are_not_given_are_the_constants(void **state)
 	assert_int_equal(asked_by.connect_ms, LOOKUP_CONNECT_MS);
 	assert_int_equal(asked_by.timeout_ms, 7);
 	answer(503);
-	assert_int_equal(w->told.outcome, LOOKUP_RETRY);
+	assert_int_equal(w->calls.outcome, LOOKUP_RETRY);
 }
 
 static void a_route_that_is_gone_stays_until_its_transfer_is_back(void **state)
@@ -227,7 +227,7 @@ static void a_route_that_is_gone_stays_until_its_transfer_is_back(void **state)
 	configure(w, "shop", false);
 	assert_int_equal(w->destinations.n, 2);
 	answer(202);
-	assert_int_equal(w->told.delivered, 1);
+	assert_int_equal(w->calls.delivered, 1);
 	assert_int_equal(w->destinations.shared.deliveries, 0);
 	configure(w, "shop", false);
 	assert_int_equal(w->destinations.n, 1);
@@ -299,17 +299,17 @@ static void what_comes_after_the_end_is_given_back(void **state)
 	struct world *w = *state;
 
 	ask(w, "desk");
-	assert_int_equal(w->told.answers, 0);
+	assert_int_equal(w->calls.answers, 0);
 	destinations_close(&w->destinations);
-	assert_int_equal(w->told.answers, 1);
-	assert_int_equal(w->told.outcome, LOOKUP_RETURNED);
-	assert_string_equal(w->told.reason.text, "stopped before the answer came");
+	assert_int_equal(w->calls.answers, 1);
+	assert_int_equal(w->calls.outcome, LOOKUP_RETURNED);
+	assert_string_equal(w->calls.reason.text, "stopped before the answer came");
 	answer(200); /* no work waits for it */
-	assert_int_equal(w->told.answers, 1);
+	assert_int_equal(w->calls.answers, 1);
 	send(w, "desk");
-	assert_int_equal(w->told.returned, 1);
+	assert_int_equal(w->calls.returned, 1);
 	ask(w, "desk");
-	assert_string_equal(w->told.reason.text, "deskbridge stops");
+	assert_string_equal(w->calls.reason.text, "deskbridge stops");
 	assert_true(run(w) == CLOCK_NEVER_MS);
 	assert_null(flying);
 }

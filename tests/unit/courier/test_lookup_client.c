@@ -126,11 +126,11 @@ static void close_desk(struct desk *d)
 
 static void ask_as(struct desk *d, const char *customer, bool is_new, const struct lookup_mark *worked)
 {
-	struct lookup_request *q = shop_desk_question(customer, is_new);
+	struct lookup_request *request = shop_desk_request(customer, is_new);
 
 	if (worked)
-		q->worked = *worked;
-	destinations_lookup(&d->destinations, q);
+		request->worked = *worked;
+	destinations_lookup(&d->destinations, request);
 }
 
 static void ask(struct desk *d, const char *customer)
@@ -440,18 +440,18 @@ static void optional_steps_may_fail_in_every_way(void **state)
 /* A request whose webhook was parsed by `g`, as the pipeline sends it. */
 static struct parsed_webhook *ask_parsed(struct desk *d, struct generation *g)
 {
-	struct lookup_request *q = mem_new(1, sizeof(*q));
+	struct lookup_request *request = mem_new(1, sizeof(*request));
 	struct parsed_webhook *p;
 	struct webhook w = {.source = mem_str("desk"),
 			    .customer = mem_str("cu1"),
 			    .body = mem_str("{\"type\":\"open\",\"conversation\":\"c1\",\"customer\":\"cu1\"}")};
 
 	w.body_len = strlen(w.body);
-	q->source = mem_str("desk");
-	q->key = mem_str("cu1");
-	q->parsed = p = parsed_webhook_new(config_source(g->config, "desk")->definition, &w, NULL, 0);
-	q->generation = generation_ref(g);
-	destinations_lookup(&d->destinations, q);
+	request->source = mem_str("desk");
+	request->key = mem_str("cu1");
+	request->parsed = p = parsed_webhook_new(config_source(g->config, "desk")->definition, &w, NULL, 0);
+	request->generation = generation_ref(g);
+	destinations_lookup(&d->destinations, request);
 	return p;
 }
 
@@ -508,18 +508,18 @@ static void a_webhook_whose_customer_moved_does_not_come_back(void **state)
 
 static void a_webhook_without_customer_is_not_asked_for(void **state)
 {
-	struct lookup_request *q = mem_new(1, sizeof(*q));
+	struct lookup_request *request = mem_new(1, sizeof(*request));
 	struct webhook w = {0};
 	struct desk d;
 
 	(void)state;
 	open_desk(&d, "");
-	q->source = mem_str("desk");
-	q->key = mem_str("");
+	request->source = mem_str("desk");
+	request->key = mem_str("");
 	w.body = mem_str("{}");
 	w.body_len = 2;
-	q->parsed = parsed_webhook_unparsed(&w);
-	destinations_lookup(&d.destinations, q);
+	request->parsed = parsed_webhook_unparsed(&w);
+	destinations_lookup(&d.destinations, request);
 	assert_int_equal(d.answers_n, 1);
 	assert_int_equal(d.answers[0].outcome, LOOKUP_ODD);
 	assert_int_equal(window_now(&d), LOOKUP_WINDOW);

@@ -382,7 +382,7 @@ static void sent(unsigned person, struct says a)
 static void ask(const char *customer, bool is_new)
 {
 	see("customer %s%s", customer, is_new ? ", a new one" : "");
-	destinations_lookup(&world.destinations, shop_desk_question(customer, is_new));
+	destinations_lookup(&world.destinations, shop_desk_request(customer, is_new));
 }
 
 static void asked(const char *customer, bool is_new, struct says a)

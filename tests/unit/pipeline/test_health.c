@@ -47,22 +47,22 @@ static void a_disk_call_counts_as_alive_for_the_pipeline_only(void **state)
 static void not_ready_says_why_and_stopping_is_never_ready(void **state)
 {
 	struct health *h = health_new();
-	struct err why = {.code = -ENOSPC, .text = "full"}, told;
+	struct err why = {.code = -ENOSPC, .text = "full"}, got;
 
 	(void)state;
 	assert_true(health_is_ready(h));
 	health_set(h, HEALTH_STORE_SIZE, &why);
 	assert_false(health_is_ready(h));
-	health_why_not(h, &told);
-	assert_int_equal(told.code, -ENOSPC);
-	assert_string_equal(told.text, "full");
+	health_why_not(h, &got);
+	assert_int_equal(got.code, -ENOSPC);
+	assert_string_equal(got.text, "full");
 	health_set(h, HEALTH_STORE_SIZE, NULL);
 	assert_true(health_is_ready(h));
 	health_stop(h);
 	health_set(h, HEALTH_STORE_SIZE, NULL);
 	assert_false(health_is_ready(h));
-	health_why_not(h, &told);
-	assert_non_null(strstr(told.text, "stopping"));
+	health_why_not(h, &got);
+	assert_non_null(strstr(got.text, "stopping"));
 	health_free(h);
 }
 
@@ -73,7 +73,7 @@ static void it_is_ready_only_where_no_cause_stands(void **state)
 						       {.code = -EIO, .text = "commit"},
 						       {.code = -ENOSPC, .text = "room"}};
 	struct health *h = health_new();
-	struct err told;
+	struct err got;
 
 	(void)state;
 	for (unsigned first = 0; first < HEALTH_CAUSES; first++)
@@ -86,15 +86,15 @@ static void it_is_ready_only_where_no_cause_stands(void **state)
 			health_set(h, (enum health_cause)third, &whys[third]);
 			health_set(h, (enum health_cause)first,
 				   &whys[first]); /* setting it again does not make it later */
-			health_why_not(h, &told);
-			assert_string_equal(told.text, whys[third].text);
+			health_why_not(h, &got);
+			assert_string_equal(got.text, whys[third].text);
 			health_set(h, (enum health_cause)second, NULL);
-			health_why_not(h, &told);
-			assert_string_equal(told.text, whys[third].text);
+			health_why_not(h, &got);
+			assert_string_equal(got.text, whys[third].text);
 			health_set(h, (enum health_cause)third, NULL);
 			assert_false(health_is_ready(h));
-			health_why_not(h, &told);
-			assert_string_equal(told.text, whys[first].text);
+			health_why_not(h, &got);
+			assert_string_equal(got.text, whys[first].text);
 			health_set(h, (enum health_cause)first, NULL);
 			assert_true(health_is_ready(h));
 		}

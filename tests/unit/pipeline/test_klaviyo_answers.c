@@ -29,7 +29,7 @@ enum body {
 
 struct end {
 	unsigned delivered, dead, waiting;
-	const char *told; /* a part of the account's reason in `status`; NULL: it sends */
+	const char *shown; /* a part of the account's reason in `status`; NULL: it sends */
 };
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
@@ -266,7 +266,7 @@ static void put_all(void)
 
 struct found {
 	unsigned states[EVENT_DEAD + 1];
-	char told[512];
+	char shown[512];
 };
 
 static int count_event(void *ctx, const struct event *e)
@@ -275,24 +275,24 @@ static int count_event(void *ctx, const struct event *e)
 
 	f->states[e->state]++;
 	/* Every event that waits or is dead has a reason. */
-	assert_true(e->state == EVENT_DELIVERED || e->reason || world.requests == 0 || f->told[0] != '\0');
+	assert_true(e->state == EVENT_DELIVERED || e->reason || world.requests == 0 || f->shown[0] != '\0');
 	return 0;
 }
 
-static void see_told(void *ctx, const char *kind, const char *name, const char *reason)
+static void see_reason(void *ctx, const char *kind, const char *name, const char *reason)
 {
 	struct found *f = ctx;
 
 	assert_string_equal(kind, "account");
 	assert_string_equal(name, "default");
-	(void)snprintf(f->told, sizeof(f->told), "%s", reason);
+	(void)snprintf(f->shown, sizeof(f->shown), "%s", reason);
 }
 
 static struct found look(void)
 {
-	struct found f = {.told = ""};
+	struct found f = {.shown = ""};
 
-	health_parked(world.health, see_told, &f);
+	health_parked(world.health, see_reason, &f);
 	MUST(store_events_page(world.stage->store, -1, 0, 500, count_event, &f, err));
 	return f;
 }
@@ -301,7 +301,7 @@ static bool is_as_written(const struct found *f, const struct end *e)
 {
 	return f->states[EVENT_DELIVERED] == e->delivered && f->states[EVENT_DEAD] == e->dead &&
 	       f->states[EVENT_READY] == e->waiting &&
-	       (e->told ? strstr(f->told, e->told) != NULL : f->told[0] == '\0');
+	       (e->shown ? strstr(f->shown, e->shown) != NULL : f->shown[0] == '\0');
 }
 
 static void must_be(const struct row *row, const struct end *e)
@@ -311,7 +311,7 @@ static void must_be(const struct row *row, const struct end *e)
 	if (!is_as_written(&f, e))
 		fail_msg("%u, body %d, for %s: %u delivered, %u dead, %u waiting, \"%s\"", row->status, (int)row->body,
 			 world.for_all ? "all" : "one", f.states[EVENT_DELIVERED], f.states[EVENT_DEAD],
-			 f.states[EVENT_READY], f.told);
+			 f.states[EVENT_READY], f.shown);
 }
 
 static void answers_for_one_odd_person_among_thirty(void **state)
@@ -341,7 +341,7 @@ static void answers_for_all_thirty(void **state)
 		world_run(NOW + RUN_MS);
 		must_be(&rows[i], all);
 		/* Parked: at most three before the park; then probes after 1, 3, 7, 15 and 30 minutes. */
-		if (all->told)
+		if (all->shown)
 			assert_in_range(world.requests, 1, UPSTREAM_ODD_MAX + 5);
 		world.row = NULL;
 		world_run(NOW + RUN_MS + CLOCK_HOUR_MS + CLOCK_MINUTE_MS);
@@ -375,7 +375,7 @@ static void one_odd_person_does_not_keep_out_those_who_come_later(void **state)
 			f = look();
 			if (f.states[EVENT_DELIVERED] < n + 1)
 				fail_msg("%u, body %d: number %u was not delivered: \"%s\"", row->status,
-					 (int)row->body, n, f.told);
+					 (int)row->body, n, f.shown);
 		}
 		world_end();
 	}
@@ -412,12 +412,12 @@ static void a_used_up_quota_is_told_and_ends(void **state)
 	put_all();
 	world_run(NOW + CLOCK_SECOND_MS);
 	f = look();
-	assert_non_null(strstr(f.told, "paused by Klaviyo's RateLimit-Reset until 2026-11-"));
+	assert_non_null(strstr(f.shown, "paused by Klaviyo's RateLimit-Reset until 2026-11-"));
 	assert_true(metrics_get(METRIC_ACCOUNT_PARKED, "default", "paused", NULL) == 1);
 	world.row = NULL;
 	world_run(NOW + QUOTA_RESET_MAX_S * 1000 + CLOCK_SECOND_MS);
 	f = look();
-	assert_string_equal(f.told, "");
+	assert_string_equal(f.shown, "");
 	assert_int_equal(f.states[EVENT_DELIVERED], PEOPLE);
 	assert_true(metrics_get(METRIC_ACCOUNT_PARKED, "default", "paused", NULL) == 0);
 	world_end();
@@ -435,13 +435,13 @@ static void a_pause_is_over_after_an_hour_or_with_a_reload(void **state)
 		put_all();
 		world_run(NOW + CLOCK_MINUTE_MS);
 		f = look();
-		assert_non_null(strstr(f.told, "paused by Klaviyo's Retry-After until 2026-11-"));
+		assert_non_null(strstr(f.shown, "paused by Klaviyo's Retry-After until 2026-11-"));
 		world.row = NULL;
 		if (reload)
 			reload_all();
 		world_run(reload ? NOW + 2 * CLOCK_MINUTE_MS : NOW + CLOCK_HOUR_MS + CLOCK_MINUTE_MS);
 		f = look();
-		assert_string_equal(f.told, "");
+		assert_string_equal(f.shown, "");
 		assert_int_equal(f.states[EVENT_DELIVERED], PEOPLE);
 		world_end();
 	}

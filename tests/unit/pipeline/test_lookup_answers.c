@@ -29,7 +29,7 @@ enum body {
 /* The results of the webhooks; none may become a dead letter. */
 struct end {
 	unsigned events, no_address, waiting;
-	const char *told; /* a part of the reason of the source's lookups in `status`; NULL: none */
+	const char *shown; /* a part of the reason of the source's lookups in `status`; NULL: none */
 };
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
@@ -307,7 +307,7 @@ static void put_all(void)
 
 struct found {
 	unsigned events, no_address, waiting, others;
-	char told[512];
+	char shown[512];
 };
 
 static int count_webhook(void *ctx, const struct store_webhook_row *w)
@@ -327,20 +327,20 @@ static int count_webhook(void *ctx, const struct store_webhook_row *w)
 	return 0;
 }
 
-static void see_told(void *ctx, const char *kind, const char *name, const char *reason)
+static void see_reason(void *ctx, const char *kind, const char *name, const char *reason)
 {
 	struct found *f = ctx;
 
 	assert_string_equal(kind, "lookups");
 	assert_string_equal(name, "asked");
-	(void)snprintf(f->told, sizeof(f->told), "%s", reason);
+	(void)snprintf(f->shown, sizeof(f->shown), "%s", reason);
 }
 
 static struct found look(void)
 {
-	struct found f = {.told = ""};
+	struct found f = {.shown = ""};
 
-	health_parked(world.health, see_told, &f);
+	health_parked(world.health, see_reason, &f);
 	MUST(store_webhooks_page(world.stage->store, -1, 0, 500, count_webhook, &f, err));
 	return f;
 }
@@ -350,10 +350,10 @@ static void must_be(const struct row *row, const struct end *e)
 	struct found f = look();
 
 	if (f.events != e->events || f.no_address != e->no_address || f.waiting != e->waiting || f.others != 0 ||
-	    (e->told ? strstr(f.told, e->told) == NULL : f.told[0] != '\0'))
+	    (e->shown ? strstr(f.shown, e->shown) == NULL : f.shown[0] != '\0'))
 		fail_msg("%u, body %d, for %s: %u events, %u no address, %u waiting, %u others, \"%s\"", row->status,
 			 (int)row->body, world.for_all ? "all" : "one", f.events, f.no_address, f.waiting, f.others,
-			 f.told);
+			 f.shown);
 }
 
 static void answers_for_one_odd_customer_among_thirty(void **state)
@@ -384,7 +384,7 @@ static void answers_for_all_thirty(void **state)
 		world_run(NOW + RUN_MS);
 		must_be(&rows[i], all);
 		/* Parked: one request for each, and then one by one after 1, 3, 7, 15 and 30 minutes. */
-		if (all->told)
+		if (all->shown)
 			assert_in_range(world.requests, 1, PEOPLE + 5);
 		world.row = NULL;
 		configure();
@@ -414,7 +414,7 @@ static void what_is_mended_over_there_ends_by_itself(void **state)
 				(void)put(100, "open", "new");
 				world_run(clocks.wall_ms + CLOCK_SECOND_MS);
 				assert_in_range(look().events, 1, PEOPLE + 1);
-				if (all->told)
+				if (all->shown)
 					assert_int_equal(look().events, PEOPLE + 1);
 			} else if (!by_new) {
 				world_run(clocks.wall_ms + CLOCK_HOUR_MS);

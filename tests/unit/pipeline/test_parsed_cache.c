@@ -88,12 +88,12 @@ static void only_what_the_pass_would_read_is_kept(void **state)
 	struct world *w = *state;
 	struct webhook broken = {.id = 3, .source = mem_str("desk"), .body = mem_str("{"), .body_len = 1};
 	struct webhook gone = {.id = 4, .source = mem_str("gone"), .body = mem_str("{}"), .body_len = 2};
-	struct parsed_webhook *told = parsed_of(w->d, 2, 0), *bare = parsed_of(w->d, 5, 0);
+	struct parsed_webhook *looked_up = parsed_of(w->d, 2, 0), *bare = parsed_of(w->d, 5, 0);
 	struct customer nobody = {0};
 
 	parsed_cache_add(w->r, &w->config, parsed_of(w->other, 1, 0), false); /* as after a reload */
-	parsed_webhook_add_lookup(told, &nobody);
-	parsed_cache_add(w->r, &w->config, told, false);
+	parsed_webhook_add_lookup(looked_up, &nobody);
+	parsed_cache_add(w->r, &w->config, looked_up, false);
 	parsed_cache_add(w->r, &w->config, parsed_webhook_new(w->d, &broken, NULL, 0), false);
 	parsed_cache_add(w->r, &w->config, parsed_webhook_new(w->d, &gone, NULL, 0), false);
 	parsed_webhook_strip(bare);

@@ -26,15 +26,15 @@ static void pass_all(struct stage *s, int64_t now_ms)
 	lookup_table_commit(s->tc.lookups, s->tc.courier);
 }
 
-static void answer(struct stage *s, const char *customer, enum lookup_outcome outcome, const char *told)
+static void answer(struct stage *s, const char *customer, enum lookup_outcome outcome, const char *text)
 {
 	struct lookup_answer a = {.source = (char *)"asked", .key = (char *)customer, .outcome = outcome};
 
 	a.retry_after_ms = -1;
-	(void)snprintf(a.reason.text, sizeof(a.reason.text), "%s", told);
+	(void)snprintf(a.reason.text, sizeof(a.reason.text), "%s", text);
 	MUST(store_begin(s->store, err));
 	if (outcome == LOOKUP_FOUND)
-		addresses_add(&a.found.addresses, told, true);
+		addresses_add(&a.found.addresses, text, true);
 	MUST(lookup_table_save_answer(&s->tc, &a, err));
 	customer_done(&a.found);
 	MUST(store_commit(s->store, err));
