@@ -133,9 +133,9 @@ static void on_alive(void *ctx, uint64_t token)
 /* Waits for the n-th (from 0) news of that kind and returns it. */
 static struct news nth(struct post *p, int kind, size_t n)
 {
-	struct timespec until;
 	struct news found = {0};
 	bool there = false;
+	struct timespec until;
 	int r = 0;
 
 	clock_gettime(CLOCK_REALTIME, &until);
@@ -276,8 +276,8 @@ static void describe(const struct news *n, char *to, size_t size)
 static void match(const char *line, const char *expected, const char *what, const char *reason, const char *bare)
 {
 	const char *rest = expected + strlen(what);
-	char got[512];
 	bool holds = strncmp(expected, what, strlen(what)) == 0;
+	char got[512];
 
 	(void)snprintf(got, sizeof(got), "%s: %s", what, reason);
 	if (holds && strncmp(rest, ": ", 2) == 0)
@@ -326,8 +326,9 @@ static void expect_results(struct post *p, const char *line, const char *rest)
 	for (const char *at = rest; at; at = next_part(at))
 		p->results += (size_t)strtoul(at, NULL, 10);
 	for (const char *at = rest; at; at = next_part(at)) {
+		unsigned found = 0;
 		char expected[96], what[96], got[128];
-		unsigned n, found = 0;
+		unsigned n;
 
 		assert_int_equal(sscanf(at, "%u %95[^,]", &n, expected), 2);
 		for (size_t i = first; i < p->results; i++) {
@@ -344,7 +345,8 @@ static void expect_results(struct post *p, const char *line, const char *rest)
 static void send_range(struct post *p, const char *rest)
 {
 	char *end;
-	long first = strtol(rest, &end, 10), last = *end == '-' ? strtol(end + 1, NULL, 10) : first;
+	long first = strtol(rest, &end, 10);
+	long last = *end == '-' ? strtol(end + 1, NULL, 10) : first;
 
 	for (long id = first; id <= last; id++)
 		send(p, id);
@@ -504,7 +506,8 @@ static void script_holds(void **state)
 {
 	const struct row *row = *state;
 	CLEANUP(mem_freep) char *script = mem_str(row->script);
-	char *rest = script, *line;
+	char *rest = script;
+	char *line;
 	struct post p;
 
 	start_with(&p, row->account ? row->account : "", row->timeout_ms ? row->timeout_ms : TIMEOUT_MS);

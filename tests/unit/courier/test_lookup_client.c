@@ -457,9 +457,9 @@ static struct parsed_webhook *ask_parsed(struct desk *d, struct generation *g)
 
 static void the_parsed_webhook_comes_back_with_the_answer(void **state)
 {
+	uint64_t before = json_reads();
 	struct generation *old;
 	struct parsed_webhook *p;
-	uint64_t before = json_reads();
 	struct desk d;
 
 	(void)state;
@@ -634,7 +634,8 @@ static void odd_answers_about_three_customers_in_a_row_park(void **state)
 
 static void a_long_pause_is_told_with_its_end(void **state)
 {
-	int64_t now_ms = clock_mono_ms(), again_ms;
+	int64_t now_ms = clock_mono_ms();
+	int64_t again_ms;
 	struct desk d;
 
 	(void)state;

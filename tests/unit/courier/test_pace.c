@@ -108,8 +108,8 @@ static void the_first_request_goes_alone_until_a_2xx(void **state)
 
 static void at_most_sixteen_are_in_flight(void **state)
 {
-	struct pace s;
 	struct pace_request one = {0};
+	struct pace s;
 
 	(void)state;
 	open_account(&s);
@@ -124,9 +124,9 @@ static void at_most_sixteen_are_in_flight(void **state)
 
 static void park_closes_the_window_once_for_a_whole_burst(void **state)
 {
+	int changes = 0;
 	struct pace_request all[PACE_IN_FLIGHT_SINGLE];
 	struct pace s;
-	int changes = 0;
 
 	(void)state;
 	open_account(&s);
@@ -272,10 +272,11 @@ static void simulated_traffic_stays_below_the_share(void **state)
 		int64_t back_ms;
 		struct pace_request request;
 	} flight[PACE_IN_FLIGHT_SINGLE];
-	size_t n = 0, flying = 0;
+	size_t n = 0;
+	size_t flying = 0;
 	int64_t now_ms = START_MS;
-	struct pace s;
 	unsigned seed = 7;
+	struct pace s;
 
 	(void)state;
 	pace_init(&s, &limits, START_MS);
@@ -386,8 +387,8 @@ static const struct outcome_verdict odd = {.outcome = OUTCOME_RETRY,
 /* Sends one request of that event and records its answer. Returns the event's outcome. */
 static enum outcome answer(struct pace *s, int64_t event, const struct outcome_verdict *v, int64_t now_ms)
 {
-	enum outcome outcome;
 	struct pace_request r = sent_for(s, event, (uint64_t)event, now_ms);
+	enum outcome outcome;
 
 	(void)pace_returned(s, &r, v, 0, now_ms, &outcome);
 	return outcome;
@@ -453,8 +454,8 @@ static void a_2xx_that_was_under_way_takes_back_the_park_of_odd_answers(void **s
 /* The 2xx may come late, during the probe. A 2xx from two parks ago says nothing about the last one. */
 static void such_a_2xx_counts_while_probing_and_not_after_another_park(void **state)
 {
-	struct pace_request first, second;
 	int64_t now_ms = START_MS;
+	struct pace_request first, second;
 	struct pace s;
 
 	(void)state;

@@ -714,8 +714,9 @@ static char *written(void)
 static void all_that_is_given_out_is_as_written(void **state)
 {
 	CLEANUP(mem_freep) char *is = written();
-	const char *was = is, *now;
+	const char *was = is;
 	unsigned line = 1;
+	const char *now;
 
 	(void)state;
 	buf_init(&world.seen, 1 << 20);
@@ -733,7 +734,8 @@ static void all_that_is_given_out_is_as_written(void **state)
 	if (getenv("DESKBRIDGE_TEST_SHOW"))
 		(void)fputs(now, stderr);
 	for (;; line++) {
-		size_t was_len = strcspn(was, "\n"), now_len = strcspn(now, "\n");
+		size_t was_len = strcspn(was, "\n");
+		size_t now_len = strcspn(now, "\n");
 
 		if (was_len != now_len || strncmp(was, now, was_len) != 0)
 			fail_msg("courier_report.txt, line %u: written \"%.*s\", given out \"%.*s\"", line,

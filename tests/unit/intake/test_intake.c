@@ -205,8 +205,9 @@ static void behind_trusted_proxies_the_log_names_whom_they_name(void **state)
 
 static void after_quiesce_what_is_suspended_is_still_answered_and_all_else_refused(void **state)
 {
+	int waiting = dial();
+	int kept = dial();
 	char late[4096];
-	int waiting = dial(), kept = dial();
 	struct submission *held;
 
 	(void)state;

@@ -47,7 +47,8 @@ static void a_disk_call_counts_as_alive_for_the_pipeline_only(void **state)
 static void not_ready_says_why_and_stopping_is_never_ready(void **state)
 {
 	struct health *h = health_new();
-	struct err why = {.code = -ENOSPC, .text = "full"}, got;
+	struct err why = {.code = -ENOSPC, .text = "full"};
+	struct err got;
 
 	(void)state;
 	assert_true(health_is_ready(h));
@@ -112,7 +113,8 @@ static bool has_news(struct health *h)
 
 static void what_changes_is_news_and_what_stays_is_not(void **state)
 {
-	struct err full = {.code = -ENOSPC, .text = "full"}, gone = {.code = -EIO, .text = "gone"};
+	struct err full = {.code = -ENOSPC, .text = "full"};
+	struct err gone = {.code = -EIO, .text = "gone"};
 	struct health *h = health_new();
 
 	(void)state;

@@ -88,7 +88,8 @@ static void only_what_the_pass_would_read_is_kept(void **state)
 	struct world *w = *state;
 	struct webhook broken = {.id = 3, .source = mem_str("desk"), .body = mem_str("{"), .body_len = 1};
 	struct webhook gone = {.id = 4, .source = mem_str("gone"), .body = mem_str("{}"), .body_len = 2};
-	struct parsed_webhook *looked_up = parsed_of(w->d, 2, 0), *bare = parsed_of(w->d, 5, 0);
+	struct parsed_webhook *looked_up = parsed_of(w->d, 2, 0);
+	struct parsed_webhook *bare = parsed_of(w->d, 5, 0);
 	struct customer nobody = {0};
 
 	parsed_cache_add(w->r, &w->config, parsed_of(w->other, 1, 0), false); /* as after a reload */

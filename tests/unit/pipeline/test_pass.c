@@ -12,8 +12,8 @@
 /* Processes all ready webhooks at now_ms and commits, as one turn does. */
 static void pass_all(struct stage *s, int64_t now_ms)
 {
-	int64_t id;
 	struct err e = {0};
+	int64_t id;
 
 	s->tc.now_ms = now_ms;
 	MUST(store_begin(s->store, err));
@@ -213,8 +213,10 @@ static void a_customer_that_is_known_is_not_asked_for_again(void **state)
 static void what_comes_later_of_the_conversation_or_the_customer_waits_behind(void **state)
 {
 	struct stage *s = *state;
-	int64_t first = put_asked(s, "open", "1", "p1", NOW), second = put_asked(s, "closed", "1", NULL, NOW + 1);
-	int64_t third = put_asked(s, "open", "2", "p1", NOW), other = put_asked(s, "open", "3", "p2", NOW);
+	int64_t first = put_asked(s, "open", "1", "p1", NOW);
+	int64_t second = put_asked(s, "closed", "1", NULL, NOW + 1);
+	int64_t third = put_asked(s, "open", "2", "p1", NOW);
+	int64_t other = put_asked(s, "open", "3", "p2", NOW);
 
 	lookup_table_window(s->tc.lookups, "asked", 4, false);
 	pass_all(s, NOW);
@@ -243,7 +245,9 @@ static void useful(struct stage *s, int64_t now_ms)
 static void a_customer_who_is_gone_three_times_ends_without_an_address_and_is_made_good(void **state)
 {
 	struct stage *s = *state;
-	int64_t first = put_asked(s, "open", "1", "p1", NOW), second = put_asked(s, "open", "2", "p1", NOW), now = NOW;
+	int64_t first = put_asked(s, "open", "1", "p1", NOW);
+	int64_t second = put_asked(s, "open", "2", "p1", NOW);
+	int64_t now = NOW;
 
 	lookup_table_window(s->tc.lookups, "asked", 4, false);
 	for (unsigned i = 0; i < 3; i++) {
@@ -275,7 +279,8 @@ static void a_customer_who_is_gone_three_times_ends_without_an_address_and_is_ma
 static void what_a_customer_was_missed_by_is_forgotten_once_it_is_found(void **state)
 {
 	struct stage *s = *state;
-	int64_t id = put_asked(s, "open", "1", "p1", NOW), now;
+	int64_t id = put_asked(s, "open", "1", "p1", NOW);
+	int64_t now;
 
 	lookup_table_window(s->tc.lookups, "asked", 4, false);
 	pass_all(s, NOW);
@@ -314,7 +319,8 @@ static unsigned ask_in_vain(struct stage *s, int64_t id, enum lookup_outcome out
 static void ten_odd_answers_end_without_an_address_where_others_are_answered(void **state)
 {
 	struct stage *s = *state;
-	int64_t id = put_asked(s, "open", "1", "p1", NOW), now = NOW;
+	int64_t id = put_asked(s, "open", "1", "p1", NOW);
+	int64_t now = NOW;
 
 	lookup_table_window(s->tc.lookups, "asked", 4, false);
 	assert_int_equal(ask_in_vain(s, id, LOOKUP_ODD, 50, true, &now), 10);
@@ -325,7 +331,8 @@ static void ten_odd_answers_end_without_an_address_where_others_are_answered(voi
 static void odd_answers_end_nothing_where_nobody_else_is_answered(void **state)
 {
 	struct stage *s = *state;
-	int64_t id = put_asked(s, "open", "1", "p1", NOW), now = NOW;
+	int64_t id = put_asked(s, "open", "1", "p1", NOW);
+	int64_t now = NOW;
 
 	lookup_table_window(s->tc.lookups, "asked", 4, false);
 	useful(s, NOW - 1);
@@ -341,7 +348,8 @@ static void odd_answers_end_nothing_where_nobody_else_is_answered(void **state)
 static void trouble_of_the_helpdesk_never_counts_against_a_customer(void **state)
 {
 	struct stage *s = *state;
-	int64_t id = put_asked(s, "open", "1", "p1", NOW), now = NOW;
+	int64_t id = put_asked(s, "open", "1", "p1", NOW);
+	int64_t now = NOW;
 
 	lookup_table_window(s->tc.lookups, "asked", 4, false);
 	assert_int_equal(ask_in_vain(s, id, LOOKUP_RETRY, 30, true, &now), 30);
@@ -352,7 +360,8 @@ static void trouble_of_the_helpdesk_never_counts_against_a_customer(void **state
 static void refused_credentials_never_count_against_a_customer(void **state)
 {
 	struct stage *s = *state;
-	int64_t id = put_asked(s, "open", "1", "p1", NOW), now = NOW;
+	int64_t id = put_asked(s, "open", "1", "p1", NOW);
+	int64_t now = NOW;
 
 	lookup_table_window(s->tc.lookups, "asked", 4, false);
 	assert_int_equal(ask_in_vain(s, id, LOOKUP_PARKED, 30, true, &now), 30);
@@ -364,7 +373,8 @@ static void refused_credentials_never_count_against_a_customer(void **state)
 static void while_parked_only_those_are_asked_for_who_were_not_yet(void **state)
 {
 	struct stage *s = *state;
-	int64_t asked = put_asked(s, "open", "1", "p1", NOW), first, second, late;
+	int64_t asked = put_asked(s, "open", "1", "p1", NOW);
+	int64_t first, second, late;
 
 	lookup_table_window(s->tc.lookups, "asked", 4, false);
 	pass_all(s, NOW);
@@ -392,7 +402,8 @@ static void while_parked_only_those_are_asked_for_who_were_not_yet(void **state)
 static void a_failed_lookup_is_asked_again_later_and_given_up_after_max_age(void **state)
 {
 	struct stage *s = *state;
-	int64_t id = put_asked(s, "open", "1", "p1", NOW), late = NOW + 15 * CLOCK_DAY_MS;
+	int64_t id = put_asked(s, "open", "1", "p1", NOW);
+	int64_t late = NOW + 15 * CLOCK_DAY_MS;
 
 	lookup_table_window(s->tc.lookups, "asked", 4, false);
 	pass_all(s, NOW);
@@ -411,7 +422,8 @@ static void a_failed_lookup_is_asked_again_later_and_given_up_after_max_age(void
 static void a_failed_lookup_is_not_given_up_within_an_hour_of_a_jump(void **state)
 {
 	struct stage *s = *state;
-	int64_t id = put_asked(s, "open", "1", "p1", NOW), late = NOW + 15 * CLOCK_DAY_MS;
+	int64_t id = put_asked(s, "open", "1", "p1", NOW);
+	int64_t late = NOW + 15 * CLOCK_DAY_MS;
 	struct clock_guard guard;
 
 	clock_guard_init(&guard, late, 0);
@@ -834,7 +846,8 @@ static void an_opposite_after_the_time_ends_nothing_even_if_it_is_worked_on_late
 static void an_older_one_goes_before_a_held_one(void **state)
 {
 	struct stage *s = *state;
-	int64_t closed = put_settled(s, "closed", "1", NOW, NOW), opened;
+	int64_t closed = put_settled(s, "closed", "1", NOW, NOW);
+	int64_t opened;
 
 	pass_all(s, NOW);
 	assert_waits(s, closed, STORE_WAIT_TIME);
@@ -863,7 +876,8 @@ static void the_same_again_waits_behind_a_held_one_and_is_a_duplicate(void **sta
 static void a_held_one_holds_no_other_conversation(void **state)
 {
 	struct stage *s = *state;
-	int64_t held = put_settled(s, "open", "1", NOW, NOW), other = put_settled(s, "open", "2", NOW - MINUTE, NOW);
+	int64_t held = put_settled(s, "open", "1", NOW, NOW);
+	int64_t other = put_settled(s, "open", "2", NOW - MINUTE, NOW);
 
 	pass_all(s, NOW);
 	assert_waits(s, held, STORE_WAIT_TIME);
@@ -891,7 +905,8 @@ static void three_in_a_row_leave_the_last_one_held(void **state)
 static void nothing_is_ended_before_what_came_earlier_and_counts_has_met_the_ledger(void **state)
 {
 	struct stage *s = *state;
-	int64_t opened = put_settled(s, "open", "1", NOW - 10 * MINUTE, NOW), closed, again, end;
+	int64_t opened = put_settled(s, "open", "1", NOW - 10 * MINUTE, NOW);
+	int64_t closed, again, end;
 
 	MUST(store_begin(s->store, err));
 	MUST(store_webhook_wait(s->store, opened, STORE_WAIT_LOOKUP, 0, err));
@@ -919,7 +934,8 @@ static void nothing_is_ended_before_what_came_earlier_and_counts_has_met_the_led
 static void a_neighbour_without_a_time_is_read_once(void **state)
 {
 	struct stage *s = *state;
-	int64_t opened = put_settled(s, "open", "1", NOW, NOW), again = put_settled(s, "open", "1", NOW + 1, NOW + 1);
+	int64_t opened = put_settled(s, "open", "1", NOW, NOW);
+	int64_t again = put_settled(s, "open", "1", NOW + 1, NOW + 1);
 	int64_t closed;
 
 	pass_all(s, NOW + 1);
@@ -938,7 +954,8 @@ static void a_neighbour_without_a_time_is_read_once(void **state)
 static void a_neighbour_that_does_not_read_keeps_nobody_waiting(void **state)
 {
 	struct stage *s = *state;
-	int64_t opened = put_settled(s, "open", "1", NOW, NOW), closed;
+	int64_t opened = put_settled(s, "open", "1", NOW, NOW);
+	int64_t closed;
 
 	pass_all(s, NOW);
 	assert_waits(s, opened, STORE_WAIT_TIME);
@@ -980,7 +997,8 @@ static void more_than_64_neighbours_are_all_ended(void **state)
 static void more_than_64_neighbours_hide_no_newer_one(void **state)
 {
 	struct stage *s = *state;
-	int64_t first = put_settled(s, "open", "1", NOW, NOW), closed;
+	int64_t first = put_settled(s, "open", "1", NOW, NOW);
+	int64_t closed;
 
 	for (int i = 1; i < MANY; i++)
 		put_settled(s, "open", "1", NOW + 2 * SECOND + i, NOW + 2 * SECOND + i);

@@ -218,8 +218,8 @@ static void run(struct play *p)
 
 static void wait_until(int64_t ms)
 {
-	struct timespec t;
 	int64_t left_ms = ms - clock_mono_ms();
+	struct timespec t;
 
 	if (left_ms <= 0)
 		return;
@@ -318,8 +318,8 @@ static void nobody_is_told_that_webhooks_are_taken_before_a_commit_works_again(v
 static void a_post_that_cannot_be_kept_is_refused_alone_and_counts_nothing(void **state)
 {
 	struct play *p = *state;
-	struct sender before, bad, after, again;
 	struct submission_item items[2] = {{.kept = true}, {.kept = true}};
+	struct sender before, bad, after, again;
 	CLEANUP(mem_freep) char *large = mem_new(300 * 1024, 1);
 
 	play_start(p);
@@ -366,8 +366,8 @@ static void the_items_of_one_post_go_in_together_each_with_its_own_result(void *
 	static const enum submission_result results[] = {SUBMISSION_ACCEPTED, SUBMISSION_DUPLICATE,
 							 SUBMISSION_DUPLICATE, SUBMISSION_ACCEPTED};
 	struct play *p = *state;
-	struct sender sender;
 	struct submission_item items[4] = {0};
+	struct sender sender;
 
 	play_start(p);
 	PUT(p->stage, .source = "desk", .kind = "open", .conversation = "2", .email = "mo@example.com",
@@ -421,8 +421,8 @@ static void results_outlive_a_failed_commit(void **state)
 static void one_that_is_ended_by_anothers_pass_is_not_taken_up_in_the_same_turn(void **state)
 {
 	struct play *p = *state;
-	struct sender opened, closed, again;
 	int64_t now_ms = clock_now_ms();
+	struct sender opened, closed, again;
 
 	play_start(p);
 	SUBMIT(p, &opened, .source = "settled", .kind = "open", .conversation = "1", .email = "jo@example.com",
@@ -441,8 +441,8 @@ static void one_that_is_ended_by_anothers_pass_is_not_taken_up_in_the_same_turn(
 static void what_settle_looks_at_is_kept_while_the_webhook_is_pending(void **state)
 {
 	struct play *p = *state;
-	struct sender held, undated, other, ended;
 	int64_t now_ms = clock_now_ms();
+	struct sender held, undated, other, ended;
 
 	play_start(p);
 	SUBMIT(p, &held, .source = "settled", .kind = "open", .conversation = "1", .time_ms = now_ms - 5,
@@ -582,8 +582,8 @@ static void what_was_not_sent_is_lent_again(void **state)
 static void undelivered_beyond_max_age_is_a_dead_letter(void **state)
 {
 	struct play *p = *state;
-	struct event e;
 	int64_t then = clock_now_ms() - 15 * CLOCK_DAY_MS;
+	struct event e;
 
 	PUT(p->stage, .source = "desk", .kind = "open", .conversation = "1", .email = "jo@example.com", .time_ms = then,
 	    .received_ms = then);
@@ -770,7 +770,7 @@ static void a_disk_that_fails_again_and_again_is_no_crash(void **state)
 	assert_int_equal(tries_of(p, 1), 0);
 }
 
-/* ---- what the log is told ---------------------------------------------------------------------------------------- */
+/* ---- the log ----------------------------------------------------------------------------------------------------- */
 
 static void a_row_with_a_value_of_another_type_is_a_dead_letter_and_stops_no_other(void **state)
 {
