@@ -223,13 +223,13 @@ static void sink_delivered(void *ctx, struct delivery *d)
 
 	(void)ctx;
 	m->delivery = d;
-	world_post(&m->message, MESSAGE_DELIVERY);
+	answers_post(&m->message, MESSAGE_DELIVERY);
 }
 
 static void world_begin(void)
 {
-	world_start(REPORT_ACCOUNT, &(struct courier_sink){.delivered = sink_delivered, .window = world_window},
-		    &courier);
+	answers_start(REPORT_ACCOUNT, &(struct courier_sink){.delivered = sink_delivered, .window = answers_window},
+		      &courier);
 	world.answer = answer;
 	destinations_generation(&world.destinations, world.stage->generation);
 }
@@ -321,9 +321,9 @@ static void answers_for_one_odd_person_among_thirty(void **state)
 		world_begin();
 		world.row = &rows[i];
 		put_all();
-		world_run(NOW + RUN_MS);
+		answers_run(NOW + RUN_MS);
 		must_be(&rows[i], &rows[i].one_and_all[0]);
-		world_end();
+		answers_end();
 	}
 }
 
@@ -338,15 +338,15 @@ static void answers_for_all_thirty(void **state)
 		world.row = &rows[i];
 		world.for_all = true;
 		put_all();
-		world_run(NOW + RUN_MS);
+		answers_run(NOW + RUN_MS);
 		must_be(&rows[i], all);
 		/* Parked: at most three before the park; then probes after 1, 3, 7, 15 and 30 minutes. */
 		if (all->shown)
 			assert_in_range(world.requests, 1, UPSTREAM_ODD_MAX + 5);
 		world.row = NULL;
-		world_run(NOW + RUN_MS + CLOCK_HOUR_MS + CLOCK_MINUTE_MS);
+		answers_run(NOW + RUN_MS + CLOCK_HOUR_MS + CLOCK_MINUTE_MS);
 		must_be(&rows[i], &(struct end){PEOPLE - all->dead, all->dead, 0, NULL});
-		world_end();
+		answers_end();
 	}
 }
 
@@ -364,20 +364,20 @@ static void one_odd_person_does_not_keep_out_those_who_come_later(void **state)
 		world_begin();
 		world.row = row;
 		put(ODD, "first");
-		world_run(NOW + 5 * CLOCK_MINUTE_MS);
+		answers_run(NOW + 5 * CLOCK_MINUTE_MS);
 		for (unsigned n = 0; n < 5; n++) {
 			char conversation[16];
 			struct found f;
 
 			(void)snprintf(conversation, sizeof(conversation), "later%u", n);
 			put(100 + n, conversation);
-			world_run(clocks.wall_ms + 16 * CLOCK_MINUTE_MS);
+			answers_run(clocks.wall_ms + 16 * CLOCK_MINUTE_MS);
 			f = look();
 			if (f.states[EVENT_DELIVERED] < n + 1)
 				fail_msg("%u, body %d: number %u was not delivered: \"%s\"", row->status,
 					 (int)row->body, n, f.shown);
 		}
-		world_end();
+		answers_end();
 	}
 }
 
@@ -391,14 +391,14 @@ static void a_lone_event_with_odd_answers_never_dies(void **state)
 	world_begin();
 	world.row = &payment;
 	put(ODD, "alone");
-	world_run(NOW + 20 * CLOCK_DAY_MS); /* longer than max_age */
+	answers_run(NOW + 20 * CLOCK_DAY_MS); /* longer than max_age */
 	f = look();
 	assert_int_equal(f.states[EVENT_READY], 1);
 	world.row = NULL;
-	world_run(clocks.wall_ms + CLOCK_HOUR_MS);
+	answers_run(clocks.wall_ms + CLOCK_HOUR_MS);
 	f = look();
 	assert_int_equal(f.states[EVENT_DELIVERED], 1);
-	world_end();
+	answers_end();
 }
 
 static void a_used_up_quota_is_told_and_ends(void **state)
@@ -410,17 +410,17 @@ static void a_used_up_quota_is_told_and_ends(void **state)
 	world_begin();
 	world.row = &used_up;
 	put_all();
-	world_run(NOW + CLOCK_SECOND_MS);
+	answers_run(NOW + CLOCK_SECOND_MS);
 	f = look();
 	assert_non_null(strstr(f.shown, "paused by Klaviyo's RateLimit-Reset until 2026-11-"));
 	assert_true(metrics_get(METRIC_ACCOUNT_PARKED, "default", "paused", NULL) == 1);
 	world.row = NULL;
-	world_run(NOW + QUOTA_RESET_MAX_S * 1000 + CLOCK_SECOND_MS);
+	answers_run(NOW + QUOTA_RESET_MAX_S * 1000 + CLOCK_SECOND_MS);
 	f = look();
 	assert_string_equal(f.shown, "");
 	assert_int_equal(f.states[EVENT_DELIVERED], PEOPLE);
 	assert_true(metrics_get(METRIC_ACCOUNT_PARKED, "default", "paused", NULL) == 0);
-	world_end();
+	answers_end();
 }
 
 static void a_pause_is_over_after_an_hour_or_with_a_reload(void **state)
@@ -433,17 +433,17 @@ static void a_pause_is_over_after_an_hour_or_with_a_reload(void **state)
 		world_begin();
 		world.row = &far_away;
 		put_all();
-		world_run(NOW + CLOCK_MINUTE_MS);
+		answers_run(NOW + CLOCK_MINUTE_MS);
 		f = look();
 		assert_non_null(strstr(f.shown, "paused by Klaviyo's Retry-After until 2026-11-"));
 		world.row = NULL;
 		if (reload)
 			reload_all();
-		world_run(reload ? NOW + 2 * CLOCK_MINUTE_MS : NOW + CLOCK_HOUR_MS + CLOCK_MINUTE_MS);
+		answers_run(reload ? NOW + 2 * CLOCK_MINUTE_MS : NOW + CLOCK_HOUR_MS + CLOCK_MINUTE_MS);
 		f = look();
 		assert_string_equal(f.shown, "");
 		assert_int_equal(f.states[EVENT_DELIVERED], PEOPLE);
-		world_end();
+		answers_end();
 	}
 }
 

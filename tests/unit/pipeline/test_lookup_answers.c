@@ -244,7 +244,7 @@ static void sink_answer(void *ctx, struct lookup_answer *a)
 
 	(void)ctx;
 	m->answer = a;
-	world_post(&m->message, MESSAGE_ANSWER);
+	answers_post(&m->message, MESSAGE_ANSWER);
 }
 
 /* As at the start, and after a reload of the same configuration. */
@@ -258,7 +258,7 @@ static void configure(void)
 	world.stage->tc.generation = world.stage->generation;
 	world.stage->tc.config = world.stage->generation->config;
 	m->generation = generation_ref(world.stage->generation);
-	world_post(&m->message, MESSAGE_GENERATION);
+	answers_post(&m->message, MESSAGE_GENERATION);
 	destinations_generation(&world.destinations, world.stage->generation);
 }
 
@@ -275,8 +275,8 @@ static bool send_queued(void)
 
 static void world_begin(void)
 {
-	world_start(REPORT_LOOKUPS, &(struct courier_sink){.window = world_window, .lookup_answered = sink_answer},
-		    &courier);
+	answers_start(REPORT_LOOKUPS, &(struct courier_sink){.window = answers_window, .lookup_answered = sink_answer},
+		      &courier);
 	world.answer = answer;
 	world.send_queued = send_queued;
 	requests_for_odd = 0;
@@ -363,10 +363,10 @@ static void answers_for_one_odd_customer_among_thirty(void **state)
 		world_begin();
 		world.row = &rows[i];
 		put_all();
-		world_run(NOW + RUN_MS);
+		answers_run(NOW + RUN_MS);
 		must_be(&rows[i], &rows[i].one_and_all[0]);
 		assert_in_range(requests_for_odd, 1, 40);
-		world_end();
+		answers_end();
 	}
 }
 
@@ -381,16 +381,16 @@ static void answers_for_all_thirty(void **state)
 		world.row = &rows[i];
 		world.for_all = true;
 		put_all();
-		world_run(NOW + RUN_MS);
+		answers_run(NOW + RUN_MS);
 		must_be(&rows[i], all);
 		/* Parked: one request for each, and then one by one after 1, 3, 7, 15 and 30 minutes. */
 		if (all->shown)
 			assert_in_range(world.requests, 1, PEOPLE + 5);
 		world.row = NULL;
 		configure();
-		world_run(clocks.wall_ms + CLOCK_SECOND_MS);
+		answers_run(clocks.wall_ms + CLOCK_SECOND_MS);
 		must_be(&rows[i], &(struct end){PEOPLE - all->no_address, all->no_address, 0, NULL});
-		world_end();
+		answers_end();
 	}
 }
 
@@ -408,19 +408,19 @@ static void what_is_mended_over_there_ends_by_itself(void **state)
 			world.row = &rows[i];
 			world.for_all = true;
 			put_all();
-			world_run(NOW + RUN_MS);
+			answers_run(NOW + RUN_MS);
 			world.row = NULL;
 			if (by_new && rows[i].status != 429) {
 				(void)put(100, "open", "new");
-				world_run(clocks.wall_ms + CLOCK_SECOND_MS);
+				answers_run(clocks.wall_ms + CLOCK_SECOND_MS);
 				assert_in_range(look().events, 1, PEOPLE + 1);
 				if (all->shown)
 					assert_int_equal(look().events, PEOPLE + 1);
 			} else if (!by_new) {
-				world_run(clocks.wall_ms + CLOCK_HOUR_MS);
+				answers_run(clocks.wall_ms + CLOCK_HOUR_MS);
 				must_be(&rows[i], &(struct end){PEOPLE, 0, 0, NULL});
 			}
-			world_end();
+			answers_end();
 		}
 	}
 }
@@ -434,13 +434,13 @@ static void a_lone_customer_with_odd_answers_waits_and_is_asked_ever_less(void *
 	world_begin();
 	world.row = &page;
 	(void)put(ODD, "open", "alone");
-	world_run(NOW + CLOCK_DAY_MS);
+	answers_run(NOW + CLOCK_DAY_MS);
 	must_be(&page, &(struct end){0, 0, 1, NULL});
 	assert_in_range(world.requests, 200, 1200); /* every five minutes at most, at random */
 	world.row = NULL;
-	world_run(clocks.wall_ms + 6 * CLOCK_MINUTE_MS);
+	answers_run(clocks.wall_ms + 6 * CLOCK_MINUTE_MS);
 	must_be(&page, &(struct end){1, 0, 0, NULL});
-	world_end();
+	answers_end();
 }
 
 /* A closing waits for no lookup of its own. */
@@ -451,19 +451,19 @@ static void a_closing_of_one_that_was_reached_passes_whatever_the_helpdesk_answe
 		world_begin();
 		(void)put(ODD, "open", "c");
 		(void)put(1, "open", "d");
-		world_run(NOW + CLOCK_SECOND_MS);
+		answers_run(NOW + CLOCK_SECOND_MS);
 		must_be(&rows[i], &(struct end){2, 0, 0, NULL});
 		world.row = &rows[i];
 		world.for_all = true;
-		world_run(NOW + CLOCK_HOUR_MS); /* the stored answers are too old */
+		answers_run(NOW + CLOCK_HOUR_MS); /* the stored answers are too old */
 		for (unsigned n = 10; n < 15; n++)
 			(void)put(n, "open", "e");
-		world_run(clocks.wall_ms + CLOCK_SECOND_MS);
+		answers_run(clocks.wall_ms + CLOCK_SECOND_MS);
 		(void)put(ODD, "closed", "c");
 		(void)put(1, "closed", "d");
-		world_run(clocks.wall_ms + CLOCK_SECOND_MS);
+		answers_run(clocks.wall_ms + CLOCK_SECOND_MS);
 		assert_int_equal(look().events, 4);
-		world_end();
+		answers_end();
 	}
 }
 
@@ -476,11 +476,11 @@ static void a_webhook_that_is_looked_up_is_parsed_once(void **state)
 	world_begin();
 	id = put(1, "closed", "c1");
 	before = json_reads();
-	world_run(NOW + CLOCK_SECOND_MS);
+	answers_run(NOW + CLOCK_SECOND_MS);
 	assert_done(world.stage, id, "events");
 	/* Its body, the helpdesk's answer, and the customer as the store has it. */
 	assert_int_equal(json_reads() - before, 3);
-	world_end();
+	answers_end();
 }
 
 int main(void)
