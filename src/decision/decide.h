@@ -78,10 +78,10 @@ struct decision {
 };
 void decision_done(struct decision *d);
 
-/* Decides. The caller owns *ret (decision_done). Returns 0, the error of a query, or -EBADMSG: no event can be made, as
- * no rule's metric can be named, and the webhook becomes a dead letter with the reason in reterr. A closing or expiry
- * that has someone to reach never returns -EBADMSG, because the shipped rule sends for it. An expiry that is not due
- * gives DECIDE_NOTHING and the unchanged entry. */
+/* Decides. Returns 0 and fills *ret, which the caller owns (decision_done); the error of a query; or -EBADMSG: no event
+ * can be made, as no rule's metric can be named, and the webhook becomes a dead letter with the reason in reterr. A
+ * closing or expiry that has someone to reach never returns -EBADMSG, because the shipped rule sends for it. An expiry
+ * that is not due gives DECIDE_NOTHING and the unchanged entry. */
 int decide(const struct decide_input *in, struct decision *ret, struct err *reterr) MUSTCHECK;
 
 /* Fills *ret with the signal that the ledger takes. */

@@ -54,8 +54,8 @@
 #include "helpdesk/expr/webhook.h"
 
 #define LEDGER_TAKEN_MAX 32
-/* The largest difference between the desk's clock and ours, travel time included: nine seconds, and one for desks that
- * count in whole seconds. */
+/* The desk's clock and ours differ by less than this, travel time included: nine seconds, and one for desks that count
+ * in whole seconds. */
 #define LEDGER_CLOCKS_MS (10 * CLOCK_SECOND_MS)
 
 enum ledger_state {
@@ -77,7 +77,7 @@ struct ledger_entry {
 	int64_t newest;             /* the newest webhook taken, by its number; 0: none known */
 	int64_t first_opened_ms;    /* the earliest known; 0: no opening known */
 	int64_t opened_ms;          /* of the latest opening; 0: none known */
-	int64_t opened_received_ms; /* our receipt of the latest opening; `expire_after` runs from here */
+	int64_t opened_received_ms; /* our receipt of the signal that last opened it; `expire_after` runs from here */
 	int64_t closed_ms;          /* of the latest closing; 0: none */
 	unsigned reopen_count;
 	/* The latest opening had an address (reached, dropped or ignored). False while open: "no address yet". Stays

@@ -53,8 +53,9 @@ struct drafts {
 	size_t n;
 	bool dropped;
 	char *drop_reason; /* `drop: outbound` */
-	/* A property or value with a missing part is left out; a rule whose metric has a missing part does not send.
-	 * The last of these metrics, and an excess over RULES_ADDED_MAX, stand here; code 0: neither. */
+	/* A property or value with a missing part is left out. A rule does not send where its metric has a missing
+	 * part or is a name that Klaviyo does not take. The last such metric, or the last excess over RULES_ADDED_MAX;
+	 * code 0: neither. */
 	struct err failed;
 };
 void drafts_done(struct drafts *d);

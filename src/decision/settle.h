@@ -17,6 +17,7 @@
 
 /* True where the source holds any signal. */
 bool settle_applies(const struct source_policy *s);
+/* Returns how long this source holds a signal of that kind; 0: not at all. */
 int64_t settle_ms(const struct source_policy *s, enum transition t);
 
 enum settle_verdict {
