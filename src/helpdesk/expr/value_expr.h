@@ -5,7 +5,7 @@
  * The forms:
  *
  * - a reference ("/content/id")
- * - a template of several ("{/account/id}-{/id}")
+ * - a template of several references ("{/account/id}-{/id}")
  * - {when: MATCHER, use: REFERENCE}, which counts only for webhooks for which the matcher holds
  * - a list of up to VALUE_EXPR_MAX of these, of which the first with a value counts
  * - of `delivery` only: the word "body" for the webhook's whole content, which is always there

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Compiles a definition's samples and reads them with the code that reads webhooks. Each must have its meaning,
- * together they must reach every transition, and every reference must find a value in one of them.
+ * Compiles a definition's samples and reads them with the code that reads webhooks. Each must read as what its key in
+ * `samples` says, together they must reach every transition, and every reference must find a value in one of them.
  */
 #include <config.h>
 
@@ -86,7 +86,8 @@ static bool is_reported(struct sample_tests *all, const struct sample_test_item 
 	return reported || !all->overlaid;
 }
 
-/* True where the item has the meaning of the sample. One of several items may be ignored. */
+/* Reads one item and reports where it does not read as the sample should. True where it does. One of several items may
+ * be ignored. */
 static bool sample_test_read(struct sample_tests *all, struct sample_test *s, const struct sample_test_item *item)
 {
 	const struct parse_result *result = &item->parsed->result;
@@ -153,7 +154,7 @@ static void sample_test_open(const struct sample_tests *all, struct sample_test 
 	batch_close(batch);
 }
 
-/* True where the sample has its meaning. */
+/* True where the sample reads as it should. */
 static bool sample_test_run(struct sample_tests *all, struct sample_test *s)
 {
 	bool good = false;

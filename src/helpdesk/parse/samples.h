@@ -11,9 +11,9 @@
 #include "helpdesk/definition/definition.h"
 
 /*
- * As definition_compile, and reads the samples with the code that reads webhooks: each must have its meaning, together
- * they must reach every transition, and every reference must find a value in one of them. Returns NULL with errors in
- * problems.
+ * As definition_compile, and reads the samples with the code that reads webhooks: each must read as what its key in
+ * `samples` says, together they must reach every transition, and every reference must find a value in one of them.
+ * Returns NULL with errors in problems.
  */
 struct definition *definition_read(const struct node *n, const struct definition_binding *binding,
 				   struct problems *problems);

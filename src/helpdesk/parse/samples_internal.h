@@ -13,8 +13,8 @@ struct sample_test {
 	const struct node *at;
 	char *name; /* "opened", "also[2]" */
 	enum parse_result_kind kind;
-	enum transition transition; /* its meaning */
-	enum transition actual;     /* the transition that was read, where that is right */
+	enum transition transition; /* kind and transition as which it should read */
+	enum transition actual;     /* the transition as which it did read, where that is right */
 	struct sample sample;
 	bool is_split; /* it was split: items is filled */
 	struct sample_test_item {

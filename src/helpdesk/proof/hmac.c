@@ -3,10 +3,10 @@
  * The methods hmac and standard-webhooks: a signature over the body, byte for byte as received, and over the other
  * parts that the helpdesk signs.
  *
- * The verdicts in order: no signature is MISSING; a signature that no secret makes, or a timestamp that cannot be read,
- * is WRONG; a right signature of another time is STALE. The body is parsed for its timestamp only after the signature
- * is right, unless the timestamp is signed separately. Every secret is tried and every signature compared, so that the
- * time taken reveals nothing.
+ * The verdicts in order: a signature, a timestamp or a signed header that the request does not have is MISSING; a
+ * signature that no secret makes, or a timestamp that cannot be read, is WRONG; a right signature of another time is
+ * STALE. The body is parsed for its timestamp only after the signature is right, unless the timestamp is signed
+ * separately. Every secret is tried and every signature compared, so that the time taken reveals nothing.
  */
 #include <config.h>
 

@@ -66,7 +66,7 @@ struct proof_about {
 };
 const struct proof_about *proof_about(const struct proof *p);
 
-/* True where the request has anything in the place of the proof. Cheap; needs no body. */
+/* True where the request has the headers and parameters of the proof, whatever they hold. Cheap; needs no body. */
 bool proof_is_present(const struct proof *p, const struct pairs *headers, const char *query);
 /*
  * Checks without the body, when only the headers have arrived. Any result but GOOD is final: no body makes it good.
