@@ -14,7 +14,7 @@
  * - a signature that is valid by chance, or a valid one that is refused
  * - an item of a batch that splits again
  * - a webhook that reads differently a second time
- * - values that are nested or hold control characters
+ * - a nested attribute, an address that is not normalised, a link that is no URL
  *
  * DESKBRIDGE_PRESETS names the folder of the definitions.
  */
