@@ -148,9 +148,9 @@ def test_a_store_of_schema_1_goes_on(stage, sandbox):
 def test_what_a_store_of_schema_2_holds_back_goes_on(stage, sandbox, clock):
     clock.set(SCHEMA_2_MADE + 60 - time.time())
     daemon = older(stage, sandbox, 2, env=clock.env, settle={"open": "1h", "close": "1h"})
-    say(daemon, "closed", "held-2", at=clock.now())  # cancels both openings and itself
+    say(daemon, "closed", "held-2", at=clock.now())  # ends both openings and itself
     daemon.wait_metric("deskbridge_webhook_results_total", 3, source="lumen", result="settled")
-    say(daemon, "created", "open-1", at=clock.now())  # cancels the closing and itself
+    say(daemon, "created", "open-1", at=clock.now())  # ends the closing and itself
     daemon.wait_metric("deskbridge_webhook_results_total", 5, source="lumen", result="settled")
     assert [row["wait"] for row in daemon.webhooks() if row["state"] == "pending"] == ["settle"]
     clock.jump(3600)

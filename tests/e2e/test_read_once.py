@@ -142,7 +142,7 @@ def test_a_request_of_several_items_is_parsed_as_a_whole_too(stage, sandbox):
 
 
 def test_one_that_ended_while_its_lookup_was_out_takes_the_place_of_none(stage, sandbox, gladly):
-    """The closing cancels the opening by `settle`. The lookup's answer returns the opening's tree, which no pass takes.
+    """The closing ends the opening by `settle`. The lookup's answer returns the opening's tree, which no pass takes.
     Such trees could take the space of others."""
     daemon = stage.daemon(sandbox, gladly, config={"sources": {"gladly": {"settle": {"open": "1s", "close": "1s"}}}})
 

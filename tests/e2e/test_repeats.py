@@ -143,7 +143,7 @@ def test_a_second_closing_in_missive_counts_though_nobody_wrote_between(desk):
 
 @pytest.mark.parametrize("stamp", [None, "", "{{ticket.modified_on}}", "20 Nov, 2026 at 10:45 AM", "2026-11-20"])
 def test_a_body_without_the_second_of_its_change_counts_each_time(desk, stamp):
-    """Bodies that were pasted before they held the time are such, and those of desks that do not fill it in."""
+    """Bodies that were pasted by an older setup text hold no time, and some desks do not fill it in."""
     _, daemon = desk("freshdesk")
     told = Told(daemon, "freshdesk")
     told.accepted(freshdesk("opened", stamp), paused=True)

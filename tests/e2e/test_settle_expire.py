@@ -64,7 +64,7 @@ def test_a_reload_that_reads_another_conversation_leaves_nobody_behind(stage, sa
 def test_a_reopening_that_is_closed_at_once_is_nothing(stage, sandbox, gladly):
     daemon = settled(stage, sandbox, gladly, open="1h")
     now = time.time()
-    # The opening is older than its settle time, so it counts at once, as does its closing.
+    # The opening is older than its settle time, so it counts at once. Closings have no settle time here.
     daemon.accepted("gladly", gladly_webhook("opened", "conv-1", "cust-1", at=now - 9000))
     daemon.accepted("gladly", gladly_webhook("closed", "conv-1", "cust-1", at=now - 100))
     daemon.accepted("gladly", gladly_webhook("reopened", "conv-1", "cust-1", at=now - 50))

@@ -70,8 +70,8 @@ static const struct scenario scenarios[] = {
 		},
 	},
 };
-
 /* clang-format on */
+
 /* All webhooks are received at 17:00. */
 static void what_makes_an_old_conversation_known_is_backfill_at_a_change_desk(void **unused)
 {
