@@ -108,8 +108,10 @@ def test_a_word_that_no_test_has_is_told_and_counted_nowhere(clone):
 
 @pytest.mark.parametrize("word, found", [("base", True), ("test_a", True), ("ONE_thing", True), ("a_row_of", True), ("check-a", True), ("unit", False)])
 def test_a_word_finds_a_folder_a_file_a_case_and_a_check(clone, word, found):
+    clone.makes()
     ended = clone.tests("-k", word)
-    assert ("no test has that word" in ended.stderr) != found
+    assert ("==> testing in build-test/" in ended.stdout) == found
+    assert (ended.stderr == f"scripts/test: no test has that word: {word}\n") != found
 
 
 def test_the_word_that_stands_for_none_is_in_no_test_here():
