@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "fixtures/json.h"
 
 #define TIME_MS INT64_C(1795276800987) /* 2026-11-21T16:00:00.987Z */
 
@@ -98,14 +99,6 @@ static void tree_put(struct json_object *object, const char *key, struct json_ob
 	assert_int_equal(json_object_object_add(object, key, value), 0);
 }
 
-static struct json_object *tree_of(const char *text)
-{
-	struct json_object *o = NULL;
-
-	assert_int_equal(json_read(text, strlen(text), &o, NULL), 0);
-	return o;
-}
-
 static struct json_object *tree_resource(const char *type, struct json_object *attributes)
 {
 	struct json_object *outer = json_object_new_object();
@@ -123,12 +116,12 @@ static char *body_by_trees(const struct event *e, int64_t now_ms)
 	struct json_object *attributes = json_object_new_object();
 	struct json_object *metric = json_object_new_object();
 	struct json_object *person = json_object_new_object();
-	struct json_object *profile = tree_of(e->profile);
+	struct json_object *profile = with_json(e->profile);
 	struct json_object *body;
 	char *text;
 	char time[CLOCK_ISO_MAX];
 
-	tree_put(attributes, "properties", tree_of(e->properties));
+	tree_put(attributes, "properties", with_json(e->properties));
 	clock_iso(e->time_ms, time);
 	json_set_str(attributes, "time", time);
 	if (e->has_value) {
@@ -156,7 +149,7 @@ static char *body_by_trees(const struct event *e, int64_t now_ms)
 /* Returns text in the form that the store holds. */
 static char *stored(const char *text)
 {
-	CLEANUP(json_putp) struct json_object *o = tree_of(text);
+	CLEANUP(json_putp) struct json_object *o = with_json(text);
 
 	return json_text(o);
 }
