@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "courier/pace.h"
+#include "fixtures/folder.h"
 #include "fixtures/shop_desk.h"
 
 #define NEWS_MAX 1024
@@ -181,7 +182,7 @@ static void configure_as(struct post *p, const char *name, const char *account)
 	CLEANUP(mem_freep)
 	char *lookup = mem_fmt("{base_url: \"%s\", user: bot, password: {file: token}}", scripted_url(p->server));
 
-	scripted_write(p->folder, "token", "s3cret\n");
+	folder_write(p->folder, "token", "s3cret\n");
 	generation_unref(p->g);
 	p->g = shop_desk_load(p->folder, &(struct shop_desk){.klaviyo = klaviyo, .lookup = lookup});
 }
@@ -191,11 +192,11 @@ static void start_with(struct post *p, const char *account, int64_t timeout_ms)
 	const struct courier_options options = {.connect_ms = timeout_ms, .timeout_ms = timeout_ms};
 	struct courier_sink sink = {on_delivered, on_window, on_answer, on_alive, p};
 
-	*p = (struct post){.server = scripted_start(), .folder = scripted_folder()};
+	*p = (struct post){.server = scripted_start(), .folder = folder_new()};
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->came, NULL);
 	metrics_reset();
-	scripted_write(p->folder, "key", "pk_first\n");
+	folder_write(p->folder, "key", "pk_first\n");
 	configure_as(p, "shop", account);
 	p->courier = courier_start(p->g, &sink, &options);
 }
@@ -211,7 +212,7 @@ static void stop(struct post *p)
 		courier_stop(p->courier, clock_mono_ms());
 	scripted_stop(p->server);
 	generation_unref(p->g);
-	scripted_folder_remove(p->folder);
+	folder_remove(p->folder);
 	pthread_mutex_destroy(&p->lock);
 	pthread_cond_destroy(&p->came);
 }

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "fixtures/folder.h"
 #include "fixtures/shop_desk.h"
 
 /* The one request that is in flight. */
@@ -111,7 +112,7 @@ static void configure(struct world *w, const char *name, bool lookup)
 	};
 	struct generation *g;
 
-	scripted_write(w->folder, "key", "pk_test\n");
+	folder_write(w->folder, "key", "pk_test\n");
 	g = shop_desk_load(w->folder, &desk);
 	destinations_generation(&w->destinations, g);
 	generation_unref(g);
@@ -122,7 +123,7 @@ static int setup(void **state)
 	struct world *w = mem_new(1, sizeof(*w));
 	const struct courier_sink sink = {on_delivered, on_window, on_answer, NULL, &w->calls};
 
-	w->folder = scripted_folder();
+	w->folder = folder_new();
 	destinations_init(&w->destinations, NULL, &sink, &(struct courier_options){.lookup.timeout_ms = 7});
 	configure(w, "desk", true);
 	*state = w;
@@ -137,7 +138,7 @@ static int teardown(void **state)
 	if (flying)
 		answer(202);
 	destinations_done(&w->destinations);
-	scripted_folder_remove(w->folder);
+	folder_remove(w->folder);
 	free(w);
 	return 0;
 }

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "fixtures/folder.h"
 #include "fixtures/shop_desk.h"
 
 #define ANSWERS_MAX 64
@@ -90,7 +91,7 @@ static void configure(struct desk *d, const char *more_steps, const char *name)
 		"         take: {name: /name}}%s]",
 		more_steps);
 
-	scripted_write(d->folder, "key", "pk_test\n");
+	folder_write(d->folder, "key", "pk_test\n");
 	generation_unref(d->g);
 	d->g = shop_desk_load(d->folder, &(struct shop_desk){.klaviyo = "{api_key: {file: key}}",
 							     .source = name,
@@ -104,10 +105,10 @@ static void open_desk(struct desk *d, const char *more_steps)
 	static const struct courier_options options = {.lookup = {.connect_ms = 2000, .timeout_ms = 3000}};
 	const struct courier_sink sink = {.window = on_window, .lookup_answered = on_answer, .ctx = d};
 
-	*d = (struct desk){.server = scripted_start(), .folder = scripted_folder()};
+	*d = (struct desk){.server = scripted_start(), .folder = folder_new()};
 	d->client = http_client_new("deskbridge/test");
 	destinations_init(&d->destinations, d->client, &sink, &options);
-	scripted_write(d->folder, "token", "s3cret\n");
+	folder_write(d->folder, "token", "s3cret\n");
 	configure(d, more_steps, "desk");
 	assert_int_equal(window_now(d), LOOKUP_WINDOW);
 }
@@ -119,7 +120,7 @@ static void close_desk(struct desk *d)
 	destinations_done(&d->destinations);
 	generation_unref(d->g);
 	scripted_stop(d->server);
-	scripted_folder_remove(d->folder);
+	folder_remove(d->folder);
 	for (size_t i = 0; i < d->answers_n; i++)
 		lookup_answer_done(&d->answers[i]);
 }

@@ -19,6 +19,7 @@
 #include "base/metrics.h"
 #include "courier/destination.h"
 #include "fixtures/clock.h"
+#include "fixtures/folder.h"
 #include "fixtures/log.h"
 #include "fixtures/shop_desk.h"
 
@@ -335,10 +336,10 @@ static void scene_with(const char *name, const char *account, const char *passwo
 	log_line = see_log;
 	world.password = password;
 	world.calls_end = &world.calls;
-	world.folder = scripted_folder();
-	scripted_write(world.folder, "key", "pk_first\n");
-	scripted_write(world.folder, "other", "pk_other\n");
-	scripted_write(world.folder, "token", "s3cret\n");
+	world.folder = folder_new();
+	folder_write(world.folder, "key", "pk_first\n");
+	folder_write(world.folder, "other", "pk_other\n");
+	folder_write(world.folder, "token", "s3cret\n");
 	destinations_init(&world.destinations, NULL, &sink, &(struct courier_options){0});
 	reload(account, DESK);
 }
@@ -357,7 +358,7 @@ static void scene_end(void)
 	destinations_done(&world.destinations);
 	generation_unref(world.g);
 	world.g = NULL;
-	scripted_folder_remove(world.folder);
+	folder_remove(world.folder);
 	world.folder = NULL;
 	see("%s", "");
 }
