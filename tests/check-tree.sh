@@ -146,6 +146,14 @@ for file in $(grep -ohE '`[A-Za-z0-9_./-]+\.(c|h|py|sh)`' HACKING.md $(ls doc/*.
 	printf '%s\n' "$files" | grep -qF "/$file" || offence "HACKING.md, doc/ or a comment names $file, which is not there"
 done
 
+# Code that unit tests share is compiled once (tests/unit/fixtures): a header holds no state and no function of more than
+# three lines.
+found=$(find tests/unit -name '*.h' 2>/dev/null | sort | xargs awk '
+	/^\{/ { from = FNR }
+	/^\}/ && from { if (FNR - from > 4) print FILENAME ":" from ": a function of " FNR - from - 1 " lines"; from = 0 }
+	/^[ \t]*static / && !/^[ \t]*static (const |[^=;]*\()/ { print FILENAME ":" FNR ": static state" }' /dev/null)
+[ -z "$found" ] || offence "a header of unit tests holds code or state: $found"
+
 # Each file names its licence in its first two lines. LICENSE is enough for data and documents.
 for file in $(find src tests bench scripts man systemd -type f 2>/dev/null |
 	grep -E '\.([ch]|py|sh|am|lua|[58]|in|conf)$|/[^./]*$' | grep -vE '/data/|/corpus|/__pycache__/'); do

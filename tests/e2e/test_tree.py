@@ -241,6 +241,23 @@ def test_check_tree_fails_where_a_file_does_not_say_its_licence(check_tree, tree
     assert f"src/{file} does not say its licence: {LICENCE}" in said
 
 
+def test_check_tree_fails_where_a_header_of_unit_tests_holds_code_or_state(check_tree, tree):
+    header = tree.root / "tests" / "unit" / "a" / "one.h"
+    header.parent.mkdir(parents=True)
+    header.write_text(
+        f"/* {LICENCE} */\nstatic const int fixed = 1;\nstatic inline int three(int n)\n{{\n\tn++;\n\n\treturn n;\n}}\n")
+    assert "a header of unit tests" not in check_tree()[1]
+    with open(header, "a", encoding="utf-8") as file:
+        file.write("static inline int four(void)\n{\n\tstatic int n;\n\n\tn++;\n\treturn n;\n}\nstatic int state;\n")
+    code, said = check_tree()
+    assert code == 1
+    assert "\n".join([
+        "check-tree: a header of unit tests holds code or state: tests/unit/a/one.h:11: static state",
+        "tests/unit/a/one.h:10: a function of 4 lines",
+        "tests/unit/a/one.h:16: static state",
+    ]) in said
+
+
 def test_check_tree_fails_where_a_banner_is_broken_in_two(check_tree):
     code, said = check_tree(behind={"base/text.c": "/* ---- broken ----\n */\n"})
     assert code == 1
