@@ -258,7 +258,7 @@ struct send_batch {
 	struct dispatch_account *account;
 	const struct account *config;
 	struct courier_port courier;
-	bool unprobed; /* only events that were not probed in vain */
+	bool unprobed; /* only events that were not probed */
 };
 
 /* Events in flight are due in the store, too. */

@@ -56,7 +56,7 @@ static int64_t give_up_ms(const struct source_policy *s)
 	return CLOCK_NEVER_MS;
 }
 
-/* The webhook waits for a slot. One that had a request already waits for the end of its source's park. */
+/* The webhook waits for a slot. If it had a request already, it waits for the end of its source's park. */
 static int wait_for_lookup_slot(struct pass *p, unsigned asked, struct err *reterr)
 {
 	lookup_table_slot_wanted(p->tc->lookups, p->webhook->source);

@@ -49,7 +49,7 @@
  *
  * What survives a crash. The last commit. Submissions that were not answered are sent again by the helpdesk. Results
  * that were not committed are lost: the events are sent again with the same unique_id. Lookups in flight, parsed
- * webhooks in memory, windows and the wait after a failed commit start anew. A webhook whose processing ended the
+ * webhooks in memory, windows and the wait after a failed commit start again. A webhook whose processing ended the
  * process three times becomes a dead letter (recovery.c).
  */
 #include <config.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How many requests an upstream allows, and what answers change, under virtual time. */
+/* An upstream under virtual time: the requests that it allows, and the effects of answers. */
 #include <config.h>
 
 #include "courier/upstream.h"

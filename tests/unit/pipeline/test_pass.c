@@ -929,8 +929,8 @@ static void nothing_is_ended_before_what_came_earlier_and_counts_has_met_the_led
 	assert_done(s, end, "settled");
 }
 
-/* As a webhook of an older version, or from before the source had `settle`: stage_put() stores no time. The first
- * parse stores it, and no body is parsed again. */
+/* A webhook of an older version, or from before the source had `settle`, has no time: stage_put() stores none. The
+ * first parse stores it, and no body is parsed again. */
 static void a_neighbour_without_a_time_is_read_once(void **state)
 {
 	struct stage *s = *state;
