@@ -61,9 +61,9 @@ static struct config *load(const char *text)
 
 /* ---- members as text --------------------------------------------------------------------------------------------- */
 
-/* A setting, and its member's value as member_text() writes it. */
+/* A setting, its member's value as member_text() writes it, and the member's name with its struct; NULL: not tested. */
 struct member {
-	const char *setting, *value;
+	const char *setting, *value, *member;
 };
 
 struct unit {
@@ -160,10 +160,15 @@ static void members_are(const struct config *c, const struct member *rows, size_
 
 		assert_non_null(s);
 		text = member_text(c, s);
-		if (strcmp(text, rows[i].value) == 0)
-			continue;
-		fprintf(stderr, "%s: expected %s, found %s\n", rows[i].setting, rows[i].value, text);
-		failed++;
+		if (strcmp(text, rows[i].value) != 0) {
+			fprintf(stderr, "%s: expected %s, found %s\n", rows[i].setting, rows[i].value, text);
+			failed++;
+		}
+		if (rows[i].member && !text_is(s->member, rows[i].member)) {
+			fprintf(stderr, "%s: expected the member %s, found %s\n", rows[i].setting, rows[i].member,
+				s->member);
+			failed++;
+		}
 	}
 	assert_int_equal(failed, 0);
 }
@@ -278,55 +283,55 @@ static void brief_forms_mean_their_first_member(void **state)
 static void every_setting_reaches_its_member(void **state)
 {
 	static const struct member rows[] = {
-		{"listen.address", ":8085"},
-		{"listen.max_body", "2MiB"},
-		{"listen.max_memory", "128MiB"},
-		{"listen.max_connections", "8"},
-		{"listen.per_address", "8"},
-		{"listen.timeout", "5s"},
-		{"listen.idle", "70s"},
-		{"listen.trusted_proxies", "10.0.0.0/8, ::1, unix"},
-		{"admin.address", "127.0.0.1:1"},
-		{"admin.token", "set"},
-		{"admin.hosts", "a.example, [::2]:80"},
-		{"store.url", "sqlite:/d"},
-		{"store.retention", "1d"},
-		{"store.remember", "2d"},
-		{"store.max_size", "1GiB"},
-		{"log.level", "debug"},
-		{"log.format", "json"},
-		{"log.personal_data", "true"},
-		{"klaviyo.api_key", "set"},
-		{"klaviyo.url", "http://[::1]:80"},
-		{"klaviyo.revision", "2025-01-15"},
-		{"klaviyo.quota.single.second", "1"},
-		{"klaviyo.quota.single.minute", "2"},
-		{"klaviyo.quota_share", "1"},
-		{"klaviyo.person_gap", "500ms"},
-		{"klaviyo.late.opened", "never"},
-		{"klaviyo.late.reopened", "1h"},
-		{"klaviyo.late.closed", "1d"},
-		{"klaviyo.max_age", "3d"},
-		{"klaviyo.hold", "true"},
-		{"sources.NAME.preset", "desk"},
-		{"sources.NAME.path", "/a"},
-		{"sources.NAME.label", "Acme"},
-		{"sources.NAME.flag", "In Acme Conversation, In Support"},
-		{"sources.NAME.authenticate.user", "u"},
-		{"sources.NAME.authenticate.password", "set"},
-		{"sources.NAME.authenticate.secret", "set"}, /* the same member */
-		{"sources.NAME.lookup.base_url", "https://acme.example.com"},
-		{"sources.NAME.lookup.user", "b@acme.com"},
-		{"sources.NAME.lookup.password", "set"},
-		{"sources.NAME.lookup.token", "set"},
-		{"sources.NAME.public_url", "https://hooks.example.com/a?b=c"},
-		{"sources.NAME.expire_after", "never"},
-		{"sources.NAME.settle.open", "1m"},
-		{"sources.NAME.settle.close", "2m"},
-		{"sources.NAME.emails", "primary"},
-		{"sources.NAME.ignore_emails", ""},
-		{"sources.NAME.test_emails", "qa.example.com"},
-		{"sources.NAME.keep", "all"},
+		{"listen.address", ":8085", "config.listen.address"},
+		{"listen.max_body", "2MiB", "config.listen.max_body"},
+		{"listen.max_memory", "128MiB", "config.listen.max_memory"},
+		{"listen.max_connections", "8", "config.listen.max_connections"},
+		{"listen.per_address", "8", "config.listen.per_address"},
+		{"listen.timeout", "5s", "config.listen.timeout_ms"},
+		{"listen.idle", "70s", "config.listen.idle_ms"},
+		{"listen.trusted_proxies", "10.0.0.0/8, ::1, unix", "config.listen.trusted_proxies"},
+		{"admin.address", "127.0.0.1:1", "config.admin.address"},
+		{"admin.token", "set", "config.admin.token"},
+		{"admin.hosts", "a.example, [::2]:80", "config.admin.hosts"},
+		{"store.url", "sqlite:/d", "config.store.url"},
+		{"store.retention", "1d", "config.store.retention_ms"},
+		{"store.remember", "2d", "config.store.remember_ms"},
+		{"store.max_size", "1GiB", "config.store.max_size"},
+		{"log.level", "debug", "config.log.level"},
+		{"log.format", "json", "config.log.format"},
+		{"log.personal_data", "true", "config.log.personal_data"},
+		{"klaviyo.api_key", "set", "account.api_key"},
+		{"klaviyo.url", "http://[::1]:80", "account.url"},
+		{"klaviyo.revision", "2025-01-15", "account.revision"},
+		{"klaviyo.quota.single.second", "1", "account.single.per_second"},
+		{"klaviyo.quota.single.minute", "2", "account.single.per_minute"},
+		{"klaviyo.quota_share", "1", "account.single.share"},
+		{"klaviyo.person_gap", "500ms", "account.person_gap_ms"},
+		{"klaviyo.late.opened", "never", "account.policy.late.opened_ms"},
+		{"klaviyo.late.reopened", "1h", "account.policy.late.reopened_ms"},
+		{"klaviyo.late.closed", "1d", "account.policy.late.closed_ms"},
+		{"klaviyo.max_age", "3d", "account.max_age_ms"},
+		{"klaviyo.hold", "true", "account.hold"},
+		{"sources.NAME.preset", "desk", "source.preset"},
+		{"sources.NAME.path", "/a", "source.path"},
+		{"sources.NAME.label", "Acme", "source.policy.label"},
+		{"sources.NAME.flag", "In Acme Conversation, In Support", "source.policy.flags"},
+		{"sources.NAME.authenticate.user", "u", "source.auth_user"},
+		{"sources.NAME.authenticate.password", "set", "source.auth_secret"},
+		{"sources.NAME.authenticate.secret", "set", "source.auth_secret"}, /* the same member */
+		{"sources.NAME.lookup.base_url", "https://acme.example.com", "source.lookup_base_url"},
+		{"sources.NAME.lookup.user", "b@acme.com", "source.lookup_user"},
+		{"sources.NAME.lookup.password", "set", "source.lookup_password"},
+		{"sources.NAME.lookup.token", "set", "source.lookup_token"},
+		{"sources.NAME.public_url", "https://hooks.example.com/a?b=c", "source.public_url"},
+		{"sources.NAME.expire_after", "never", "source.policy.expire_after_ms"},
+		{"sources.NAME.settle.open", "1m", "source.policy.settle_open_ms"},
+		{"sources.NAME.settle.close", "2m", "source.policy.settle_close_ms"},
+		{"sources.NAME.emails", "primary", "source.policy.emails_primary"},
+		{"sources.NAME.ignore_emails", "", "source.policy.ignore_emails"},
+		{"sources.NAME.test_emails", "qa.example.com", "source.policy.test_emails"},
+		{"sources.NAME.keep", "all", "source.keep_all"},
 	};
 	struct config *c = load(
 		"version: 1\n"
