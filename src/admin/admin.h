@@ -3,9 +3,9 @@
  * admin: the operator's HTTP listener: /healthz, /readyz, /metrics, /api/….
  *
  * It runs two threads of libmicrohttpd. /healthz, /readyz and /metrics read counters only, and need no authorisation.
- * Each request to /api/… opens a read-only store of its own. It needs `Authorization: Bearer TOKEN`, except on a unix
- * socket. It gets 403 where its Host is neither loopback nor in admin.hosts, or where its Origin is a foreign page.
- * Changes are POSTs.
+ * Each GET of /api/… opens a read-only store of its own. A request to /api/… needs `Authorization: Bearer TOKEN`,
+ * except on a unix socket that is closed to other accounts. It gets 403 where its Host is neither loopback nor in
+ * admin.hosts, or where its Origin is a foreign page. Changes are POSTs.
  */
 #ifndef ADMIN_ADMIN_H
 #define ADMIN_ADMIN_H

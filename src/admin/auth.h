@@ -28,7 +28,7 @@ enum auth_verdict {
 };
 
 /* Both read the headers only, so that the body of an unauthorised request is not read. Each kind of refusal is
- * logged once a minute, with the number of refusals since the last line. */
+ * logged at most once a minute, with the number of refusals since the last line. */
 enum auth_verdict auth_check_origin(struct auth *auth, struct http_exchange *x, const struct config *c);
 enum auth_verdict auth_check_token(struct auth *auth, struct http_exchange *x, const struct generation *g);
 

@@ -101,9 +101,9 @@ int admin_client_open(const struct command_context *ctx, const struct command *c
 	return COMMAND_GOOD;
 }
 
-void admin_client_close(struct admin_client *d)
+void admin_client_close(struct admin_client *client)
 {
-	admin_settings_done(&d->settings);
+	admin_settings_done(&client->settings);
 }
 
 int admin_client_ask(const struct admin_client *client, const char *method, const char *path, int64_t timeout_ms,

@@ -47,7 +47,7 @@ struct admin_client {
  */
 int admin_client_open(const struct command_context *ctx, const struct command *command,
 		      const struct admin_client_options *options, struct admin_client *ret);
-void admin_client_close(struct admin_client *d);
+void admin_client_close(struct admin_client *client);
 
 /* Sends one request with the token. Returns COMMAND_GOOD with *ret, which may hold a failure and is the caller's
  * (http_response_done); or the exit status after a message. */

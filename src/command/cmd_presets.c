@@ -336,7 +336,7 @@ static void unconfirmed_count(const struct node *tree, char out[UNCONFIRMED_MAX]
 }
 
 /* Prints a row of the list, and the titles above the first. A preset that does not compile is listed too: `presets
- * NAME` says why. */
+ * NAME --config` says why. */
 static void print_row(void *ctx, const char *name, const char *file)
 {
 	struct problems problems = {0};

@@ -123,8 +123,8 @@ struct serve_reloads;
 
 /* config: the path of the configuration, for the answers; it must outlive them. */
 int serve_reloads_new(const char *config, struct serve_reloads **ret, struct err *reterr) MUSTCHECK;
-void serve_reloads_free(
-	struct serve_reloads *r); /* after serve_reloads_close, with all requests answered; NULL allowed */
+/* After serve_reloads_close, with all requests answered. NULL allowed. */
+void serve_reloads_free(struct serve_reloads *r);
 /* The `ask` of an admin_reloader, with the serve_reloads as ctx. Once closed, it answers at once. Any thread. */
 void serve_reloads_ask(void *ctx, struct admin_reload *asked);
 /* Returns a descriptor to poll for reading. */

@@ -52,7 +52,7 @@ struct secret {
 
 struct secret_slot {
 	char *value; /* NULL: none */
-	char *path;  /* the file that it is read from; NULL: none */
+	char *path;  /* the file that it was read from, or should have been; NULL: no file */
 	bool fixed;
 };
 

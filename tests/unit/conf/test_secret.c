@@ -256,7 +256,7 @@ static void where_names_the_place_and_never_the_value(void **state)
 				 "environment variable K",
 				 folder.path);
 	CLEANUP(mem_freep)
-	char *mend =
+	char *hint =
 		mem_fmt("the configuration deskbridge.yaml, then reload; or in the credential key "
 			"(%s/credentials/key), which is read again as soon as it changes; or in the file /k, which is "
 			"read again as soon as it changes; or in the environment variable K, then restart",
@@ -264,7 +264,7 @@ static void where_names_the_place_and_never_the_value(void **state)
 
 	(void)state;
 	assert_string_equal(secret_where(s), expected);
-	assert_string_equal(secret_fix_hint(s), mend);
+	assert_string_equal(secret_fix_hint(s), hint);
 	secret_free(s);
 }
 
