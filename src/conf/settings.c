@@ -65,7 +65,7 @@ static const struct setting table[] = {
 	{"admin.token", SETTING_SECRET, .derived = "made by the daemon", .many = true, .restart = true,
 	 CONFIG(admin.token), .help = "bearer token for /api; the daemon makes one where there is none"},
 	{"admin.hosts", SETTING_LIST, "[]", .check = check_host, .restart = true, CONFIG(admin.hosts),
-	 .help = "names of /api, in addition to loopback"},
+	 .help = "names by which /api may be asked, in addition to loopback"},
 
 	{"store", SETTING_GROUP, .scalar_member = "url", .help = "where webhooks, conversations and events are kept"},
 	{"store.url", SETTING_TEXT, "sqlite:/var/lib/deskbridge/deskbridge.db", .check = check_store, .restart = true,

@@ -142,8 +142,8 @@ static const char *listen_hint(int code)
 		return "; this machine does not have that address: choose one that `ip address` shows, or "
 		       ":PORT for all";
 	case -EACCES:
-		return "; a port below 1024, or this folder, needs more rights: choose a port from 1024 on, "
-		       "or a folder of the user who runs this";
+		return "; a port below 1024, or the folder of a unix socket, needs more rights: choose a port from "
+		       "1024 on, or a folder of the user who runs this";
 	case -ENOENT:
 		return "; the folder of the unix socket is not there: make it, or choose another path";
 	default:

@@ -171,9 +171,10 @@ static int batch_find(struct batch *b, const struct reference *each, struct err 
 	b->tail = (size_t)(c.at - b->text);
 	bytes += b->n * (b->head + b->len - b->tail);
 	if (bytes > BATCH_BYTES_MAX)
-		return err_set(reterr, -EINVAL,
-			       "%zu items at %s, each with the rest of the body, would take %zu MiB; the limit is %d",
-			       b->n, *place != '\0' ? place : "the top", bytes >> 20, BATCH_BYTES_MAX >> 20);
+		return err_set(
+			reterr, -EINVAL,
+			"%zu items at %s, each with the rest of the body, would take %zu MiB; the limit is %d MiB",
+			b->n, *place != '\0' ? place : "the top", bytes >> 20, BATCH_BYTES_MAX >> 20);
 	return 0;
 }
 
