@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any thread. The settings are three atomic numbers, so that a reload needs no lock. The thread that logs a line
- * formats it, and it is written with one call (log_out.h), so that lines never mix.
+ * Any thread. The settings are three atomic variables, so that a reload needs no lock. The thread that logs a line
+ * formats it. One call writes the whole line (log_out.h), so that lines never mix.
  */
 #include <config.h>
 

@@ -2,19 +2,20 @@
 /*
  * log: one line for one event, with the ids that belong to it.
  *
- * Levels are syslog's. Library code is silent above debug; the one caller that knows what a failure means for the user
- * logs it, once. No payload, no secret, no full e-mail address: log_email() masks unless log.personal_data is set. In
- * addition, a message and the members of struct log_about are cleaned here: known secrets are redacted
- * (known_secrets.h), addresses masked in every form of writing (mask.h) unless log.personal_data is set, control
- * characters escaped (escape.h).
+ * Levels are syslog's. Library code logs at debug only and returns its errors; the one caller that knows what a failure
+ * means for the user logs it, once. A line contains no payload, no secret and no full e-mail address: callers write an
+ * address with log_email(), which masks it unless log.personal_data is set. Each message and each member of struct
+ * log_about is cleaned before it is written: known secrets are redacted (known_secrets.h), addresses are masked in
+ * every form of writing (mask.h) unless log.personal_data is set, control characters are escaped (escape.h).
  *
- * Every line is complete without the lines around it. Three formats:
+ * Every line is complete without the lines around it. Three formats (<time> is UTC: 2026-11-21T16:00:00Z):
  *
  *   text     "<time> <level> <message> source=gladly webhook=00000000000001f4 reason=\"wrong proof\""
- *   json     one object a line: time, level, message, then the same names
+ *   json     one object a line: time, level, message, then the names of the text format
  *   journal  MESSAGE is the text's line from <message> on; PRIORITY; DESKBRIDGE_SOURCE, …, DESKBRIDGE_REASON
  *
- * Any thread; one write(2) or sd_journal_sendv() a line. In `serve` no thread waits for them (log_out.h).
+ * Any thread; one write(2) or sd_journal_sendv() a line. In `serve` the thread that logs never waits for these calls
+ * (log_out.h).
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -24,7 +25,7 @@
 #include <syslog.h>
 
 enum log_format {
-	LOG_FORMAT_AUTO = 0, /* the journal where stderr goes to it, else text */
+	LOG_FORMAT_AUTO = 0, /* the journal if stderr goes to it, else text */
 	LOG_FORMAT_TEXT,
 	LOG_FORMAT_JSON,
 	LOG_FORMAT_JOURNAL,
@@ -44,7 +45,8 @@ struct log_about {
 	int64_t event;
 };
 
-/* Call once before the threads start, and again at each reload. level: a syslog priority. */
+/* Sets how lines are logged, for all threads: once before they start, and again at each reload. level: a syslog
+ * priority. */
 void log_setup(enum log_format format, int level, bool personal_data);
 bool log_wants(int level); /* true where lines of that level are logged */
 /* True where systemd reads stderr into its journal. */
@@ -63,7 +65,7 @@ void log_write(int level, const struct log_about *about, const char *fmt, ...) _
 			log_write(LOG_DEBUG, about, __VA_ARGS__); \
 	} while (0)
 
-/* Logs that n lines are missing; for log_out_start(). */
+/* Logs that n lines were dropped; for log_out_start(). */
 void log_dropped(uint64_t n);
 
 /* Writes the address as this log may show it, and returns out. out: MASK_EMAIL_MAX bytes. */
@@ -77,9 +79,9 @@ const char *log_email(const char *email, char *out);
 
 #define RATELIMIT_MORE_MAX 48
 
-struct ratelimit { /* {0}: no line was logged yet */
-	bool begun;
-	int64_t logged_ms;
+struct ratelimit {         /* {0}: no line was logged yet */
+	bool begun;        /* a line was logged */
+	int64_t logged_ms; /* when the last line was logged */
 	unsigned left_out; /* lines left out since then */
 };
 

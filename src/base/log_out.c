@@ -156,8 +156,8 @@ void log_out_stop(void)
 {
 	struct writer *w;
 
-	/* Set before the writer is removed, so that a line logged meanwhile (by serve_signals after the time limit) is
-	 * discarded and does not wait for a reader that may never come. */
+	/* Set before the writer is removed, so that a line that another thread logs meanwhile (serve_signals, after the
+	 * time limit) is discarded. Otherwise that thread would wait for a reader that may never come. */
 	atomic_store(&blocked, true);
 	w = atomic_exchange(&out, NULL);
 	mem_on_abort(NULL);

@@ -15,7 +15,7 @@
 #include <sys/uio.h>
 
 #define LOG_OUT_BYTES ((size_t)2 * 1024 * 1024)
-#define LOG_OUT_STOP_MS 500 /* the time that the last lines have to leave */
+#define LOG_OUT_STOP_MS 500 /* time limit for writing the last lines */
 
 /* Writes one line; `line` includes the line end. */
 void log_out_text(const char *line, size_t len);
@@ -25,16 +25,16 @@ void log_out_journal(const struct iovec *fields, size_t n, const char *fallback,
 
 /*
  * Starts the thread. Only `serve` calls it, before its other threads start. When the process ends by a failed INSIST or
- * without memory, the lines before get LOG_OUT_STOP_MS to leave. dropped: logs that n lines were dropped (log_dropped).
- * The thread calls it and writes its line at once.
+ * without memory, the lines logged before get LOG_OUT_STOP_MS to be written. dropped: logs that n lines were dropped
+ * (log_dropped). The thread calls it and writes its line at once.
  */
 void log_out_start(void (*dropped)(uint64_t n));
-/* Waits up to LOG_OUT_STOP_MS for the lines to leave, and ends the thread. Afterwards lines are written by the thread
- * that logs them; if the thread could not be ended, because the reader does not take its line, they are discarded.
- * Lines that are logged during the call are discarded. */
+/* Waits up to LOG_OUT_STOP_MS until the lines are written, and ends the thread. Afterwards lines are written by the
+ * thread that logs them; if the thread could not be ended, because the reader does not take its line, they are
+ * discarded. Lines that are logged during the call are discarded. */
 void log_out_stop(void);
-/* Waits up to LOG_OUT_STOP_MS for the lines to leave, for a process that ends while other threads run; these may still
- * log, and the writer may still write. Returns true where all lines are out. */
+/* Waits up to LOG_OUT_STOP_MS until the lines are written, for a process that ends while other threads run; these may
+ * still log, and the writer may still write. Returns true if all lines are written. */
 bool log_out_flush(void);
 
 #endif

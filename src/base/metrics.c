@@ -4,8 +4,8 @@
  * and values under the lock and writes the text without it (metrics_reset() is for tests).
  *
  * Labels may come from outside (the metric of a rule is a template). They are cleaned before the look-up, so that two
- * series are never written alike. Their number is bounded: of the label that `names` selects, METRICS_NAMES_MAX values
- * have their own series; other values, and all labels beyond SERIES_MAX series, are counted as "other".
+ * series are never written alike. Their number is bounded: of a metric's bounded label, the first METRICS_NAMES_MAX
+ * values have their own series; other values, and all labels beyond SERIES_MAX series, are counted as "other".
  */
 #include <config.h>
 
@@ -46,7 +46,7 @@ static const struct metric_spec {
 	const char *help;
 	const char *labels[LABELS_MAX];
 	double bounds[BOUNDS_MAX]; /* of a histogram: ascending, in seconds; 0 ends the list */
-	unsigned names;            /* number (from 1) of the label with at most METRICS_NAMES_MAX values; 0: none */
+	unsigned bounded_label;    /* number (from 1) of the label with at most METRICS_NAMES_MAX values; 0: none */
 } specs[METRIC_MAX_] = {
 	[METRIC_WEBHOOKS] = {"deskbridge_webhooks_total",
 			     TYPE_COUNTER,
@@ -64,7 +64,7 @@ static const struct metric_spec {
 			   TYPE_COUNTER,
 			   "Events made for Klaviyo, by the name of the metric.",
 			   {"account", "metric"},
-			   .names = 2},
+			   .bounded_label = 2},
 	[METRIC_DELIVERIES] = {"deskbridge_deliveries_total",
 			       TYPE_COUNTER,
 			       "Outcomes of attempts at delivery, counted per event.",
@@ -106,7 +106,7 @@ static const struct metric_spec {
 				       {"source"}},
 	[METRIC_ACCOUNT_PARKED] = {"deskbridge_account_parked",
 				   TYPE_GAUGE,
-				   "1 while an account is not asked until its key or configuration changes.",
+				   "1 while an account is parked: its events wait for another key or configuration.",
 				   {"account", "reason"}},
 	[METRIC_LOOKUPS] = {"deskbridge_lookups_total",
 			    TYPE_COUNTER,
@@ -152,8 +152,9 @@ static struct lock lock = LOCK_INIT; /* over all below */
 static struct series *slots[SLOTS];
 static struct series *first[METRIC_MAX_], *last[METRIC_MAX_];
 static unsigned n_series;
-static char *names[METRIC_MAX_][METRICS_NAMES_MAX]; /* the first values of the label that spec.names selects */
-static unsigned n_names[METRIC_MAX_];
+/* The values of the bounded label that have their own series. */
+static char *bounded_values[METRIC_MAX_][METRICS_NAMES_MAX];
+static unsigned n_bounded_values[METRIC_MAX_];
 
 static unsigned bounds_of(enum metric m)
 {
@@ -251,17 +252,17 @@ static void labels_done(struct labels *l)
 		free(l->owned[i]);
 }
 
-/* Returns the name if it has its own series or may get one; else "other". */
-static const char *bounded_name(enum metric m, const char *name)
+/* Returns the value if it has its own series or may get one; else "other". */
+static const char *bounded_value(enum metric m, const char *value)
 {
 	INSIST(lock_is_mine(&lock));
-	for (unsigned i = 0; i < n_names[m]; i++)
-		if (strcmp(names[m][i], name) == 0)
-			return name;
-	if (n_names[m] == METRICS_NAMES_MAX)
+	for (unsigned i = 0; i < n_bounded_values[m]; i++)
+		if (strcmp(bounded_values[m][i], value) == 0)
+			return value;
+	if (n_bounded_values[m] == METRICS_NAMES_MAX)
 		return OTHER;
-	names[m][n_names[m]++] = mem_str(name);
-	return name;
+	bounded_values[m][n_bounded_values[m]++] = mem_str(value);
+	return value;
 }
 
 /* Returns the series; makes it where it does not exist. */
@@ -269,11 +270,11 @@ static struct series *series_get(enum metric m, const struct labels *l)
 {
 	const char *labels[LABELS_MAX] = {l->values[0], l->values[1], l->values[2]};
 	struct series **slot = slot_of(m, labels);
-	unsigned names_label = specs[m].names;
+	unsigned bounded = specs[m].bounded_label;
 
 	INSIST(lock_is_mine(&lock));
-	if (!*slot && names_label > 0) {
-		labels[names_label - 1] = bounded_name(m, labels[names_label - 1]);
+	if (!*slot && bounded > 0) {
+		labels[bounded - 1] = bounded_value(m, labels[bounded - 1]);
 		slot = slot_of(m, labels);
 	}
 	if (!*slot && n_series >= SERIES_MAX && !unlabelled(m)) {
@@ -481,8 +482,8 @@ void metrics_reset(void)
 			free(s);
 		}
 		first[m] = last[m] = NULL;
-		while (n_names[m] > 0)
-			free(names[m][--n_names[m]]);
+		while (n_bounded_values[m] > 0)
+			free(bounded_values[m][--n_bounded_values[m]]);
 	}
 	memset(slots, 0, sizeof(slots));
 	n_series = 0;

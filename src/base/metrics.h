@@ -11,7 +11,7 @@
 
 #include "base/buf.h"
 
-#define METRICS_NAMES_MAX 200 /* names of Klaviyo metrics with their own series; all others count as "other" */
+#define METRICS_NAMES_MAX 200 /* values of a bounded label with their own series; all others count as "other" */
 
 enum metric {
 	METRIC_WEBHOOKS,             /* source, result */
@@ -50,7 +50,8 @@ void metrics_observe(enum metric m, double seconds); /* adds an observation to a
 void metrics_each(enum metric m, void (*fn)(void *ctx, const char *const labels[3], double value), void *ctx);
 /* Adds all metrics as Prometheus text. */
 void metrics_render(struct buf *to);
-/* For tests and the documentation check: the n-th name, type and help. Returns 0 past the end. */
+/* For tests and the documentation check: describes the n-th metric. Returns 1 where there is one, 0 past the end. The
+ * texts are static. */
 int metrics_describe(unsigned n, const char **ret_name, const char **ret_type, const char **ret_help);
 
 /* For tests. metrics_get() returns the value of a counter or gauge, 0 for an unknown series; metrics_reset() removes
