@@ -2,8 +2,8 @@
 /*
  * conf: the content of the YAML file, read and checked as a whole, then immutable.
  *
- * One table of settings (settings.h: name, type, unit, default, range, reloadable, help) is used by the parser, by
- * `check` and by the test of the manual page and the sample file. A `struct config` does not change after config_load;
+ * One table of settings (settings.h: name, type, default, range, need of a restart, help) is used by the reader, by
+ * `check` and by the tests of the manual page and the sample file. A `struct config` does not change after config_load;
  * threads hold it through a generation (generation.h).
  */
 #ifndef CONF_CONF_H
@@ -36,7 +36,7 @@ struct account {
 	struct secret *api_key;
 	char *url; /* without a trailing slash */
 	char *revision;
-	struct quota_limits single; /* share included */
+	struct quota_limits single; /* klaviyo.quota.single and klaviyo.quota_share */
 	int64_t person_gap_ms;
 	int64_t max_age_ms;
 	bool hold;
@@ -46,7 +46,7 @@ struct account {
 struct source {
 	char *name;
 	char *preset; /* NULL: the definition is in the configuration */
-	char *path;
+	char *path;   /* of the URL that its webhooks come to */
 	struct definition *definition;
 	char *auth_user;                /* NULL: none */
 	struct secret *auth_secret;     /* NULL: none */
@@ -54,8 +54,9 @@ struct source {
 	struct secret *lookup_password; /* NULL: none */
 	struct secret *lookup_token;    /* NULL: none */
 	char *lookup_base_url;          /* NULL: none */
-	char *lookup_ca_file;           /* the file that lookup_ca was read from; NULL: none */
-	char *lookup_ca;                /* certificates (PEM) of that file; NULL: those of the system are trusted */
+	char *lookup_ca_file;           /* the path of the file of certificates; NULL: none */
+	char *lookup_ca;                /* its content, PEM; NULL: the system's certificates are trusted. The table of
+					   settings puts the file's name here first */
 	char *public_url;               /* NULL: none */
 	bool keep_all;
 	struct source_policy policy;
@@ -72,10 +73,10 @@ struct config {
 	} listen;
 	struct {
 		char *address;
-		struct secret *token;     /* NULL: not configured */
-		char *token_file;         /* where admin.token is not configured: the file of the generated token
-					     (admin_token.h); else NULL */
-		struct secret *generated; /* the token in that file; NULL where admin.token is configured */
+		struct secret *token; /* NULL: not configured */
+		/* The token that the daemon makes where admin.token is not configured; both are NULL otherwise. */
+		char *token_file;         /* its file (admin_token.h) */
+		struct secret *generated; /* its value */
 		struct strings hosts;
 	} admin;
 	struct {

@@ -41,7 +41,7 @@ static const struct setting table[] = {
 	{"listen.max_body", SETTING_SIZE, "1MiB", .min = "1KiB", .max = "64MiB", .restart = true,
 	 CONFIG(listen.max_body), .help = "longer webhooks are refused with 413"},
 	{"listen.max_memory", SETTING_SIZE, "64MiB", .min = "1MiB", .max = "64GiB", .restart = true,
-	 CONFIG(listen.max_memory), .help = "memory of all webhooks under way; further ones are refused with 503"},
+	 CONFIG(listen.max_memory), .help = "memory for the bodies of all webhooks in progress; further ones get 503"},
 	{"listen.max_connections", SETTING_INTEGER, "1024", .min = "4", .max = "65536", .restart = true,
 	 CONFIG(listen.max_connections),
 	 .help = "connections served at a time; each holds one webhook until it is committed"},
@@ -62,7 +62,7 @@ static const struct setting table[] = {
 	 .help = "where health and metrics are served, and what the commands ask"},
 	{"admin.address", SETTING_ADDRESS, "127.0.0.1:8086", .restart = true, CONFIG(admin.address),
 	 .help = "ADDRESS:PORT or unix:PATH"},
-	{"admin.token", SETTING_SECRET, .derived = "made by the daemon", .many = true, .restart = true,
+	{"admin.token", SETTING_SECRET, .derived = "made by the daemon", .accepts_list = true, .restart = true,
 	 CONFIG(admin.token), .help = "bearer token for /api; the daemon makes one where there is none"},
 	{"admin.hosts", SETTING_LIST, "[]", .check = check_host, .restart = true, CONFIG(admin.hosts),
 	 .help = "names by which /api may be asked, in addition to loopback"},
@@ -111,11 +111,11 @@ static const struct setting table[] = {
 	{"klaviyo.late", SETTING_GROUP,
 	 .help = "events that go out later than this are sent as backfill: no flow fires"},
 	{"klaviyo.late.opened", SETTING_DURATION, TEXT_OF(LATE_OPENED_MINUTES) "m", .min = "0s", .max = "3650d",
-	 .never = true, ACCOUNT(policy.late.opened_ms), .help = "after the opening"},
+	 .accepts_never = true, ACCOUNT(policy.late.opened_ms), .help = "after the opening"},
 	{"klaviyo.late.reopened", SETTING_DURATION, TEXT_OF(LATE_REOPENED_MINUTES) "m", .min = "0s", .max = "3650d",
-	 .never = true, ACCOUNT(policy.late.reopened_ms), .help = "after the reopening"},
+	 .accepts_never = true, ACCOUNT(policy.late.reopened_ms), .help = "after the reopening"},
 	{"klaviyo.late.closed", SETTING_DURATION, TEXT_OF(LATE_CLOSED_HOURS) "h", .min = "0s", .max = "3650d",
-	 .never = true, ACCOUNT(policy.late.closed_ms), .help = "after the closing"},
+	 .accepts_never = true, ACCOUNT(policy.late.closed_ms), .help = "after the closing"},
 	{"klaviyo.max_age", SETTING_DURATION, "14d", .min = "1s", .max = "3650d", ACCOUNT(max_age_ms),
 	 .help = "events still undelivered then become dead letters"},
 	{"klaviyo.create_profiles", SETTING_BOOLEAN, "true", .only_value = "true",
@@ -144,9 +144,9 @@ static const struct setting table[] = {
 	{"sources.NAME.authenticate.method", SETTING_NODE, .derived = "the definition's",
 	 .help = "another method than the definition's, with that method's keys; none must be written out"},
 	{"sources.NAME.authenticate.user", SETTING_TEXT, SOURCE(auth_user), .help = "user name, for the method basic"},
-	{"sources.NAME.authenticate.password", SETTING_SECRET, .many = true, SOURCE(auth_secret),
+	{"sources.NAME.authenticate.password", SETTING_SECRET, .accepts_list = true, SOURCE(auth_secret),
 	 .help = "password, for the method basic; two in a list are both taken"},
-	{"sources.NAME.authenticate.secret", SETTING_SECRET, .many = true, SOURCE(auth_secret),
+	{"sources.NAME.authenticate.secret", SETTING_SECRET, .accepts_list = true, SOURCE(auth_secret),
 	 .help = "secret, for all other methods; two in a list are both taken"},
 	{"sources.NAME.lookup", SETTING_GROUP, .help = "how the helpdesk is asked who a customer id is"},
 	{"sources.NAME.lookup.base_url", SETTING_URL, .check = check_base_url, SOURCE(lookup_base_url),
@@ -161,7 +161,7 @@ static const struct setting table[] = {
 	{"sources.NAME.with", SETTING_NODE, .help = "values for the definition's parameters"},
 	{"sources.NAME.public_url", SETTING_TEXT, .check = check_signed_url, SOURCE(public_url),
 	 .help = "the URL that the vendor posts to, where it is signed"},
-	{"sources.NAME.expire_after", SETTING_DURATION, "30d", .min = "1s", .max = "3650d", .never = true,
+	{"sources.NAME.expire_after", SETTING_DURATION, "30d", .min = "1s", .max = "3650d", .accepts_never = true,
 	 SOURCE(policy.expire_after_ms), .help = "a conversation open longer than this is closed as expired"},
 	{"sources.NAME.settle", SETTING_GROUP, .help = "a transition counts only once it has lasted so long"},
 	{"sources.NAME.settle.open", SETTING_DURATION, "0s", .min = "0s", .max = "30d", SOURCE(policy.settle_open_ms),
@@ -229,7 +229,10 @@ int settings_describe(unsigned n, const char **ret_name, const char **ret_type, 
 			continue;
 		*ret_name = s->name;
 		*ret_type = setting_type_name(s);
-		*ret_default = s->fallback ? s->fallback : s->derived ? s->derived : s->required ? "required" : "none";
+		*ret_default = s->default_text ? s->default_text
+			       : s->derived    ? s->derived
+			       : s->required   ? "required"
+					       : "none";
 		*ret_help = s->help;
 		return 0;
 	}

@@ -51,26 +51,26 @@ struct setting_choice {
 struct setting {
 	const char *name; /* "klaviyo.person_gap", "sources.NAME.settle.open" */
 	enum setting_type type;
-	const char *fallback;  /* the default, as YAML; NULL: none */
-	const char *derived;   /* the default in words, where it is not a fixed value */
-	const char *min, *max; /* with units; NULL: no bound */
-	/* The one value that is accepted, of a row without a member, because no code uses another value yet; NULL:
-	 * any value. */
+	const char *default_text; /* the default, as YAML; NULL: none */
+	const char *derived;      /* how the default is made, as text for people, where it is not a fixed value */
+	const char *min, *max;    /* with units; NULL: no bound */
+	/* The only accepted value of a setting that no code uses yet (such a row has no member); NULL: any value is
+	 * accepted. */
 	const char *only_value;
-	const char *also_accepts;             /* accepted too, with a warning that it means only_value; NULL: none */
-	const char *reason;                   /* why there is only one value; NULL where only_value is NULL */
-	const struct setting_choice *choices; /* SETTING_CHOICE */
-	const char *scalar_member;            /* SETTING_GROUP: the member that a scalar sets */
+	const char *also_accepts; /* another accepted value, with a warning that it means only_value; NULL: none */
+	const char *reason;       /* why there is only one value; NULL where only_value is NULL */
+	const struct setting_choice *choices;               /* SETTING_CHOICE */
+	const char *scalar_member;                          /* SETTING_GROUP: the member that a scalar sets */
 	int (*check)(const char *text, struct err *reterr); /* an additional check of each text; NULL: none */
-	bool never;                                         /* SETTING_DURATION: "never" is allowed */
-	bool many;                                          /* SETTING_SECRET: a list is allowed, for rotation */
+	bool accepts_never;                                 /* SETTING_DURATION: "never" is allowed */
+	bool accepts_list;                                  /* SETTING_SECRET: a list is allowed, for rotation */
 	bool required;
 	bool restart; /* a change needs a restart */
 	enum setting_owner owner;
-	size_t offset, size; /* the member */
-	const char *member;  /* its name in the struct, for the check that code reads it */
-	const char *example; /* for the message about a missing required key */
-	const char *help;
+	size_t offset, size; /* of the member that the setting fills */
+	const char *member;  /* "config.listen.max_body", for the check that code reads it; NULL: no member */
+	const char *example; /* shown when a required setting is missing */
+	const char *help;    /* one line for developers; no command prints it */
 };
 
 /* Returns the n-th row; NULL past the end. */
@@ -99,12 +99,12 @@ void settings_defaults(struct settings_reader *r, enum setting_owner owner, void
 void settings_read(struct settings_reader *r, const char *prefix, const struct node *map, void *base);
 /* Reads the value of a SETTING_GROUP: a mapping, or a scalar for its `scalar_member`. */
 void settings_read_group(struct settings_reader *r, const struct setting *group, const struct node *n, void *base);
-/* Reads one value. False, with problems, where it is wrong. */
+/* Reads one value. Returns false, with problems, if it is wrong. */
 bool settings_read_one(struct settings_reader *r, const struct setting *s, const struct node *n, void *base);
 /* Reports an unknown key. prefix: as for settings_read(), of the mapping that holds n. */
 void settings_unknown(struct settings_reader *r, const char *prefix, const struct node *n);
 
-/* True for a key that can be the name of an account or source. Another key is reported. */
+/* Returns true for a key that can be the name of an account or source; else false, with a problem. */
 bool settings_check_name(struct settings_reader *r, const struct node *n);
 
 /* Returns the names of the settings that differ and need a restart: "a, b"; NULL: there are none. The caller owns

@@ -110,8 +110,8 @@ static void group_expected(struct settings_reader *r, const struct setting *grou
 
 		if (!name)
 			continue;
-		if (s->fallback)
-			buf_addf(&all, "%s%s: %s", first ? "" : ", ", name, s->fallback);
+		if (s->default_text)
+			buf_addf(&all, "%s%s: %s", first ? "" : ", ", name, s->default_text);
 		else
 			buf_addf(&all, "%s%s: …", first ? "" : ", ", name);
 		first = false;
@@ -162,9 +162,9 @@ void settings_defaults(struct settings_reader *r, enum setting_owner owner, void
 	for (size_t i = 0; (s = settings_at(i)); i++) {
 		struct node *n = NULL;
 
-		if (s->owner != owner || !s->fallback)
+		if (s->owner != owner || !s->default_text)
 			continue;
-		INSIST(yaml_load(s->name, s->fallback, strlen(s->fallback), &n, r->problems) == 0);
+		INSIST(yaml_load(s->name, s->default_text, strlen(s->default_text), &n, r->problems) == 0);
 		INSIST(settings_read_one(r, s, n, base));
 		node_free(n);
 	}

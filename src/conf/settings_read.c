@@ -75,8 +75,8 @@ static const char *quantity_expected(const struct setting *s)
 	if (s->type == SETTING_SIZE)
 		return "a size such as 512KiB, 1MiB or 4GiB";
 	if (s->type == SETTING_DURATION)
-		return s->never ? "a duration such as 10s, 5m or 7d, or never"
-				: "a duration such as 500ms, 10s, 5m or 7d";
+		return s->accepts_never ? "a duration such as 10s, 5m or 7d, or never"
+					: "a duration such as 500ms, 10s, 5m or 7d";
 	return "a whole number";
 }
 
@@ -125,7 +125,7 @@ static int take_quantity(const struct setting *s, const char *text, void *base, 
 	char out[64];
 	int r;
 
-	if (s->never && strcmp(text, "never") == 0) {
+	if (s->accepts_never && strcmp(text, "never") == 0) {
 		put_integer(s, base, CLOCK_NEVER_MS);
 		return 0;
 	}
@@ -171,7 +171,7 @@ static int take_number(const struct setting *s, const char *text, void *base, st
 
 	if (parse_number(text, &value) < 0)
 		return err_set(err, -EINVAL, "expected a number such as %s, found %s",
-			       s->fallback ? s->fallback : "0.5", value_in_message(text, out));
+			       s->default_text ? s->default_text : "0.5", value_in_message(text, out));
 	if ((s->min && parse_number(s->min, &min) == 0 && value < min) ||
 	    (s->max && parse_number(s->max, &max) == 0 && value > max))
 		return range_error(s, err);
@@ -317,7 +317,8 @@ static bool read_list(struct settings_reader *r, const struct setting *s, const 
 			problems_error(r->problems, n, "more than %d items", LIST_MAX);
 		else
 			problems_error(r->problems, n, "expected a list of texts, such as %s; found %s",
-				       s->fallback && strcmp(s->fallback, "[]") != 0 ? s->fallback : "[a, b]",
+				       s->default_text && strcmp(s->default_text, "[]") != 0 ? s->default_text
+											     : "[a, b]",
 				       node_kind(n));
 		return false;
 	}
@@ -332,7 +333,7 @@ static bool read_secret(struct settings_reader *r, const struct setting *s, cons
 {
 	struct secret **at = (struct secret **)(void *)((char *)base + s->offset);
 	struct config *c = r->config;
-	struct secret *secret = secret_new(n, &r->secret_context, s->many, c->secrets_n, r->problems);
+	struct secret *secret = secret_new(n, &r->secret_context, s->accepts_list, c->secrets_n, r->problems);
 
 	if (!secret)
 		return false;
@@ -350,8 +351,8 @@ static void wrong_kind(struct settings_reader *r, const struct setting *s, const
 		braces = braces && n->items[i]->type == NODE_NULL;
 	if (n->type == NODE_NULL)
 		problems_error(r->problems, n, "has no value: write one, or leave the key out%s%s%s",
-			       s->fallback ? " (then it is " : "", s->fallback ? s->fallback : "",
-			       s->fallback ? ")" : "");
+			       s->default_text ? " (then it is " : "", s->default_text ? s->default_text : "",
+			       s->default_text ? ")" : "");
 	else
 		problems_error(r->problems, n, "expected %s, found %s%s",
 			       s->type == SETTING_DURATION || s->type == SETTING_SIZE || s->type == SETTING_INTEGER

@@ -31,7 +31,7 @@ static void print_default(const struct setting *s)
 	CLEANUP(node_freep) struct node *n = NULL;
 	struct problems problems = {0};
 
-	if (s->fallback && yaml_load(s->name, s->fallback, strlen(s->fallback), &n, &problems) == 0)
+	if (s->default_text && yaml_load(s->name, s->default_text, strlen(s->default_text), &n, &problems) == 0)
 		print_value(n);
 	problems_done(&problems);
 }

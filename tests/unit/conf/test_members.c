@@ -180,7 +180,8 @@ static void table_is_whole(const struct member *rows, size_t n, bool with_defaul
 	const struct setting *s;
 
 	for (size_t i = 0; (s = settings_at(i)); i++) {
-		bool found = s->owner == SETTING_OF_NONE || (with_default && !s->fallback) || text_is(except, s->name);
+		bool found =
+			s->owner == SETTING_OF_NONE || (with_default && !s->default_text) || text_is(except, s->name);
 
 		for (size_t k = 0; k < n && !found; k++)
 			found = strcmp(rows[k].setting, s->name) == 0;

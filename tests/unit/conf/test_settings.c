@@ -28,7 +28,7 @@ static void every_row_has_a_name_of_its_own_and_help(void **state)
 		if (s->type == SETTING_CHOICE)
 			assert_true(s->choices || s->only_value);
 		if (s->only_value) {
-			assert_string_equal(s->only_value, s->fallback);
+			assert_string_equal(s->only_value, s->default_text);
 			assert_non_null(s->reason);
 			assert_int_equal(s->owner, SETTING_OF_NONE);
 		}
