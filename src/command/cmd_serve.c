@@ -6,7 +6,7 @@
  *
  * Start: configuration, log, pipeline (with store and courier), admin, intake. Stop: intake accepts no more requests.
  * The pipeline commits and answers the pending ones, and deliveries under way get some time. Admin answers until the
- * end. The stop has SERVE_STOP_MS from the signal on.
+ * end. A stop may take SERVE_STOP_MS from the signal on (serve_signals ends the process then).
  */
 #include <config.h>
 
@@ -47,11 +47,11 @@ struct serve {
 	struct serve_signals *signals;
 	struct serve_reloads *reloads;
 	struct serve_watch *watch;
-	int coalesce;   /* timerfd: when the secrets are read again */
-	int watchdog;   /* timerfd; -1: the watchdog is off */
-	int clock;      /* timerfd: the system's clock was set */
-	int store;      /* inotify: the store's files; -1: not watched */
-	uint64_t token; /* of the last ping */
+	int coalesce;   /* timerfd: readable when the secrets are to be read again */
+	int watchdog;   /* timerfd: readable when feed_watchdog() is due; -1: the watchdog is off */
+	int clock;      /* timerfd: readable once the system's clock was set */
+	int store;      /* inotify: readable once the store's files changed; -1: not watched */
+	uint64_t token; /* of the last ping to the pipeline (feed_watchdog) */
 };
 
 /* ---- timers, log ------------------------------------------------------------------------------------------------- */
@@ -80,7 +80,7 @@ static int timer_new(clockid_t clock, struct err *reterr)
 	return fd < 0 ? err_set(reterr, -errno, "no timer: %s", strerror(errno)) : fd;
 }
 
-/* Arms a timer that never expires, but is cancelled whenever the clock is set, which poll() reports. */
+/* Arms a timer that never expires. Setting the system's clock cancels it, which poll() reports. */
 static void clock_watch(int fd)
 {
 	const struct itimerspec never = {
@@ -92,7 +92,7 @@ static void clock_watch(int fd)
 	       errno == ECANCELED);
 }
 
-static void log_generation(const struct generation *g)
+static void apply_log_settings(const struct generation *g)
 {
 	const struct config *c = g->config;
 
@@ -189,7 +189,8 @@ static void stop(struct serve *s)
 	generation_unref(s->generation);
 }
 
-/* A running timer is not set again: a file that is written again and again would delay it for ever. */
+/* Starts the timer `coalesce`. A running one is not set again: a file that is written again and again would delay it
+ * for ever. */
 static void read_secrets_soon(struct serve *s)
 {
 	struct itimerspec left;
@@ -246,7 +247,7 @@ static void notify_status(struct serve *s, const char *more)
 
 /* ---- a new generation -------------------------------------------------------------------------------------------- */
 
-/* Takes ownership of the caller's reference. */
+/* Makes next the current generation for all threads. Takes ownership of the caller's reference. */
 static void use_generation(struct serve *s, struct generation *next)
 {
 	generation_make_current(generation_ref(next));
@@ -256,7 +257,8 @@ static void use_generation(struct serve *s, struct generation *next)
 	watch_secrets(s);
 }
 
-/* asked: the requests that wait for the verdict, or NULL. They are answered last, after READY=1. */
+/* Reads the configuration anew, and takes it if it is good. asked: the requests that wait for the verdict, or NULL.
+ * They are answered last, after READY=1 was sent. */
 static void reload(struct serve *s, struct admin_reload *asked)
 {
 	struct problems problems = {0};
@@ -279,7 +281,7 @@ static void reload(struct serve *s, struct admin_reload *asked)
 	} else {
 		verdict.kind = ADMIN_RELOAD_TAKEN;
 		verdict.error = NULL;
-		log_generation(next);
+		apply_log_settings(next);
 		serve_token_log(&token, next->config);
 		use_generation(s, next);
 		log_notice(NULL, "the configuration was read anew (generation %" PRIu64 ")", next->number);
@@ -310,6 +312,7 @@ static bool secret_differs(const struct secret *secret, const struct secrets *a,
 	return false;
 }
 
+/* Reads the secret files again, and takes changed secrets. */
 static void refresh_secrets(struct serve *s)
 {
 	struct problems problems = {0};
@@ -324,7 +327,7 @@ static void refresh_secrets(struct serve *s)
 			watch_secrets(s);
 		return;
 	}
-	/* Logged after the change: a reader of the line may use the new secret at once. */
+	/* Logged only after the change: a reader of the line may use the new secret at once. */
 	former = generation_ref(s->generation);
 	use_generation(s, next);
 	for (size_t i = 0; i < c->secrets_n; i++)
@@ -335,7 +338,7 @@ static void refresh_secrets(struct serve *s)
 
 /* ---- the loop ---------------------------------------------------------------------------------------------------- */
 
-/* False: stop. */
+/* Returns false if the daemon is to stop. */
 static bool take_signals(struct serve *s)
 {
 	bool hup;
@@ -349,7 +352,8 @@ static bool take_signals(struct serve *s)
 	return stop == 0;
 }
 
-/* Fed only after an answer of both loops: one that hangs leads to a restart. */
+/* Pings systemd only after both the pipeline and the courier have answered the last ping: if one of them hangs,
+ * systemd restarts the daemon. */
 static void feed_watchdog(struct serve *s)
 {
 	drain_timer(s->watchdog);
@@ -450,11 +454,11 @@ static int serve(struct serve *s)
 	s->generation = load(s->context, &token);
 	if (!s->generation)
 		return COMMAND_CONFIG;
-	log_generation(s->generation);
+	apply_log_settings(s->generation);
 	serve_files_allow(s->generation->config->listen.max_connections);
 	generation_make_current(generation_ref(s->generation));
 	r = start(s, &e);
-	if (r < 0) { /* the reason is what matters: the token is not mentioned */
+	if (r < 0) { /* only the reason is logged, not the token's state */
 		log_error(NULL, "deskbridge cannot start: %s", e.text);
 	} else {
 		serve_token_log(&token, s->generation->config);

@@ -2,7 +2,7 @@
 /*
  * serve_internal: the parts of the daemon's main thread, for its loop in cmd_serve.c alone.
  *
- *   serve_start     the limit of open files, the admin token
+ *   serve_start     the limit of open files, the token of the admin address
  *   serve_notify    messages to the service manager
  *   serve_reloads   reloads that were requested through the admin address
  *   serve_signals   the thread that takes the signals, and the time limit of a stop
@@ -30,8 +30,8 @@
  * and everything else need more. */
 void serve_files_allow(unsigned max_connections);
 
-/* The state of the admin token that the daemon makes where none is configured; logged by serve_token_log, once the
- * log is set up. */
+/* The state of the admin token that the daemon makes where none is configured. serve_token_log logs it, once the log is
+ * set up. */
 struct serve_token {
 	/* At a reload: the current configuration. A token file at another path is not made, as that needs a restart.
 	 * NULL: at the start. */
@@ -44,6 +44,7 @@ struct serve_token {
 /* For generation_load_prepared: makes the token's file where there is none, before secrets are read. ctx: struct
  * serve_token. Blocks on files. */
 void serve_token_prepare(void *ctx, const struct config *c);
+/* Logs what serve_token_prepare found and did. c: the configuration that was taken. */
 void serve_token_log(const struct serve_token *t, const struct config *c);
 
 /* ---- signals ----------------------------------------------------------------------------------------------------- */
@@ -60,7 +61,7 @@ struct serve_signals;
 /* Blocks the signals in the calling thread and in the threads that it starts, and starts the signal thread. Before
  * any other thread. */
 int serve_signals_start(struct serve_signals **ret, struct err *reterr) MUSTCHECK;
-/* Returns a descriptor that is readable once a signal has come. */
+/* Returns a descriptor that is readable once a signal has come, until serve_signals_take(). */
 int serve_signals_fd(const struct serve_signals *s);
 /* Returns the signals since the last call. *ret_hup: SIGHUP came. *ret_stop: the first signal that asks for a stop;
  * 0: none yet. */
@@ -80,7 +81,7 @@ void serve_notify_start(void);
 void serve_notify(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Sends WATCHDOG=1, unless former messages still wait: the service manager would not read this one either. */
 void serve_notify_alive(void);
-/* Waits a moment for the messages to be sent, and ends the thread. */
+/* Waits up to 0.2 s until the messages are sent, and ends the thread. */
 void serve_notify_stop(void);
 
 /* Returns the line that `systemctl status` shows, "account default: Missing or invalid private key. (401); listening
@@ -123,9 +124,10 @@ struct serve_reloads;
 
 /* config: the path of the configuration, for the answers; it must outlive them. */
 int serve_reloads_new(const char *config, struct serve_reloads **ret, struct err *reterr) MUSTCHECK;
-/* After serve_reloads_close, with all requests answered. NULL allowed. */
+/* Call it after serve_reloads_close, when all requests are answered. NULL allowed. */
 void serve_reloads_free(struct serve_reloads *r);
-/* The `ask` of an admin_reloader, with the serve_reloads as ctx. Once closed, it answers at once. Any thread. */
+/* The `ask` of an admin_reloader, with the serve_reloads as ctx. After serve_reloads_close it answers at once. Any
+ * thread. */
 void serve_reloads_ask(void *ctx, struct admin_reload *asked);
 /* Returns a descriptor to poll for reading. */
 int serve_reloads_fd(const struct serve_reloads *r);

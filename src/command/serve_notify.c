@@ -18,7 +18,7 @@
 #define NOTIFY_BYTES ((size_t)256 * 1024)
 #define NOTIFY_STOP_MS 200
 
-static struct writer *notify_writer; /* NULL: there is no service manager */
+static struct writer *notify_writer; /* NULL: no service manager */
 
 /* Blocks while the service manager's queue is full. */
 static void notify_put(const char *text, size_t len)
@@ -63,8 +63,9 @@ void serve_notify_stop(void)
 
 /* ---- the line of the status -------------------------------------------------------------------------------------- */
 
-#define STATUS_MAX 4000 /* systemd reads one datagram; `deskbridge status` has the rest */
+#define STATUS_MAX 4000 /* bytes; systemd reads one datagram. `deskbridge status` prints the rest */
 
+/* Adds one problem: "account default: reason; ". */
 static void add(struct buf *to, const char *what, const char *name, const char *reason)
 {
 	CLEANUP(mem_freep) char *clean = known_secrets_clean(reason);

@@ -33,6 +33,7 @@ static void wake(int fd)
 	(void)!write(fd, &(uint64_t){1}, sizeof(uint64_t));
 }
 
+/* Reads all signals that have come, and wakes the main thread. */
 static void take_all(struct serve_signals *s)
 {
 	struct signalfd_siginfo info;
@@ -48,6 +49,7 @@ static void take_all(struct serve_signals *s)
 	}
 }
 
+/* Ends the process at the time limit of a stop. */
 static __attribute__((noreturn)) void cut_short(void)
 {
 	log_warning(NULL,

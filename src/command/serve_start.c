@@ -13,11 +13,11 @@
 
 /* ---- open files -------------------------------------------------------------------------------------------------- */
 
-#define OTHERS 256 /* for admin, deliveries, lookups, the store and watched files */
+#define OTHER_FILES 256 /* descriptors for admin, deliveries, lookups, the store and watched files */
 
 void serve_files_allow(unsigned max_connections)
 {
-	const rlim_t needed = (rlim_t)max_connections + OTHERS;
+	const rlim_t needed = (rlim_t)max_connections + OTHER_FILES;
 	struct rlimit limit = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {

@@ -33,7 +33,7 @@ struct serve_watch {
 	struct watch *watches;
 	size_t watches_n;
 	struct strings warned; /* folders that cannot be watched, each logged once */
-	bool stale;            /* the watched files may not be those at the paths now */
+	bool stale;            /* other files than the watched ones may be at the paths now */
 };
 
 /* ---- secrets: watches -------------------------------------------------------------------------------------------- */
@@ -62,8 +62,8 @@ static void watch_name(struct serve_watch *w, const char *folder, const char *na
 	w->watches[w->watches_n++] = (struct watch){.wd = wd, .name = mem_str(name), .file = file};
 }
 
-/* Each link on the way may change, each folder may be moved or deleted, and a missing name may appear. A folder that
- * may be entered but not read cannot be watched itself. */
+/* Watches one name on the way to a secret's file: each link may change, each folder may be moved or deleted, and a
+ * missing name may appear. A folder that may be entered but not read cannot be watched itself. */
 static void watch_stop(void *ctx, const struct path_stop *stop)
 {
 	CLEANUP(mem_freep) char *whole = path_join(stop->folder, stop->name);
@@ -155,7 +155,7 @@ bool serve_watch_is_stale(const struct serve_watch *w)
 
 /* ---- the store --------------------------------------------------------------------------------------------------- */
 
-/* An open file loses its name: that changes its number of links, which is an attribute. */
+/* IN_ATTRIB: the deletion of an open file changes only its number of links, which is an attribute. */
 #define OF_FILE (IN_ATTRIB | IN_MOVE_SELF | IN_DELETE_SELF)
 
 int serve_store_watch(const char *path)
