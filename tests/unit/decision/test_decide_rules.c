@@ -86,7 +86,7 @@ static const struct scenario scenarios[] = {
 		.rules = "- on: [opened, closed]\n  send: \"in {Channel}\"\n- default\n",
 		.steps = {
 			{"opened", "c1", 0, JO, DECIDE_EVENTS, {"metric=started conversation in Gladly"},
-			 .detail = "rules[0]: the metric \"in {Channel}\" cannot be named"},
+			 .detail = "rules[0]: the metric \"in {Channel}\" cannot be named: nothing usable at Channel"},
 			{"closed", "c1", 60, JO ",'channel':'chat'", DECIDE_EVENTS, {"metric=in chat", ""},
 			 .detail = "-"},
 		},
