@@ -369,6 +369,8 @@ static void every_setting_reaches_its_member(void **state)
 	const struct source *s = &c->sources[0];
 
 	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		assert_non_null(rows[i].member);
 	members_are(c, ROWS(rows));
 	table_is_whole(ROWS(rows), false, "sources.NAME.lookup.ca"); /* test_authority tests it */
 	assert_int_equal(c->listen.trusted_proxies.n, 2);
