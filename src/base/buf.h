@@ -34,7 +34,7 @@ void buf_adds(struct buf *b, const char *s);
 void buf_addc(struct buf *b, char c);
 void buf_addf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void buf_clear(struct buf *b); /* empties it and clears the error; keeps the memory */
-void buf_done(struct buf *b);  /* frees the memory, and empties it as buf_init() does */
+void buf_done(struct buf *b);  /* frees the memory, and empties it as buf_init() does; call buf_init() before */
 /* Returns the content as a NUL-terminated string that the caller owns; NULL where error is set. Empties b. */
 char *buf_take(struct buf *b);
 

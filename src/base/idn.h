@@ -6,9 +6,9 @@
 #define BASE_IDN_H
 
 /*
- * "münchen.example" → "xn--mnchen-3ya.example" (IDNA 2008, mapped by UTS 46). A name in ASCII is copied unchecked. Of
- * other names, -EINVAL: not UTF-8, not a possible host name, or with a character that no host name has. The caller owns
- * *ret.
+ * Converts "münchen.example" to "xn--mnchen-3ya.example" (IDNA 2008, mapped by UTS 46). A name in ASCII is copied, and
+ * its characters are not checked. -EINVAL: a name longer than 1024 bytes; beyond ASCII also a name that is not UTF-8,
+ * is not a possible host name, or has a character that no host name has. The caller owns *ret.
  */
 int idn_to_ascii(const char *host, char **ret) __attribute__((warn_unused_result));
 

@@ -31,7 +31,8 @@ void log_out_journal(const struct iovec *fields, size_t n, const char *fallback,
 void log_out_start(void (*dropped)(uint64_t n));
 /* Waits up to LOG_OUT_STOP_MS until the lines are written, and ends the thread. Afterwards lines are written by the
  * thread that logs them; if the thread could not be ended, because the reader does not take its line, they are
- * discarded. Lines that are logged during the call are discarded. */
+ * discarded. No other thread may log during the call, but one that is about to end the process; its line may be
+ * discarded. */
 void log_out_stop(void);
 /* Waits up to LOG_OUT_STOP_MS until the lines are written, for a process that ends while other threads run; these may
  * still log, and the writer may still write. Returns true if all lines are written. */

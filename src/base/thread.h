@@ -25,7 +25,8 @@ struct message {
 struct mailbox;
 struct mailbox *mailbox_new(void);
 void mailbox_free(struct mailbox *m); /* must be empty */
-/* Any thread. The mailbox owns the message until the reader takes it. Then calls the waker, if one is set. */
+/* Any thread. Adds the message, then calls the waker, if one is set. The mailbox owns the message until the reader
+ * takes it. */
 void mailbox_post(struct mailbox *m, struct message *message);
 /* For a reader that sleeps elsewhere (in curl's poll): wake is called on the posting thread. Set it before the first
  * post. */

@@ -29,8 +29,8 @@ bool url_begins(const char *text);
 /* Splits a URL. False: it begins with neither scheme (url_scheme). */
 bool url_split(const char *text, struct url *ret);
 
-/* Returns the host without port and brackets. An IPv6 address, and nothing else, must be in
- * brackets. NULL: that is not so, there is no host, or the port is not a number from 1 to 65535. The caller owns it. */
+/* Returns the host without port and brackets. The caller owns it. NULL: there is no host; an IPv6 address is not in
+ * brackets, or another host is; or the port is not a number from 1 to 65535. */
 char *url_host(const char *text) MUSTCHECK;
 bool url_is_plain(const char *text);    /* http, not https */
 bool url_is_loopback(const char *text); /* the host is this machine (host_is_loopback) */
