@@ -31,7 +31,7 @@ struct http_request {
 	const char *method; /* "GET", "POST" */
 	const char *url;
 	const struct pairs *headers;
-	char *body; /* owned by the transfer after http_client_start(); NULL: none */
+	char *body; /* http_client_start() takes ownership, also when it fails; NULL: none */
 	size_t body_len;
 	int64_t connect_timeout_ms; /* 0: 10 s */
 	int64_t timeout_ms;         /* of the whole transfer; 0: 30 s */
@@ -85,7 +85,8 @@ typedef void (*http_done_fn)(void *ctx, const struct http_response *response);
 struct http_client *http_client_new(const char *user_agent);
 /* Aborts running transfers (done gets HTTP_ABORTED). NULL allowed. */
 void http_client_free(struct http_client *c);
-/* Loop thread only. An invalid URL or header is an error here; other failures reach done. */
+/* Loop thread only. An invalid URL or header, or a client that is being freed, is an error here; other failures reach
+ * done. */
 int http_client_start(struct http_client *c, const struct http_request *request, http_done_fn done, void *ctx,
 		      struct err *reterr) MUSTCHECK;
 /* Advances the transfers and calls done for each that has ended. If none has, waits for activity, a wake, or

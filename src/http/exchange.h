@@ -91,7 +91,7 @@ struct exchange {
 	bool has_body;           /* the headers announce a body */
 	bool has_reserved;       /* memory for the whole body is reserved: it has a Content-Length */
 	bool expects_continue;   /* the client waits for 100-continue before it sends the body */
-	char *target;            /* the request target; after begin it is split, and x.path and x.query point into it */
+	char *target;            /* the request target; split before begin: x.path and x.query point into it */
 	const char *target_seen; /* libmicrohttpd's copy */
 	struct headers headers;  /* set before begin */
 	char *peer;              /* NULL until asked for */
@@ -114,7 +114,7 @@ static inline struct exchange *exchange_of(struct http_exchange *x)
 
 /*
  * Returns the connection's socket. The pointer from MHD_get_connection_info() is valid until its next call only: 1.0.1
- * returns one static place, 0.9.75 the member itself.
+ * has one place for all its answers, 0.9.75 returns the member itself.
  */
 int exchange_socket(const struct exchange *e);
 /* Sets libmicrohttpd's timeout for silence. Call it inside a callback of libmicrohttpd and not while suspended: 0.9.75

@@ -19,9 +19,9 @@
  *   3. done(x)     The answer is sent or the client is gone. The owner frees x->user. Called once for every exchange
  *                  whose begin was called.
  *
- * Handlers never block. A suspended exchange counts against max_connections and has no timeout. The server
- * notices a disconnected client only after the resumption, so every suspended exchange must be resumed. A client that
- * closed only its sending side is answered.
+ * Handlers never block. A suspended exchange counts against max_connections and has no timeout. The server notices a
+ * disconnected client only after the resumption, so every suspended exchange must be resumed. A client that closed only
+ * its sending side is answered.
  *
  * The server itself answers before begin, unless noted:
  * - 400 to a target or a header that RFC 9112 does not allow: control characters (also NUL), an invalid name, lines
@@ -42,11 +42,11 @@
  * max_connections and beyond per_address a new connection replaces a slow or idle one (conn_limits.h). So 3,000 slow
  * clients, from one address or many, do not block a good request.
  *
- * Bugs of libmicrohttpd 0.9.75 that this module avoids:
- * - it uses poll(2), not epoll;
- * - it suspends a connection before it publishes the exchange;
- * - it quiesces before it stops, else a socket passed by systemd is shut down;
- * - all suspended exchanges are resumed before it stops.
+ * Rules that avoid bugs of libmicrohttpd 0.9.75:
+ * - use poll(2), not epoll;
+ * - suspend a connection before the exchange is passed to another thread;
+ * - quiesce before the stop, otherwise a socket passed by systemd is shut down;
+ * - resume all suspended exchanges before the stop.
  */
 #ifndef HTTP_SERVER_H
 #define HTTP_SERVER_H
@@ -72,7 +72,7 @@ struct http_exchange {
 	int64_t received_ms;      /* clock_now_ms() when the headers had arrived */
 	int64_t received_mono_ms; /* clock_mono_ms() at the same moment */
 	void *user;               /* the owner's own state */
-				  /* private members follow in exchange.c */
+				  /* the private members follow it in struct exchange */
 };
 
 /* The reason for dropping a connection or refusing its request. */
