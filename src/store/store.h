@@ -12,9 +12,11 @@
  *
  * Errors, in addition to those that a function documents:
  *   of the whole store: -ENOSPC (full), -EROFS, -EIO, -EBUSY, -EACCES, -ENOMEM, -EINTR (a reader's time limit)
- *   of one row: -EBADMSG (unreadable, or refused by SQLite: constraint, too big, mismatch), -EUCLEAN (on a damaged
- * page) After an error of one row the caller makes the row a dead letter by store_webhook_dead or store_event_dead,
- * which need only the id.
+ *   of one row: -EBADMSG (unreadable, or refused by SQLite: constraint, too big, mismatch),
+ *     -EUCLEAN (on a damaged page)
+ *
+ * After an error of one row the caller makes the row a dead letter by store_webhook_dead or store_event_dead, which
+ * need only the id.
  *
  * A change that fails may be half done, except with an error that its function documents. The caller undoes the
  * savepoint or rolls back. Otherwise store_savepoint_keep undoes the savepoint, store_commit rolls back, and both fail
@@ -163,8 +165,9 @@ int store_webhook_load(struct store *s, int64_t id, struct webhook *ret, struct 
  * customer; otherwise 0. */
 int store_webhook_is_pending(struct store *s, const struct webhook *w, struct err *reterr) MUSTCHECK;
 /* Returns 1 where an earlier undone webhook of the source must be decided before this one; otherwise 0. It is
- *   one of w's conversation, whatever it waits for (no conversation: none; `settle` orders conversations itself), or
- *   one of w's customer, unless it is held (TIME) or stands BEHIND a held one of its own conversation. */
+ *   one of w's conversation, whatever it waits for (w->conversation NULL: none; a caller that has applied `settle`
+ *   passes NULL, because `settle` has checked the conversation), or
+ *   one of w's customer, unless it is held (TIME) or waits BEHIND a held one of its own conversation. */
 int store_webhook_is_behind(struct store *s, const struct webhook *w, struct err *reterr) MUSTCHECK;
 int store_webhook_wait(struct store *s, int64_t id, enum store_wait why, int64_t not_before_ms,
 		       struct err *reterr) MUSTCHECK;
@@ -260,8 +263,8 @@ int64_t store_conversation_oldest_received_ms(struct store *s, const char *sourc
 
 /* ---- customers looked up ----------------------------------------------------------------------------------------- */
 
-/* Loads a customer from the cache. -ENOENT: unknown or too old. An entry that was saved in the future, by a wrong
- * clock, counts as too old. not_older_than_ms 0: of any age. */
+/* Loads a customer from the cache. -ENOENT: unknown or too old. An entry that was saved more than a minute in the
+ * future, by a wrong clock, counts as too old. not_older_than_ms 0: of any age. */
 int store_customer_load(struct store *s, const char *source, const char *customer, int64_t not_older_than_ms,
 			struct customer *ret, struct err *reterr) MUSTCHECK;
 int store_customer_save(struct store *s, const char *source, const char *customer, const struct customer *c,

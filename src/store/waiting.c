@@ -3,7 +3,7 @@
  * The order of webhooks: which one waits for which. These functions only read; webhook_state.c obeys their results.
  *
  * A webhook waits BEHIND an earlier pending webhook of its conversation. It also waits BEHIND an earlier pending
- * webhook of its customer, unless that one is held by `settle` or stands behind a held one in its own conversation:
+ * webhook of its customer, unless that one is held by `settle` or waits BEHIND a held one of its own conversation:
  * held webhooks order only their own conversation.
  */
 #include <config.h>
