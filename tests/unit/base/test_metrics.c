@@ -95,7 +95,7 @@ static void series_count_apart_by_their_labels(void **state)
 	free(text);
 }
 
-static void told(void *ctx, const char *const labels[3], double value)
+static void add_series(void *ctx, const char *const labels[3], double value)
 {
 	char *to = ctx;
 
@@ -108,13 +108,13 @@ static void the_series_of_one_metric_are_told_in_order(void **state)
 	char to[200] = "";
 
 	(void)state;
-	metrics_each(METRIC_WEBHOOKS, told, to);
+	metrics_each(METRIC_WEBHOOKS, add_series, to);
 	assert_string_equal(to, "");
 	metrics_add(METRIC_WEBHOOKS, "gladly", "accepted", NULL, 2);
 	metrics_add(METRIC_EVENTS, "default", "m", NULL, 1);
 	metrics_add(METRIC_WEBHOOKS, NULL, "unknown path", NULL, 1);
 	metrics_add(METRIC_WEBHOOKS, "gladly", "accepted", NULL, 1);
-	metrics_each(METRIC_WEBHOOKS, told, to);
+	metrics_each(METRIC_WEBHOOKS, add_series, to);
 	assert_string_equal(to, "gladly accepted 3;  unknown path 1; ");
 }
 

@@ -13,7 +13,7 @@
 #include "base/thread.h"
 
 #define WRITERS 4
-#define LETTERS 500
+#define MESSAGES 500
 
 struct numbered {
 	struct message message;
@@ -25,11 +25,11 @@ struct writer {
 	int id;
 };
 
-static void *write_letters(void *arg)
+static void *write_messages(void *arg)
 {
 	struct writer *w = arg;
 
-	for (int i = 0; i < LETTERS; i++) {
+	for (int i = 0; i < MESSAGES; i++) {
 		struct numbered *l = mem_new(1, sizeof(*l));
 
 		l->writer = w->id;
@@ -50,9 +50,9 @@ static void each_writers_mail_comes_in_order_and_whole(void **state)
 	(void)state;
 	for (int i = 0; i < WRITERS; i++) {
 		writers[i] = (struct writer){m, i};
-		thread_start(&threads[i], "writer", write_letters, &writers[i]);
+		thread_start(&threads[i], "writer", write_messages, &writers[i]);
 	}
-	while (got < WRITERS * LETTERS) {
+	while (got < WRITERS * MESSAGES) {
 		struct message *message;
 		struct message *next;
 

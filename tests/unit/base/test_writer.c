@@ -36,7 +36,7 @@ static void carry(const char *bytes, size_t len)
 
 static struct writer *w;
 
-static void tell(uint64_t n)
+static void put_report(uint64_t n)
 {
 	char piece[64];
 	int len = snprintf(piece, sizeof(piece), "dropped %" PRIu64, n);
@@ -66,7 +66,7 @@ static void start(size_t max_bytes)
 	text[0] = '\0';
 	door(false);
 	w = writer_start(
-		&(struct writer_options){.name = "test", .max_bytes = max_bytes, .put = carry, .dropped = tell});
+		&(struct writer_options){.name = "test", .max_bytes = max_bytes, .put = carry, .dropped = put_report});
 }
 
 static bool put(const char *piece)

@@ -159,11 +159,11 @@ static void on_answer(void *ctx, const struct http_response *response)
 
 static void turn_until_idle(struct http_client *c)
 {
-	int64_t conn_limits = clock_mono_ms() + PATIENCE_MS;
+	int64_t until_ms = clock_mono_ms() + PATIENCE_MS;
 
 	while (http_client_running(c) > 0) {
-		assert_true(clock_mono_ms() < conn_limits);
-		http_client_turn(c, conn_limits);
+		assert_true(clock_mono_ms() < until_ms);
+		http_client_turn(c, until_ms);
 	}
 }
 

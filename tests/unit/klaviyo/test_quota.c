@@ -189,14 +189,14 @@ static void no_pause_is_longer_than_an_hour_or_a_minute_where_nobody_said_so(voi
 
 static void a_429_of_no_seconds_pauses_at_least_one(void **state)
 {
-	static const int64_t told[] = {-1, 0, 1, 999};
+	static const int64_t announced_ms[] = {-1, 0, 1, 999};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++) {
+	for (size_t i = 0; i < sizeof(announced_ms) / sizeof(announced_ms[0]); i++) {
 		struct quota q;
 
 		open_quota(&q, 350, 3500, 1);
-		quota_throttled(&q, told[i], 0, START_MS);
+		quota_throttled(&q, announced_ms[i], 0, START_MS);
 		assert_int_equal(quota_next_ms(&q, 0, START_MS), START_MS + 1000);
 	}
 }

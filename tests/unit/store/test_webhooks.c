@@ -182,6 +182,7 @@ static enum store_wait reason(const struct play *p, int i)
 
 	while (why < STORE_WAIT_LAST && strcmp(store_wait_name((enum store_wait)why), p->words[i]) != 0)
 		why++;
+	assert_string_equal(store_wait_name((enum store_wait)why), p->words[i]);
 	return (enum store_wait)why;
 }
 
