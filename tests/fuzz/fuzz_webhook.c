@@ -215,8 +215,8 @@ static bool is_signature(const struct proof *p)
 }
 
 /* Checks that an invalid proof is explained in one line or more. */
-static void check_telling(const struct proof *p, const struct proof_secrets *secrets,
-			  const struct proof_request *request)
+static void check_explanation(const struct proof *p, const struct proof_secrets *secrets,
+			      const struct proof_request *request)
 {
 	struct buf lines;
 
@@ -251,7 +251,7 @@ static void try_proof(const struct proof *p, bool sound, const struct pairs *hea
 	verdict = proof_check(p, &secrets, &request);
 	HOLDS(!is_signature(p) || verdict != PROOF_GOOD);
 	if (verdict == PROOF_MISSING || verdict == PROOF_WRONG)
-		check_telling(p, &secrets, &request);
+		check_explanation(p, &secrets, &request);
 	proof_make(p, &secrets, &request, &shown, &shown_query);
 	for (size_t i = 0; i < shown.n; i++)
 		pairs_add(&all, shown.items[i].name, shown.items[i].value);

@@ -281,8 +281,9 @@ static void warn_of_unmapped(void *ctx, const char *name, const struct value_exp
 		      value_expr_written(from), property_value_shown(value, shown), name);
 }
 
-/* Checks samples of signals only: the attributes of other webhooks are not read. */
-static void check_words(const struct sample_tests *all)
+/* Warns of values that no value map names. Checks samples of signals only: the attributes of other webhooks are not
+ * read. */
+static void check_value_maps(const struct sample_tests *all)
 {
 	struct unmapped u = {.problems = all->problems};
 
@@ -316,7 +317,7 @@ static void test_all(struct sample_tests *all, const struct node *samples)
 		if (all->d->transitions[t] && !reached[t])
 			sample_test_report(all, &at, "no sample reads as %s, which this definition can say: add one",
 					   transition_name(t));
-	check_words(all);
+	check_value_maps(all);
 }
 
 struct definition *definition_read(const struct node *n, const struct definition_binding *binding,
