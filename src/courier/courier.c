@@ -31,7 +31,7 @@
  *   - A window that an answer closes is reported before that answer, so the pipeline sends nothing into a closed window
  *     because of it.
  *   - Events of different persons overtake each other. The store and the pipeline keep the order of one person's
- * events: they send only a person's first undelivered event.
+ *     events: they send only a person's first undelivered event.
  *
  * What survives a crash. Nothing, and nothing has to. An event stays `ready` in the store until its result is
  * committed; after a crash it is sent again with the same unique_id, which Klaviyo drops. A webhook that waited for a

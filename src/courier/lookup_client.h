@@ -9,7 +9,8 @@
  *   - 1 while parked (upstream.h), only for webhooks without a previous request; 1 for a probe of a parked source
  *   - 0 during a 429's pause, and where the source is not configured or has no lookup
  *
- * A reload and changed secrets open the window at once. After a reload the source is shown as parked until it answers.
+ * A reload and changed secrets open the window at once. A source that was parked before a reload is shown as parked
+ * until it answers.
  *
  * The window is reported through the sink, before the answer that changed it, and the caller stays within it. A request
  * that comes too late is returned unsent (LOOKUP_LATE, LOOKUP_RETURNED). The caller also keeps to one request at a time
@@ -35,7 +36,7 @@
 
 enum lookup_outcome {
 	LOOKUP_FOUND,
-	LOOKUP_GONE,     /* the helpdesk knows no such customer */
+	LOOKUP_GONE,     /* the helpdesk knows no such customer, at least not yet */
 	LOOKUP_RETRY,    /* the helpdesk has trouble: 429, 5xx, transport */
 	LOOKUP_PARKED,   /* an answer about all customers: 401, or GONE before any lookup worked */
 	LOOKUP_ODD,      /* an unusable answer; three customers in a row park the source */

@@ -46,9 +46,8 @@ struct lookup_job {
 	const struct source *source;
 	struct lookup_request *request; /* owned */
 	/* set by lookup_job_begin() */
-	struct parsed_webhook
-		*reparsed; /* request's webhook, parsed again after a reload; NULL: request's own is used */
-	struct lookup_plan *lookup_plan; /* borrows it; NULL: the webhook is unreadable */
+	struct parsed_webhook *reparsed; /* the webhook, parsed again after a reload; NULL: request->parsed is used */
+	struct lookup_plan *lookup_plan; /* borrows from the one in use; NULL: the webhook is unreadable */
 };
 
 /* Starts the first step. All members of job (heap) are set except the last two. Takes ownership; the job may end

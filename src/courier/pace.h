@@ -76,8 +76,8 @@ void pace_tick(struct pace *p, int64_t now_ms);
 int64_t pace_next_ms(struct pace *p, int64_t now_ms);
 /* Records a sent request. Sets r->stamp. */
 void pace_sent(struct pace *p, struct pace_request *r, int64_t now_ms);
-/* Records an answer. jitter: 0…1. *ret: the event's outcome, which differs from the verdict's for odd answers. Returns
- * true where the answer parked or un-parked the account. */
+/* Records an answer. jitter: 0…1. *ret: the event's outcome, which may differ from the verdict's for odd answers only.
+ * Returns true where the answer parked or un-parked the account. */
 bool pace_returned(struct pace *p, const struct pace_request *r, const struct outcome_verdict *v, double jitter,
 		   int64_t now_ms, enum outcome *ret);
 

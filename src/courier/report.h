@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * report: the courier's log lines, metrics and status texts about an upstream. The begin and the end of a park, a pause
- * or trouble are logged. While a park or a pause lasts, a gauge is set, and the window is reported with a reason, which
- * `status` shows.
+ * report: the courier's log lines, metrics and status texts about an upstream. The begin of a park, a long pause or
+ * trouble is logged, and its end unless it was expected: a pause's time is over, or the configuration changed. While a
+ * park or a long pause lasts, a gauge is set, and the window is reported with a reason, which `status` shows.
  *
  * Runs on the courier's thread. now_ms is clock_mono_ms(). The log line comes first, then the gauge.
  */
@@ -81,8 +81,8 @@ void report_answered(struct report *r);
 
 /* Records the duration of a request to Klaviyo. */
 void report_took(int64_t took_us);
-/* Reports an answer that asks for a wait of this event alone. A long wait is added to the reason, and logged once at a
- * time. */
+/* Reports an answer (a 503 with Retry-After) that asks for a wait of this event alone. A long wait is added to the
+ * reason, and logged once at a time. */
 void report_event_waits(struct report *r, const struct event *e, struct outcome_verdict *v, int64_t now_ms);
 /* Logs an attempt that took the event partially or did not deliver it. Counts partial failures. */
 void report_attempt(const struct report *r, const struct event *e, const struct outcome_verdict *v);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * upstream: the state of one remote service: Klaviyo for an account, or a helpdesk for a source. It says how many
- * requests are allowed and what an answer changes. Pure: the time (clock_mono_ms) is a parameter.
+ * requests are allowed and what an answer changes. Pure: the time (clock_mono_ms) is a parameter, and must not go back.
  *
  *   READY ── an answer about all requests ──▶ PARKED
  *   PARKED ── probe time (1 min doubling to 15) ──▶ PROBING ── the same again ──▶ PARKED
@@ -13,10 +13,10 @@
  * An answer may arrive after the state has changed. Three counters detect this:
  *
  *   epoch   counts renewals. An answer of another epoch says nothing about the present credentials and URL.
- *   parks   counts parks. A 2xx that was in flight at an account's last park (`parks` is one less) shows that odd
- * answers did not concern the account. A 2xx from before says nothing. period  counts all changes of the state. A
- * source's refusal counts only in the period of its request. So one burst parks once, and an answer to a request that
- * was sent while PARKED does not end a running probe.
+ *   parks   counts parks. A 2xx that was in flight at an account's last park (its `parks` is one less) shows that
+ *           odd answers did not concern the account. A 2xx that was in flight at an earlier park says nothing.
+ *   period  counts all changes of the state. A source's refusal counts only in the period of its request. So one
+ *           burst parks once, and an answer to a request that was sent while PARKED does not end a running probe.
  */
 #ifndef COURIER_UPSTREAM_H
 #define COURIER_UPSTREAM_H
@@ -103,7 +103,7 @@ bool upstream_odd(struct upstream *u, uint64_t subject);
 
 /* The kinds of answers to a source's lookup. */
 enum upstream_answer {
-	UPSTREAM_ANSWER_USEFUL,    /* the helpdesk knows the customer, or knows that there is none */
+	UPSTREAM_ANSWER_USEFUL,    /* the helpdesk knows the customer, or says that there is none */
 	UPSTREAM_ANSWER_TROUBLE,   /* 5xx, no answer: nothing about credentials, URL or customer */
 	UPSTREAM_ANSWER_THROTTLED, /* a 429 */
 	UPSTREAM_ANSWER_ODD,       /* an unusable answer */

@@ -10,7 +10,7 @@
 #include "pipeline/turn_context.h"
 
 /* The caller holds a transaction and a savepoint, and undoes the savepoint on failure. The caller fills `in` without
- * now_ms and view, which come from tc. *ret is zeroed before the call. The caller frees it, also on failure. */
+ * now_ms and queries, which come from tc. *ret is zeroed before the call. The caller frees it, also on failure. */
 int decide_and_save(struct turn_context *tc, const struct decide_input *in, struct decision *ret,
 		    struct err *reterr) MUSTCHECK;
 

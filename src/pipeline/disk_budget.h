@@ -2,7 +2,7 @@
 /*
  * disk_budget: limits a turn's work on a nearly full disk. A turn writes to the WAL first, and a transaction that does
  * not fit is rolled back whole. So turns are small on a disk with little space, and minimal for a while after one that
- * failed. Owned by the pipeline's thread.
+ * did not fit. Owned by the pipeline's thread.
  */
 #ifndef PIPELINE_DISK_BUDGET_H
 #define PIPELINE_DISK_BUDGET_H

@@ -24,8 +24,8 @@ void janitor_configured(struct janitor *j);
 /* Reports the wall clock's change: after a start or a jump, stored due times may be wrong. */
 void janitor_clock(struct janitor *j, enum wall_clock_change change);
 
-/* After a start or a reload: wakes webhooks whose source is configured now, and those that wait for a lookup's next
- * try. */
+/* After a start or a reload: wakes webhooks whose source is configured now, those that wait for a lookup's next try,
+ * and those that wait for a lookup of a source that has none any more. */
 int janitor_wake_sources(struct janitor *j, struct turn_context *tc, struct err *reterr) MUSTCHECK;
 /* After a start, a clock step back or a reload: sets due times that are too far in the future to now, a few rows in
  * each turn. */

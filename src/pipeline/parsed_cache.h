@@ -24,7 +24,7 @@ struct parsed_cache *parsed_cache_new(void);
 void parsed_cache_free(struct parsed_cache *cache);
 
 /*
- * Takes ownership of p and replaces an entry with the same id. Frees p if there is no room, if it is not parsed, if it
+ * Takes ownership of p and replaces an entry with the same id. Frees p if there is no room, if it has no tree, if it
  * holds a lookup's answer, or if its source in c has another definition. has_waited: its pass ended in a wait. Entries
  * that have waited are evicted first, the oldest of them before the others, because new webhooks are processed sooner.
  */

@@ -12,11 +12,12 @@
  *    3. submissions         insert new webhooks; a POST that cannot be kept is refused alone, by its savepoint
  *    4. delivery results    delivered, retry later, or dead letter
  *    5. lookup answers      store them, wake the webhooks that waited for them
- *    6. wake and correct    wake webhooks whose source is configured again (janitor_wake_sources) or that wait for a
- * slot (lookup_table_wake_slots), make events of another URL dead letters (dispatch_set_aside_other_urls), correct due
- * times that are too far away (janitor_cap_due_times)
+ *    6. wake and correct    wake webhooks whose source is configured again (janitor_wake_sources) or that wait for
+ *                           a slot (lookup_table_wake_slots), make events of another URL dead letters
+ *                           (dispatch_set_aside_other_urls), correct due times that are too far away
+ *                           (janitor_cap_due_times)
  *    7. pending webhooks    process ready webhooks in order of receipt, each in a savepoint of its own, for 5 ms, or
- * for a fifth of the turn (1 ms at least) while a client waits for the commit
+ *                           for a fifth of the turn (1 ms at least) while a client waits for the commit
  *    8. clean               expire conversations, delete old rows
  *    9. commit
  *
@@ -25,7 +26,7 @@
  * Visible only after the commit, in this order:
  *
  *   10. rows that the store repaired (log), the turn's metrics and log lines, lookup requests to the courier
- * (commit_end)
+ *       (commit_end)
  *   11. answers to the suspended connections: 200, or 503 where a submission was refused
  *   12. due events to the courier (dispatch_send)
  *   13. a WAL checkpoint at a quiet time, gauges (janitor_after)

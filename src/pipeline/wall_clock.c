@@ -86,8 +86,8 @@ bool wall_clock_check(struct wall_clock *wall, const struct turn_context *tc, en
 	if (jump_ms != 0) {
 		size_ms = jump_ms < 0 ? -jump_ms : jump_ms;
 		clock_iso(tc->now_ms, now);
-		clock_age(size_ms + CLOCK_MINUTE_MS / 2,
-			  size); /* rounded, so that a moment less than three hours is three hours */
+		/* Rounded, so that a moment less than three hours is three hours. */
+		clock_age(size_ms + CLOCK_MINUTE_MS / 2, size);
 		log_warning(NULL,
 			    "the system's clock jumped %s %s, to %s: it was set, or the machine was paused. For %s "
 			    "nothing expires, is deleted or becomes a dead letter because of its age",

@@ -4,8 +4,8 @@
  *
  * A machine without a battery starts with a clock that is years behind. Until the clock is set the pipeline takes,
  * processes and sends nothing, because every stored time would be wrong. It waits ten minutes at most: working with a
- * wrong clock is better than not working. After a clock jump the guard (base/clock_guard.h) delays expiry and deletion.
- * Owned by the pipeline's thread.
+ * wrong clock is better than not working. After a clock jump the guard (base/clock_guard.h) delays all that ends things
+ * for their age: expiry, deletion, giving up. Owned by the pipeline's thread.
  */
 #ifndef PIPELINE_WALL_CLOCK_H
 #define PIPELINE_WALL_CLOCK_H
