@@ -9,6 +9,8 @@
 #include "base/backoff.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
+#include "base/text.h"
 #include "klaviyo/retry_after.h"
 #include "pipeline/decide_and_save.h"
 #include "pipeline/dispatch.h"
@@ -26,6 +28,13 @@
 
 _Static_assert(RETRY_AFTER_MAX_MS >= BACKOFF_LAST_MS, "the longest of what retries wait");
 
+/* One for each source whose expiry failed once. */
+struct expiry_pause {
+	struct expiry_pause *next;
+	char *source;
+	int64_t until_ms; /* no expiry of this source before this (clock_mono_ms); 0: its last expiry succeeded */
+};
+
 struct janitor {
 	struct gauges *gauges;
 	/* times are clock_mono_ms */
@@ -36,9 +45,8 @@ struct janitor {
 	int64_t revisions_ms;
 	int64_t nearly_full_ms; /* time of the check behind nearly_full */
 	bool nearly_full;
-	bool clean_failed;       /* was logged */
-	int64_t expire_pause_ms; /* no expiry before this, after one failed */
-	bool expire_failed;      /* was logged; reset when expiries work again */
+	bool clean_failed; /* was logged */
+	struct expiry_pause *expiry_pauses;
 
 	bool wake_sources;    /* the generation's sources have not been woken yet */
 	size_t cap_next;      /* the next due times to check: 0: webhooks; then each account; beyond: none */
@@ -62,6 +70,11 @@ void janitor_free(struct janitor *j)
 {
 	if (!j)
 		return;
+	for (struct expiry_pause *pause = j->expiry_pauses, *next; pause; pause = next) {
+		next = pause->next;
+		free(pause->source);
+		free(pause);
+	}
 	gauges_free(j->gauges);
 	free(j);
 }
@@ -270,40 +283,76 @@ static int expire_source(struct turn_context *tc, const struct source *s, unsign
 	return (int)n;
 }
 
+/* NULL: no expiry of the source has failed. */
+static struct expiry_pause *pause_find(const struct janitor *j, const char *source)
+{
+	struct expiry_pause *pause = j->expiry_pauses;
+
+	while (pause && !text_is(pause->source, source))
+		pause = pause->next;
+	return pause;
+}
+
+static int64_t paused_until_ms(const struct janitor *j, const char *source)
+{
+	const struct expiry_pause *pause = pause_find(j, source);
+
+	return pause ? pause->until_ms : 0;
+}
+
+/* Logs the first failure of several in a row. */
+static void pause_expiry(struct janitor *j, struct turn_context *tc, const char *source, const struct err *why)
+{
+	struct expiry_pause *pause = pause_find(j, source);
+
+	if (!pause) {
+		pause = mem_new(1, sizeof(*pause));
+		pause->source = mem_str(source);
+		pause->next = j->expiry_pauses;
+		j->expiry_pauses = pause;
+	}
+	if (pause->until_ms == 0)
+		pending_log(tc->pending, LOG_ERR, &((struct log_about){.source = source, .reason = why->text}),
+			    "conversations that have been open for too long cannot be closed: it is tried again");
+	pause->until_ms = tc->mono_ms + EXPIRE_PAUSE_MS;
+}
+
+static void resume_expiry(struct janitor *j, const char *source)
+{
+	struct expiry_pause *pause = pause_find(j, source);
+
+	if (pause)
+		pause->until_ms = 0;
+}
+
 /* Closes conversations that have been open longer than `expire_after` since their receipt, each in a savepoint; not
  * while the clock may be wrong. Returns their number, or the store's error. A conversation that cannot be closed stops
- * its source in this turn, and the next expiry of any source comes a minute later. */
+ * the expiry of its source for a minute. */
 static int expire(struct janitor *j, struct turn_context *tc, struct err *reterr)
 {
 	unsigned n = 0;
 
-	if (tc->mono_ms < j->expire_pause_ms)
-		return 0;
 	for (size_t i = 0; i < tc->config->sources_n && n < EXPIRE_BATCH; i++) {
 		const struct source *s = &tc->config->sources[i];
 		struct err why = {0};
 		int r;
 
 		if (s->policy.expire_after_ms == CLOCK_NEVER_MS ||
-		    turn_context_age_wait_ms(tc, s->policy.expire_after_ms) > 0)
+		    turn_context_age_wait_ms(tc, s->policy.expire_after_ms) > 0 ||
+		    tc->mono_ms < paused_until_ms(j, s->name))
 			continue;
 		r = expire_source(tc, s, EXPIRE_BATCH - n, &why);
 		if (store_error_ends_turn(r)) {
 			*reterr = why;
 			return r;
 		}
-		if (r >= 0) {
-			n += (unsigned)r;
+		if (r < 0) {
+			pause_expiry(j, tc, s->name, &why);
 			continue;
 		}
-		if (!j->expire_failed)
-			pending_log(
-				tc->pending, LOG_ERR, &((struct log_about){.source = s->name, .reason = why.text}),
-				"conversations that have been open for too long cannot be closed: it is tried again");
-		j->expire_failed = true;
-		j->expire_pause_ms = tc->mono_ms + EXPIRE_PAUSE_MS;
+		resume_expiry(j, s->name);
+		n += (unsigned)r;
 	}
-	j->expire_failed = j->expire_failed && tc->mono_ms < j->expire_pause_ms;
 	return (int)n;
 }
 
@@ -314,7 +363,7 @@ static int64_t expire_next_ms(const struct janitor *j, struct turn_context *tc)
 
 	for (size_t i = 0; i < tc->config->sources_n; i++) {
 		const struct source *s = &tc->config->sources[i];
-		int64_t received_ms, due_ms, judged_ms;
+		int64_t received_ms, due_ms, judged_ms, pause_ms;
 
 		if (s->policy.expire_after_ms == CLOCK_NEVER_MS)
 			continue;
@@ -326,10 +375,13 @@ static int64_t expire_next_ms(const struct janitor *j, struct turn_context *tc)
 		judged_ms = tc->mono_ms + turn_context_age_wait_ms(tc, s->policy.expire_after_ms);
 		if (due_ms < judged_ms)
 			due_ms = judged_ms;
+		pause_ms = paused_until_ms(j, s->name);
+		if (due_ms < pause_ms)
+			due_ms = pause_ms;
 		if (due_ms < next_ms)
 			next_ms = due_ms;
 	}
-	return next_ms < j->expire_pause_ms ? j->expire_pause_ms : next_ms;
+	return next_ms;
 }
 
 /* ---- deletions --------------------------------------------------------------------------------------------------- */

@@ -959,6 +959,40 @@ static void a_conversation_that_cannot_be_closed_stops_nobody_else(void **state)
 	assert_int_equal(stage_events(p->stage).n, 5);
 }
 
+/* The other source's conversation becomes too old during the pause that the failure causes. */
+static void a_conversation_that_cannot_be_closed_pauses_only_its_source(void **state)
+{
+	struct play *p = *state;
+	int64_t then = clock_now_ms() - 31 * CLOCK_DAY_MS;
+	int64_t later = clock_now_ms() + CLOCK_HOUR_MS + 10 * SECOND - 30 * CLOCK_DAY_MS;
+
+	play_start(p);
+	PUT(p->stage, .source = "desk", .kind = "open", .conversation = "1", .email = "jo@example.com", .time_ms = then,
+	    .received_ms = then);
+	PUT(p->stage, .source = "asked", .kind = "open", .conversation = "1", .email = "mo@example.com",
+	    .time_ms = later, .received_ms = later);
+	run(p);
+	stage_spoil(p->stage, "CREATE TRIGGER t BEFORE UPDATE ON conversations WHEN old.id = 1"
+			      " BEGIN SELECT raise(ABORT, 'no'); END;"
+			      "CREATE TRIGGER u BEFORE INSERT ON conversations WHEN new.id = 1"
+			      " BEGIN SELECT raise(ABORT, 'no'); END");
+	clocks.wall_ms = clocks.mono_ms = CLOCK_HOUR_MS;
+	run(p);
+	assert_int_equal(stage_events(p->stage).n, 2);
+	clocks_advance(20 * SECOND);
+	run(p);
+	assert_events(p->stage, "started conversation in Desk jo@example.com ready; "
+				"started conversation in Desk mo@example.com ready; "
+				"closed conversation in Desk mo@example.com ready backfill; ");
+	clocks_advance(20 * SECOND); /* the success of one source does not end the other's pause */
+	stage_spoil(p->stage, "DROP TRIGGER t; DROP TRIGGER u");
+	run(p);
+	assert_int_equal(stage_events(p->stage).n, 3);
+	clocks_advance(30 * SECOND);
+	run(p);
+	assert_int_equal(stage_events(p->stage).n, 4);
+}
+
 #define PLAYED(fn) cmocka_unit_test_setup_teardown(fn, play_setup, play_teardown)
 
 int main(void)
@@ -992,6 +1026,7 @@ int main(void)
 		PLAYED(a_conversation_that_is_not_found_by_name_does_not_expire_for_ever),
 		PLAYED(a_conversation_that_cannot_be_mended_stops_no_commit),
 		PLAYED(a_conversation_that_cannot_be_closed_stops_nobody_else),
+		PLAYED(a_conversation_that_cannot_be_closed_pauses_only_its_source),
 		PLAYED(a_conversation_that_does_not_read_is_closed_without_a_word),
 	};
 
