@@ -162,7 +162,7 @@ static struct submission_item *item_add(struct intake_submission *sub, struct pa
 	struct submission *s = &sub->submission;
 	struct submission_item *item = &s->items[s->n++];
 
-	*item = (struct submission_item){.parsed = parsed, .kept = true, .dead_reason = dead_reason};
+	*item = (struct submission_item){.parsed = parsed, .dead_reason = dead_reason};
 	sub->bytes += item_bytes(item);
 	if (reservation_resize(sub->reservation, max_bytes(sub, sub->bytes)))
 		return item;
@@ -213,7 +213,7 @@ static void take_item(struct intake_submission *sub, struct webhook *w, struct j
 	case PARSE_IGNORED:
 		if (sub->source->keep_all) {
 			parsed_webhook_strip(item);
-			item_add(sub, TAKE(item), NULL)->ignored = true;
+			item_add(sub, TAKE(item), NULL)->store_as_ignored = true;
 		} else {
 			sub->ignored++;
 		}

@@ -10,7 +10,7 @@
 /* True for an item that was inserted and will have a pass. */
 static bool is_pending(const struct submission_item *item)
 {
-	return item->kept && item->result == SUBMISSION_ACCEPTED && !item->dead_reason;
+	return item->result == SUBMISSION_ACCEPTED && !item->dead_reason;
 }
 
 static int insert_item(struct turn_context *tc, struct submission_item *item, struct err *reterr)
@@ -19,20 +19,16 @@ static int insert_item(struct turn_context *tc, struct submission_item *item, st
 	const struct source *s;
 	int r;
 
-	if (!item->kept) {
-		item->result = SUBMISSION_IGNORED;
-		return 0;
-	}
-	r = store_webhook_insert(tc->store, &item->parsed->webhook, item->dead_reason, item->ignored ? "ignored" : NULL,
-				 reterr);
+	r = store_webhook_insert(tc->store, &item->parsed->webhook, item->dead_reason,
+				 item->store_as_ignored ? "ignored" : NULL, reterr);
 	if (r < 0)
 		return r;
 	webhook = &item->parsed->webhook;
 	item->id = webhook->id;
-	item->result = r > 0 ? SUBMISSION_DUPLICATE : item->ignored ? SUBMISSION_IGNORED : SUBMISSION_ACCEPTED;
+	item->result = r > 0 ? SUBMISSION_DUPLICATE : item->store_as_ignored ? SUBMISSION_IGNORED : SUBMISSION_ACCEPTED;
 	tc->inserted += r == 0;
 	tc->changed = true;
-	if (r == 0 && (item->dead_reason || item->ignored)) /* it has ended already */
+	if (r == 0 && (item->dead_reason || item->store_as_ignored)) /* it has ended already */
 		pending_metrics_add(tc->pending, METRIC_WEBHOOK_RESULTS, webhook->source,
 				    item->dead_reason ? WEBHOOK_RESULT_DEAD : WEBHOOK_RESULT_IGNORED, NULL);
 	if (!is_pending(item))

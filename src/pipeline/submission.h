@@ -14,25 +14,30 @@
 enum submission_result {
 	SUBMISSION_ACCEPTED,
 	SUBMISSION_DUPLICATE,
-	SUBMISSION_IGNORED, /* stored as ignored (`keep: all`), or not stored */
+	SUBMISSION_IGNORED, /* stored as done, "ignored" (`keep: all`) */
 };
+
 struct submission_item {
-	struct parsed_webhook *parsed; /* its webhook is stored; NULL once the pipeline took ownership for the pass */
-	int64_t id;                    /* set by the pipeline: the stored webhook's */
-	bool kept;                     /* false: nothing to store (ignored) */
-	char *dead_reason;             /* not NULL: insert it as a dead letter */
-	bool ignored;                  /* insert it as done, "ignored" */
-	enum submission_result result; /* set by the pipeline */
+	/* Its webhook is stored. NULL in `answered` if a pass follows: then the pipeline has taken ownership. So the
+	 * poster may use it in `answered` only for dead letters, duplicates and ignored items. */
+	struct parsed_webhook *parsed;
+	char *dead_reason;     /* not NULL: insert it as a dead letter */
+	bool store_as_ignored; /* insert it as done, "ignored" */
+	/* Set by the pipeline. */
+	int64_t id; /* of the stored webhook */
+	enum submission_result result;
 };
+
 /* The poster owns the memory. The pipeline uses it until it calls `answered`. */
 struct submission {
-	struct message message; /* the pipeline's */
+	struct message message; /* for the pipeline's mailbox */
 	struct submission_item *items;
 	size_t n;
-	bool refused; /* set by the pipeline: nothing was stored; 503 */
-	/* Called once, on the pipeline's thread, after the commit or its failure. Must not block. */
+	bool refused; /* set by the pipeline: nothing was stored, answer 503 */
+	/* The poster's callback: called once, on the pipeline's thread, after the commit or its failure. Must not
+	 * block. */
 	void (*answered)(struct submission *s);
-	void *user;
+	void *user; /* the poster's */
 };
 
 #endif

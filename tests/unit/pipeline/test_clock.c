@@ -137,7 +137,7 @@ static void on_answer(struct submission *s)
 /* True where a webhook is accepted now. */
 static bool is_taken(struct play *p)
 {
-	struct submission_item item = {.kept = true};
+	struct submission_item item = {0};
 	struct submission s = {.items = &item, .n = 1, .answered = on_answer};
 	const struct post post = {.source = "desk",
 				  .kind = "open",

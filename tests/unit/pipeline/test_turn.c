@@ -159,7 +159,7 @@ static void answered(struct submission *submission)
 
 static void submit(struct play *p, struct sender *s, struct post post)
 {
-	*s = (struct sender){.stage = p->stage, .item.kept = true};
+	*s = (struct sender){.stage = p->stage};
 	s->item.parsed = stage_parsed(p->stage, &post);
 	s->submission = (struct submission){.items = &s->item, .n = 1, .answered = answered, .user = s};
 	s->submission.message.kind = MESSAGE_SUBMISSION;
@@ -318,7 +318,7 @@ static void nobody_is_told_that_webhooks_are_taken_before_a_commit_works_again(v
 static void a_post_that_cannot_be_kept_is_refused_alone_and_counts_nothing(void **state)
 {
 	struct play *p = *state;
-	struct submission_item items[2] = {{.kept = true}, {.kept = true}};
+	struct submission_item items[2] = {0};
 	struct sender before, bad, after, again;
 	CLEANUP(mem_freep) char *large = mem_new(300 * 1024, 1);
 
@@ -374,7 +374,6 @@ static void the_items_of_one_post_go_in_together_each_with_its_own_result(void *
 	    .delivery = "b");
 	SUBMIT(p, &sender, .source = "desk", .kind = "open", .conversation = "9");
 	for (size_t i = 0; i < 4; i++) {
-		items[i].kept = true;
 		items[i].parsed = stage_parsed(p->stage, &(struct post){.source = "desk",
 									.kind = "open",
 									.conversation = conversations[i],
