@@ -213,7 +213,7 @@ static int read_webhook(const struct config *c, const struct source *s, const ch
 	}
 	ret->source = mem_str(s->name);
 	ret->path = mem_str(s->path);
-	ret->query = redact_query(query, proof_about(definition_proof(s->definition))->secret_query);
+	ret->query = stored_query(query, proof_about(definition_proof(s->definition))->secret_query);
 	ret->received_ms = clock_now_ms();
 	return OPTIONS_GO;
 }

@@ -164,7 +164,7 @@ static void refuse_fault(struct intake *i, struct http_exchange *x, const struct
 }
 
 /* echo NULL: the vendor expects no text back. */
-static void pong(struct http_exchange *x, const struct request_state *r, const char *echo)
+static void answer_pong(struct http_exchange *x, const struct request_state *r, const char *echo)
 {
 	count(r->source, "pong");
 	if (echo)
@@ -296,7 +296,7 @@ static int reserve(void *ctx, struct http_exchange *x, size_t bytes)
 
 /* A vendor's challenge is echoed to any client, because the set-up comes before secrets are exchanged, and the echo has
  * no effect. A signal that carries a challenge is a signal. */
-static void take_webhooks(struct intake *i, struct http_exchange *x, struct request_state *r, const char *echo)
+static void submit_body(struct intake *i, struct http_exchange *x, struct request_state *r, const char *echo)
 {
 	struct intake_submission *sub = intake_submission_new(r->source, x, &r->headers, i->unknown_states,
 							      &r->reservation, pipeline_caches_parsed(i->pipeline));
@@ -308,7 +308,7 @@ static void take_webhooks(struct intake *i, struct http_exchange *x, struct requ
 		intake_submission_refuse(sub, x);
 	} else if (echo && !intake_submission_has_signal(sub)) {
 		intake_submission_discard(sub);
-		pong(x, r, echo);
+		answer_pong(x, r, echo);
 	} else if (intake_submission_is_empty(sub)) {
 		intake_submission_answer(sub, x);
 	} else {
@@ -334,14 +334,14 @@ static void complete(void *ctx, struct http_exchange *x)
 	if (verdict == PROOF_GOOD && x->body_len > 0) {
 		if (!text_is(proof_about(definition_proof(r->source->definition))->method, "none"))
 			http_proven(x);
-		take_webhooks(i, x, r, echo);
+		submit_body(i, x, r, echo);
 		return;
 	}
 	is_setup_probe = echo || request_state_is_setup_probe(r, x);
 	free(http_take_body(x));
 	reservation_release(&r->reservation);
 	if (is_setup_probe) {
-		pong(x, r, echo);
+		answer_pong(x, r, echo);
 	} else if (verdict == PROOF_GOOD) {
 		count(r->source, "empty");
 		answer_send(x, ANSWER_EMPTY, NULL);
@@ -352,7 +352,7 @@ static void complete(void *ctx, struct http_exchange *x)
 
 /* ---- requests that the server refuses ---------------------------------------------------------------------------- */
 
-static void refused(void *ctx, struct http_exchange *x, unsigned status, const char *what)
+static void on_refused(void *ctx, struct http_exchange *x, unsigned status, const char *what)
 {
 	struct request_state early = {0};
 	const struct request_state *r = x->user;
@@ -369,7 +369,7 @@ static void refused(void *ctx, struct http_exchange *x, unsigned status, const c
 	case 417:
 		note_fault(ctx, x, r, REQUEST_FAULT_EXPECTATION, NULL);
 		break;
-	case 503: /* dropped() logs it */
+	case 503: /* on_dropped() logs it */
 		count(r->source, "refused");
 		break;
 	default:
@@ -381,7 +381,7 @@ static void refused(void *ctx, struct http_exchange *x, unsigned status, const c
 
 /* ---- connections ------------------------------------------------------------------------------------------------- */
 
-static void dropped(void *ctx, enum http_drop_reason why, const char *peer)
+static void on_dropped(void *ctx, enum http_drop_reason why, const char *peer)
 {
 	static const char *const reasons[] = {
 		[HTTP_DROP_SLOW] = "slow client",
@@ -420,8 +420,8 @@ int intake_start(struct pipeline *p, const struct config *c, const struct http_s
 		.reserve = reserve,
 		.complete = complete,
 		.done = done,
-		.dropped = dropped,
-		.refused = refused,
+		.dropped = on_dropped,
+		.refused = on_refused,
 		.ctx = i,
 	};
 	const struct http_server_options options = {

@@ -34,10 +34,10 @@ struct intake_submission {
 	size_t body_bytes;               /* the reservation's size for the body, while it is read */
 	size_t bytes;                    /* size of the items, with the trees that are kept; */
 	size_t trees;                    /* and of these trees alone */
-	bool drops_trees; /* keep no tree: the pipeline is behind, or the trees left no memory for an item */
-	bool full;        /* there is no memory for the items */
-	unsigned refused; /* their number then */
-	bool several;     /* the POST had more than one item */
+	bool drops_trees;       /* keep no tree: the pipeline is behind, or the trees left no memory for an item */
+	bool no_room;           /* there is no memory for the items */
+	unsigned refused_items; /* their number then */
+	bool several;           /* the POST had more than one item */
 	bool has_signal;
 	unsigned pongs, ignored; /* numbers of items that are not stored */
 	unsigned unreadable;     /* the same, without a proof of their sender */
@@ -51,7 +51,7 @@ static void count(const struct source *s, const char *result, unsigned n)
 
 /* ---- the stored webhook ------------------------------------------------------------------------------------------ */
 
-char *redact_query(const char *query, const char *secret_name)
+char *stored_query(const char *query, const char *secret_name)
 {
 	char *kept = mem_new(strlen(query) + 1, 1);
 	char *to = kept;
@@ -81,7 +81,7 @@ char *redact_query(const char *query, const char *secret_name)
 	return kept;
 }
 
-void redact_webhook(const struct source *s, const struct http_exchange *x, const struct pairs *headers, char *body,
+void stored_webhook(const struct source *s, const struct http_exchange *x, const struct pairs *headers, char *body,
 		    size_t body_len, struct webhook *ret)
 {
 	const struct proof *proof = definition_proof(s->definition);
@@ -90,7 +90,7 @@ void redact_webhook(const struct source *s, const struct http_exchange *x, const
 		.source = mem_str(s->name),
 		.received_ms = x->received_ms,
 		.path = mem_str(x->path),
-		.query = redact_query(x->query, proof_about(proof)->secret_query),
+		.query = stored_query(x->query, proof_about(proof)->secret_query),
 		.body = body,
 		.body_len = body_len,
 	};
@@ -122,7 +122,7 @@ static size_t item_bytes(const struct submission_item *item)
 	return n;
 }
 
-static void items_drop(struct intake_submission *sub)
+static void drop_items(struct intake_submission *sub)
 {
 	for (size_t i = 0; i < sub->submission.n; i++) {
 		parsed_webhook_free(sub->submission.items[i].parsed);
@@ -136,7 +136,7 @@ static void items_drop(struct intake_submission *sub)
 }
 
 /* Returns the size to reserve while the body is still there. */
-static size_t max_bytes(const struct intake_submission *sub, size_t bytes)
+static size_t bytes_to_reserve(const struct intake_submission *sub, size_t bytes)
 {
 	return bytes > sub->body_bytes ? bytes : sub->body_bytes;
 }
@@ -147,7 +147,7 @@ static void limit_tree(struct intake_submission *sub, struct parsed_webhook *par
 	size_t bytes = sub->bytes + parsed->tree_bytes;
 
 	if (sub->drops_trees || parsed_webhook_bytes(parsed) > TREE_BYTES_MAX ||
-	    !reservation_resize_spare(sub->reservation, max_bytes(sub, bytes))) {
+	    !reservation_resize_spare(sub->reservation, bytes_to_reserve(sub, bytes))) {
 		parsed_webhook_strip(parsed);
 		return;
 	}
@@ -157,14 +157,15 @@ static void limit_tree(struct intake_submission *sub, struct parsed_webhook *par
 
 /* Takes ownership of parsed and dead_reason. While the body is still there, the reservation is the larger of the two.
  */
-static struct submission_item *item_add(struct intake_submission *sub, struct parsed_webhook *parsed, char *dead_reason)
+static struct submission_item *append_item(struct intake_submission *sub, struct parsed_webhook *parsed,
+					   char *dead_reason)
 {
 	struct submission *s = &sub->submission;
 	struct submission_item *item = &s->items[s->n++];
 
 	*item = (struct submission_item){.parsed = parsed, .dead_reason = dead_reason};
 	sub->bytes += item_bytes(item);
-	if (reservation_resize(sub->reservation, max_bytes(sub, sub->bytes)))
+	if (reservation_resize(sub->reservation, bytes_to_reserve(sub, sub->bytes)))
 		return item;
 	/* Without the trees the memory may suffice. */
 	for (size_t i = 0; i < s->n; i++)
@@ -172,20 +173,20 @@ static struct submission_item *item_add(struct intake_submission *sub, struct pa
 	sub->bytes -= sub->trees;
 	sub->trees = 0;
 	sub->drops_trees = true;
-	if (!reservation_resize(sub->reservation, max_bytes(sub, sub->bytes)))
-		sub->full = true;
+	if (!reservation_resize(sub->reservation, bytes_to_reserve(sub, sub->bytes)))
+		sub->no_room = true;
 	return item;
 }
 
 /* Takes ownership of parsed. Stores nothing of an unreadable item if the source has no proof of the sender. Such a
  * request is refused only if it has no other item. */
-static void take_unreadable(struct intake_submission *sub, struct parsed_webhook *parsed, const char *reason)
+static void add_unreadable(struct intake_submission *sub, struct parsed_webhook *parsed, const char *reason)
 {
 	if (proof_about(definition_proof(sub->source->definition))->needs_secret) {
 		char *redacted = known_secrets_redact(reason);
 
 		parsed_webhook_strip(parsed);
-		(void)item_add(sub, parsed, redacted);
+		(void)append_item(sub, parsed, redacted);
 	} else {
 		sub->unreadable++;
 		parsed_webhook_free(parsed);
@@ -193,7 +194,7 @@ static void take_unreadable(struct intake_submission *sub, struct parsed_webhook
 }
 
 /* Takes the members of w, and tree (as parsed_webhook_new() does). */
-static void take_item(struct intake_submission *sub, struct webhook *w, struct json_object *tree, size_t tree_bytes)
+static void add_item(struct intake_submission *sub, struct webhook *w, struct json_object *tree, size_t tree_bytes)
 {
 	CLEANUP(parsed_webhook_freep)
 	struct parsed_webhook *item = parsed_webhook_new(sub->source->definition, w, tree, tree_bytes);
@@ -204,7 +205,7 @@ static void take_item(struct intake_submission *sub, struct webhook *w, struct j
 	case PARSE_SIGNAL:
 		parse_result_save(&item->result, &item->webhook);
 		limit_tree(sub, item);
-		(void)item_add(sub, TAKE(item), NULL);
+		(void)append_item(sub, TAKE(item), NULL);
 		sub->has_signal = true;
 		break;
 	case PARSE_PING:
@@ -213,20 +214,20 @@ static void take_item(struct intake_submission *sub, struct webhook *w, struct j
 	case PARSE_IGNORED:
 		if (sub->source->keep_all) {
 			parsed_webhook_strip(item);
-			item_add(sub, TAKE(item), NULL)->store_as_ignored = true;
+			append_item(sub, TAKE(item), NULL)->store_as_ignored = true;
 		} else {
 			sub->ignored++;
 		}
 		break;
 	case PARSE_UNREADABLE:
 		reason = item->result.reason;
-		take_unreadable(sub, TAKE(item), reason);
+		add_unreadable(sub, TAKE(item), reason);
 		break;
 	}
 }
 
-static void take_batch(struct intake_submission *sub, struct batch *batch, const struct http_exchange *x,
-		       const struct pairs *headers)
+static void add_batch(struct intake_submission *sub, struct batch *batch, const struct http_exchange *x,
+		      const struct pairs *headers)
 {
 	size_t n = batch_items(batch);
 
@@ -234,7 +235,7 @@ static void take_batch(struct intake_submission *sub, struct batch *batch, const
 	sub->submission.items = n > 0 ? mem_new(n, sizeof(*sub->submission.items)) : NULL;
 	if (n == 0)
 		sub->ignored++; /* an empty list has no signal */
-	for (size_t i = 0; i < n && !sub->full; i++) {
+	for (size_t i = 0; i < n && !sub->no_room; i++) {
 		struct webhook w;
 		size_t len, tree_bytes;
 		struct json_object *tree;
@@ -242,24 +243,25 @@ static void take_batch(struct intake_submission *sub, struct batch *batch, const
 
 		body = batch_item(batch, i, &len);
 		tree = batch_take_tree(batch, &tree_bytes);
-		redact_webhook(sub->source, x, headers, body, len, &w);
-		take_item(sub, &w, tree, tree_bytes);
+		stored_webhook(sub->source, x, headers, body, len, &w);
+		add_item(sub, &w, tree, tree_bytes);
 	}
 }
 
 /* Makes one webhook of a body that cannot be split. */
-static void take_whole(struct intake_submission *sub, const struct http_exchange *x, const struct pairs *headers,
-		       const struct err *reason)
+static void add_whole_body(struct intake_submission *sub, const struct http_exchange *x, const struct pairs *headers,
+			   const struct err *reason)
 {
 	struct webhook w;
 
 	sub->submission.items = mem_new(1, sizeof(*sub->submission.items));
-	redact_webhook(sub->source, x, headers, mem_dup(x->body, x->body_len), x->body_len, &w);
-	take_unreadable(sub, parsed_webhook_unparsed(&w), reason->text);
+	stored_webhook(sub->source, x, headers, mem_dup(x->body, x->body_len), x->body_len, &w);
+	add_unreadable(sub, parsed_webhook_unparsed(&w), reason->text);
 }
 
 /* A body that never fits becomes one unreadable webhook, so that the helpdesk does not send it for ever. */
-static void take_too_much(struct intake_submission *sub, const struct http_exchange *x, const struct pairs *headers)
+static void replace_by_whole_body(struct intake_submission *sub, const struct http_exchange *x,
+				  const struct pairs *headers)
 {
 	struct err reason = {0};
 	char most[AMOUNT_MAX];
@@ -268,10 +270,10 @@ static void take_too_much(struct intake_submission *sub, const struct http_excha
 		      "its items, each with the rest of the body, take more than the %s that listen.max_memory "
 		      "allows one request",
 		      amount_size(most, (int64_t)reservation_max(sub->reservation)));
-	items_drop(sub);
+	drop_items(sub);
 	sub->pongs = sub->ignored = sub->unreadable = 0;
-	sub->several = sub->has_signal = sub->full = false;
-	take_whole(sub, x, headers, &reason);
+	sub->several = sub->has_signal = sub->no_room = false;
+	add_whole_body(sub, x, headers, &reason);
 }
 
 struct intake_submission *intake_submission_new(const struct source *s, const struct http_exchange *x,
@@ -289,17 +291,17 @@ struct intake_submission *intake_submission_new(const struct source *s, const st
 	sub->body_bytes = reservation->bytes;
 	sub->drops_trees = !caches_parsed;
 	if (batch_open(s->definition, pairs_get(headers, "Content-Type"), x->body, x->body_len, &batch, &reason) < 0) {
-		take_whole(sub, x, headers, &reason);
+		add_whole_body(sub, x, headers, &reason);
 	} else {
 		items = batch_items(batch);
-		take_batch(sub, batch, x, headers);
+		add_batch(sub, batch, x, headers);
 		batch_close(batch);
-		if (sub->full && items > 1 && sub->bytes > reservation_max(reservation))
-			take_too_much(sub, x, headers);
+		if (sub->no_room && items > 1 && sub->bytes > reservation_max(reservation))
+			replace_by_whole_body(sub, x, headers);
 	}
-	if (sub->full) {
-		items_drop(sub);
-		sub->refused = (unsigned)items;
+	if (sub->no_room) {
+		drop_items(sub);
+		sub->refused_items = (unsigned)items;
 	}
 	INSIST(reservation_resize(reservation, sub->bytes));
 	return sub;
@@ -317,14 +319,14 @@ bool intake_submission_has_signal(const struct intake_submission *sub)
 
 bool intake_submission_has_room(const struct intake_submission *sub)
 {
-	return !sub->full;
+	return !sub->no_room;
 }
 
 /* ---- its end ----------------------------------------------------------------------------------------------------- */
 
 void intake_submission_discard(struct intake_submission *sub)
 {
-	items_drop(sub);
+	drop_items(sub);
 	if (sub->reservation)
 		reservation_release(sub->reservation);
 	free(sub);
@@ -340,7 +342,8 @@ static void count_rest(const struct intake_submission *sub)
 static void count_refused(const struct intake_submission *sub)
 {
 	count(sub->source, "refused",
-	      sub->full ? sub->refused : (unsigned)sub->submission.n + sub->pongs + sub->ignored + sub->unreadable);
+	      sub->no_room ? sub->refused_items
+			   : (unsigned)sub->submission.n + sub->pongs + sub->ignored + sub->unreadable);
 }
 
 void intake_submission_answer(struct intake_submission *sub, struct http_exchange *x)

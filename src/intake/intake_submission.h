@@ -50,14 +50,14 @@ void intake_submission_post(struct intake_submission *sub, struct http_exchange 
 /* ---- the stored webhook, without secrets. Pure. ------------------------------------------------------------------ */
 
 /* Returns the raw query without that parameter (NULL: the whole query). The caller owns it. */
-char *redact_query(const char *query, const char *secret_name) MUSTCHECK;
+char *stored_query(const char *query, const char *secret_name) MUSTCHECK;
 
 /*
  * Makes a webhook of one item of a complete request, with the headers that its source reads. body: the item's,
  * NUL-terminated behind body_len; the webhook takes ownership. The caller owns *ret. For intake_submission_new(),
  * and for tests.
  */
-void redact_webhook(const struct source *s, const struct http_exchange *x, const struct pairs *headers, char *body,
+void stored_webhook(const struct source *s, const struct http_exchange *x, const struct pairs *headers, char *body,
 		    size_t body_len, struct webhook *ret);
 
 #endif

@@ -31,7 +31,7 @@
 static struct capture logged;
 
 /* Returns what was written to stderr since capture_begin(&logged, stderr). */
-static char *released(void)
+static char *captured(void)
 {
 	static char text[65536];
 
@@ -61,7 +61,7 @@ static void a_line_has_time_level_message_and_ids(void **state)
 	capture_begin(&logged, stderr);
 	log_info(&about, "refused %d", 401);
 	log_error(NULL, "plain");
-	text = released();
+	text = captured();
 	assert_int_equal(lines(text), 2);
 	assert_int_equal(text[10], 'T');
 	assert_int_equal(text[19], 'Z');
@@ -86,7 +86,7 @@ static void one_event_is_one_line_whatever_it_says(void **state)
 	log_info(&about, "first\nsecond\r\x1b[31m \x7f \xc3\xa4");
 	log_info(NULL, "broken \xff\xc3");
 	log_info(NULL, "%s", longest);
-	text = released();
+	text = captured();
 	assert_int_equal(lines(text), 3);
 	assert_non_null(
 		strstr(text, "first\\x0asecond\\x0d\\x1b[31m \\x7f \xc3\xa4 conversation=\"a\\\"b\\\\c\\x0ad\"\n"));
@@ -109,7 +109,7 @@ static void levels_below_are_silent(void **state)
 	errno = ENOENT;
 	log_warning(NULL, "four");
 	assert_int_equal(errno, ENOENT);
-	text = released();
+	text = captured();
 	assert_int_equal(lines(text), 1);
 	assert_non_null(strstr(text, " warning four\n"));
 }
@@ -128,7 +128,7 @@ static void json_lines_are_json(void **state)
 	log_setup(LOG_FORMAT_JSON, LOG_INFO, false);
 	capture_begin(&logged, stderr);
 	log_warning(&about, "a \"b\" \\ \t%s", "c");
-	text = released();
+	text = captured();
 	assert_int_equal(lines(text), 1);
 	assert_int_equal(json_read(text, strlen(text), &o, NULL), 0);
 	assert_string_equal(json_member_str(o, "level"), "warning");
@@ -216,7 +216,7 @@ static void addresses_are_masked_unless_asked_for(void **state)
 	log_setup(LOG_FORMAT_TEXT, LOG_INFO, false);
 	capture_begin(&logged, stderr);
 	log_info(NULL, "for %s", log_email("jo.doe@example.com", out));
-	text = released();
+	text = captured();
 	assert_non_null(strstr(text, "for j***@example.com\n"));
 	assert_null(strstr(text, "jo.doe"));
 	log_setup(LOG_FORMAT_TEXT, LOG_INFO, true);
@@ -239,13 +239,13 @@ static void an_address_in_a_conversations_id_is_masked(void **state)
 		log_setup(formats[i], LOG_INFO, false);
 		capture_begin(&logged, stderr);
 		log_info(&about, "dropped");
-		text = released();
+		text = captured();
 		assert_non_null(strstr(text, "j***@example.com/7"));
 		assert_null(strstr(text, "jo.doe"));
 		log_setup(formats[i], LOG_INFO, true);
 		capture_begin(&logged, stderr);
 		log_info(&about, "dropped");
-		text = released();
+		text = captured();
 		assert_non_null(strstr(text, "jo.doe@example.com/7"));
 	}
 	log_setup(LOG_FORMAT_TEXT, LOG_INFO, false);
@@ -272,7 +272,7 @@ static void what_must_not_be_shown_never_is(void **state)
 		log_setup(formats[i % 3], LOG_INFO, personal);
 		capture_begin(&logged, stderr);
 		log_warning(&about, "told %s", said);
-		len = (size_t)snprintf(all, sizeof(all), "%s", released());
+		len = (size_t)snprintf(all, sizeof(all), "%s", captured());
 		for (int n = 0; formats[i % 3] == LOG_FORMAT_JOURNAL && n < journal_n; n++)
 			len += (size_t)snprintf(all + len, sizeof(all) - len, "%s\n", journal[n]);
 		assert_non_null(strstr(all, "[secret]"));
@@ -302,7 +302,7 @@ static void no_part_of_a_secret_is_left_where_a_message_is_cut(void **state)
 		longest[sizeof(longest) - 1] = '\0';
 		capture_begin(&logged, stderr);
 		log_warning(NULL, "%s", longest);
-		text = released();
+		text = captured();
 		assert_null(strstr(text, "the-"));
 	}
 	known_secrets_forget();
@@ -319,7 +319,7 @@ static void auto_is_text_where_stderr_is_not_the_journal(void **state)
 		capture_begin(&logged, stderr);
 		log_setup(LOG_FORMAT_AUTO, LOG_INFO, false);
 		log_info(NULL, "here");
-		text = released();
+		text = captured();
 		assert_non_null(strstr(text, " info  here\n"));
 	}
 	assert_return_code(unsetenv("JOURNAL_STREAM"), errno);
@@ -340,7 +340,7 @@ static void auto_is_the_journal_where_stderr_is_its_stream(void **state)
 	log_setup(LOG_FORMAT_AUTO, LOG_INFO, false);
 	log_debug(NULL, "not wanted, and not sent to anyone's journal");
 	log_setup(LOG_FORMAT_TEXT, LOG_INFO, false);
-	text = released();
+	text = captured();
 	assert_string_equal(text, "");
 	assert_return_code(unsetenv("JOURNAL_STREAM"), errno);
 }

@@ -130,7 +130,7 @@ static void refuse_without_headers(struct golden *g, const struct shown *s)
 
 static void refuse_without_query(struct golden *g, struct shown s)
 {
-	CLEANUP(mem_freep) char *rest = redact_query(s.query, node_text(g->authenticate, "name"));
+	CLEANUP(mem_freep) char *rest = stored_query(s.query, node_text(g->authenticate, "name"));
 
 	s.query = rest;
 	expect(g, "without the secret in the query", &s, PROOF_MISSING);

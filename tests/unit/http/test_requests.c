@@ -82,7 +82,7 @@ static int stop(void **state)
 
 /* ---- the client -------------------------------------------------------------------------------------------------- */
 
-static int dial(void)
+static int connect_listener(void)
 {
 	return dial_to(http_server_address(server), PATIENCE_S);
 }
@@ -91,7 +91,7 @@ static int dial(void)
  * the connection. */
 static const char *exchange_by(const char *request, size_t len, size_t at_a_time)
 {
-	int fd = dial();
+	int fd = connect_listener();
 	int on = 1;
 	size_t got = 0;
 	static char text[1 << 16];

@@ -299,12 +299,12 @@ static int teardown(void **state)
 
 /* ---- the client -------------------------------------------------------------------------------------------------- */
 
-static int dial(void)
+static int connect_listener(void)
 {
 	return dial_to(http_server_address(fix.server), PATIENCE_MS / 1000);
 }
 
-static void say(int fd, const char *text)
+static void send_text(int fd, const char *text)
 {
 	assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
 }
@@ -329,9 +329,9 @@ static const char *receive(int fd)
 
 static const char *exchange(const char *request)
 {
-	int fd = dial();
+	int fd = connect_listener();
 
-	say(fd, request);
+	send_text(fd, request);
 	return receive(fd);
 }
 
@@ -415,8 +415,9 @@ static void suspended_exchanges_are_answered_from_another_thread(void **state)
 	(void)state;
 	hold(true);
 	for (size_t i = 0; i < 60; i++) {
-		fds[i] = dial();
-		say(fds[i], "POST /later HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok");
+		fds[i] = connect_listener();
+		send_text(fds[i],
+			  "POST /later HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok");
 	}
 	wait_for(&fix.completed, 60);
 	assert_int_equal(http_server_suspended(fix.server), 60);
@@ -433,11 +434,11 @@ static void suspended_exchanges_are_answered_from_another_thread(void **state)
 
 static void a_client_that_left_while_suspended_is_done_after_resumption(void **state)
 {
-	int fd = dial();
+	int fd = connect_listener();
 
 	(void)state;
 	hold(true);
-	say(fd, "POST /later HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nok");
+	send_text(fd, "POST /later HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nok");
 	wait_for(&fix.completed, 1);
 	(void)close(fd);
 	hold(false);
@@ -458,8 +459,8 @@ static void a_client_that_shut_its_sending_side_is_answered(void **state)
 	(void)state;
 	hold(true);
 	for (size_t i = 0; i < 6; i++) {
-		fds[i] = dial();
-		say(fds[i], requests[i % 3]);
+		fds[i] = connect_listener();
+		send_text(fds[i], requests[i % 3]);
 		if (i < 3)
 			assert_return_code(shutdown(fds[i], SHUT_WR), errno);
 	}
@@ -547,15 +548,15 @@ static void a_body_of_exactly_the_limit_is_taken(void **state)
 
 static void a_chunked_body_beyond_the_limit_is_413_and_never_complete(void **state)
 {
-	int fd = dial();
+	int fd = connect_listener();
 	static char chunk[2048 + 16];
 
 	(void)state;
 	(void)snprintf(chunk, sizeof(chunk), "800\r\n%2048s\r\n", "x");
-	say(fd, "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+	send_text(fd, "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
 	for (int i = 0; i < 3; i++)
-		say(fd, chunk);
-	say(fd, "0\r\n\r\n");
+		send_text(fd, chunk);
+	send_text(fd, "0\r\n\r\n");
 	assert_status(receive(fd), 413);
 	wait_for(&fix.done, 1);
 	assert_int_equal(peek(&fix.completed), 0);
@@ -563,13 +564,13 @@ static void a_chunked_body_beyond_the_limit_is_413_and_never_complete(void **sta
 
 static void an_endless_chunked_body_is_cut_off(void **state)
 {
-	int fd = dial();
+	int fd = connect_listener();
 	int sent = 0;
 	static char chunk[2048 + 16];
 
 	(void)state;
 	(void)snprintf(chunk, sizeof(chunk), "800\r\n%2048s\r\n", "x");
-	say(fd, "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+	send_text(fd, "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
 	while (send(fd, chunk, strlen(chunk), MSG_NOSIGNAL) > 0)
 		if (++sent > 100000)
 			fail_msg("still taken");
@@ -592,12 +593,12 @@ static void an_early_answer_is_there_before_the_body(void **state)
 /* Sends everything before it reads, as most clients do. */
 static const char *send_all_then_receive(const char *head, const char *piece, size_t pieces, const char *end)
 {
-	int fd = dial();
+	int fd = connect_listener();
 
-	say(fd, head);
+	send_text(fd, head);
 	for (size_t i = 0; i < pieces; i++)
-		say(fd, piece);
-	say(fd, end);
+		send_text(fd, piece);
+	send_text(fd, end);
 	return receive(fd);
 }
 
@@ -670,14 +671,14 @@ static void a_body_is_held_only_where_the_owner_has_room(void **state)
 
 static void a_body_cut_short_is_never_complete(void **state)
 {
-	int fd = dial();
+	int fd = connect_listener();
 
 	(void)state;
-	say(fd, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhel");
+	send_text(fd, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhel");
 	assert_return_code(shutdown(fd, SHUT_WR), errno);
 	(void)receive(fd);
-	fd = dial();
-	say(fd, "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
+	fd = connect_listener();
+	send_text(fd, "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
 	assert_return_code(shutdown(fd, SHUT_WR), errno);
 	(void)receive(fd);
 	wait_for(&fix.done, 2);
@@ -718,8 +719,8 @@ static void broken_requests_leave_no_trace(void **state)
 	(void)snprintf(longest, sizeof(longest), "GET /%50000s", "HTTP/1.1\r\n\r\n");
 	memset(longest + 5, 'x', 49000);
 	(void)exchange(longest);
-	fd = dial();
-	say(fd, "GET /unfinished HTTP/1.1\r\nHost:");
+	fd = connect_listener();
+	send_text(fd, "GET /unfinished HTTP/1.1\r\nHost:");
 	(void)close(fd);
 	(void)exchange("\x16\x03\x01\r\n\r\n");
 	assert_status(exchange("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"), 200);
@@ -763,13 +764,13 @@ static void a_cut_exchange_ends_without_an_answer(void **state)
 static void a_silent_client_is_cut_off(void **state)
 {
 	int64_t before = clock_mono_ms();
-	int in_headers = dial();
-	int in_body = dial();
-	int idle = dial();
+	int in_headers = connect_listener();
+	int in_body = connect_listener();
+	int idle = connect_listener();
 
 	(void)state;
-	say(in_headers, "POST / HTTP/1.1\r\nHos");
-	say(in_body, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhe");
+	send_text(in_headers, "POST / HTTP/1.1\r\nHos");
+	send_text(in_body, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhe");
 	(void)receive(in_headers);
 	(void)receive(in_body);
 	(void)receive(idle);
@@ -794,10 +795,10 @@ static void drip(int fd, char letter)
 
 static void a_client_that_drips_its_body_is_cut_off(void **state)
 {
-	int fd = dial();
+	int fd = connect_listener();
 
 	(void)state;
-	say(fd, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4000\r\n\r\n");
+	send_text(fd, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4000\r\n\r\n");
 	drip(fd, 'x');
 	wait_for(&fix.done, 1);
 	assert_int_equal(peek(&fix.completed), 0);
@@ -806,16 +807,16 @@ static void a_client_that_drips_its_body_is_cut_off(void **state)
 static void a_client_that_drips_its_headers_is_cut_off(void **state)
 {
 	char answer[4096] = "";
-	int fd = dial();
+	int fd = connect_listener();
 	ssize_t n;
 
 	(void)state;
-	say(fd, "POST / HTTP/1.1\r\nHost: h\r\nX-Long: ");
+	send_text(fd, "POST / HTTP/1.1\r\nHost: h\r\nX-Long: ");
 	drip(fd, 'x');
 	assert_int_equal(peek(&fix.begun), 0);
 	/* On a kept connection each request has the whole time again. */
-	fd = dial();
-	say(fd, "GET /one HTTP/1.1\r\nHost: h\r\n\r\n");
+	fd = connect_listener();
+	send_text(fd, "GET /one HTTP/1.1\r\nHost: h\r\n\r\n");
 	for (size_t len = 0; !strstr(answer, "X-Two 0\n"); len += (size_t)n) {
 		n = recv(fd, answer + len, sizeof(answer) - len - 1, 0);
 		assert_true(n > 0);
@@ -851,20 +852,20 @@ static void a_passed_socket_lives_on_after_quiesce_and_stop(void **state)
 
 static void after_quiesce_living_connections_are_served_and_new_ones_wait(void **state)
 {
-	int living = dial();
+	int living = connect_listener();
 	int late;
 	char answer[4096];
 	struct pollfd p;
 	ssize_t n;
 
 	(void)state;
-	say(living, "GET /one HTTP/1.1\r\nHost: h\r\n\r\n");
+	send_text(living, "GET /one HTTP/1.1\r\nHost: h\r\n\r\n");
 	n = recv(living, answer, sizeof(answer) - 1, 0);
 	assert_true(n > 0);
 	http_server_quiesce(fix.server);
-	late = dial();
-	say(late, "GET /late HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
-	say(living, "POST /later HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok");
+	late = connect_listener();
+	send_text(late, "GET /late HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+	send_text(living, "POST /later HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok");
 	assert_status(receive(living), 202);
 	p = (struct pollfd){.fd = late, .events = POLLIN};
 	assert_int_equal(poll(&p, 1, 100), 0);
@@ -882,8 +883,8 @@ static void stopping_at_once_after_resuming_leaves_nothing_behind(void **state)
 	(void)state;
 	hold(true);
 	for (size_t i = 0; i < 30; i++) {
-		fds[i] = dial();
-		say(fds[i], "POST /later HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nok");
+		fds[i] = connect_listener();
+		send_text(fds[i], "POST /later HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nok");
 	}
 	wait_for(&fix.completed, 30);
 	stop(); /* resumes all without waiting, and checks that done was called for each */

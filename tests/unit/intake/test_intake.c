@@ -70,12 +70,12 @@ static void what_the_headers_decide_is_answered_before_the_body(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		int fd = dial();
+		int fd = connect_listener();
 
 		(void)snprintf(request, sizeof(request), "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 4000\r\n\r\n",
 			       rows[i].target);
-		say(fd, request);
-		hear(fd, answer, sizeof(answer));
+		send_text(fd, request);
+		read_all(fd, answer, sizeof(answer));
 		assert_answer(rows[i].status, rows[i].part);
 		assert_non_null(strstr(answer, "Connection: close\r\n"));
 	}
@@ -151,7 +151,7 @@ static void the_secret_parameter_is_cut_out_wherever_it_stands(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		CLEANUP(mem_freep) char *kept = redact_query(rows[i].query, rows[i].name);
+		CLEANUP(mem_freep) char *kept = stored_query(rows[i].query, rows[i].name);
 
 		assert_string_equal(kept, rows[i].kept);
 	}
@@ -205,18 +205,18 @@ static void behind_trusted_proxies_the_log_names_whom_they_name(void **state)
 
 static void after_quiesce_what_is_suspended_is_still_answered_and_all_else_refused(void **state)
 {
-	int waiting = dial();
-	int kept = dial();
+	int waiting = connect_listener();
+	int kept = connect_listener();
 	char late[4096];
 	struct submission *held;
 
 	(void)state;
 	fake_pipeline.hold = true;
-	say(kept, "HEAD /webhooks/desk HTTP/1.1\r\nHost: x\r\n\r\n");
+	send_text(kept, "HEAD /webhooks/desk HTTP/1.1\r\nHost: x\r\n\r\n");
 	assert_true(recv(kept, late, sizeof(late), 0) > 0);
 	(void)snprintf(late, sizeof(late), "POST " DESK " HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n%s",
 		       strlen(OPENED), OPENED);
-	say(waiting, late);
+	send_text(waiting, late);
 	(void)pthread_mutex_lock(&fake_pipeline.lock);
 	while (!fake_pipeline.held)
 		(void)pthread_cond_wait(&fake_pipeline.submitted, &fake_pipeline.lock);
@@ -224,14 +224,14 @@ static void after_quiesce_what_is_suspended_is_still_answered_and_all_else_refus
 	fake_pipeline.hold = false;
 	(void)pthread_mutex_unlock(&fake_pipeline.lock);
 	intake_quiesce(intake);
-	say(kept, late);
+	send_text(kept, late);
 	shutdown(kept, SHUT_WR);
-	hear(kept, answer, sizeof(answer));
+	read_all(kept, answer, sizeof(answer));
 	assert_answer("503", "Retry-After");
 	held->answered(held);
 	intake_stop(intake);
 	intake = NULL;
-	hear(waiting, answer, sizeof(answer));
+	read_all(waiting, answer, sizeof(answer));
 	assert_answer("200", "accepted");
 	assert_int_equal(fake_pipeline.n, 1);
 }
