@@ -37,7 +37,7 @@ static void send_fixed(struct http_exchange *x, enum answer a, const char *schem
 {
 	CLEANUP(pairs_done) struct pairs headers = {0};
 	char body[128] = "";
-	/* A client with a wrong request does not need its connection, and must not take another's place. */
+	/* A client with a wrong request does not need its connection, which counts against listen.max_connections. */
 	struct http_answer answer = {.status = specs[a].status,
 				     .headers = &headers,
 				     .body = body,

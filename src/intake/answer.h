@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * answer: all answers of the listener, as JSON. Pure.
+ * answer: all answers of the listener, as JSON. answer_echo() is pure; the other functions answer an exchange.
  *
- * An unreadable webhook with a good proof gets 200 and becomes a dead letter, because a helpdesk does not repeat a
- * webhook after 4xx. 4xx answers a request without a proof, or one that cannot be accepted (no body, too long, wrong
- * path, method or type). It closes the connection. 503 answers a request that cannot be committed now: nothing is
- * stored, and the helpdesk sends it again.
+ * - 200: the webhooks are committed, or there is nothing to store. An unreadable webhook with a good proof becomes a
+ * dead letter and gets 200, too: helpdesks do not repeat a webhook that gets 4xx, so it would be lost.
+ * - 4xx: the request has no good proof, or cannot be accepted (no body, too long, wrong path, method or type;
+ * unreadable, from a source without a secret). The connection is closed.
+ * - 503: the request cannot be committed now. Nothing is stored, and the helpdesk sends it again.
  */
 #ifndef INTAKE_ANSWER_H
 #define INTAKE_ANSWER_H
@@ -30,11 +31,11 @@ enum answer {
 	ANSWER_MAX_
 };
 
-/* scheme: for ANSWER_UNAUTHORIZED, the WWW-Authenticate value ("Basic realm=…"), or NULL. */
+/* Answers with a fixed text. scheme: for ANSWER_UNAUTHORIZED, the WWW-Authenticate value ("Basic realm=…"), or NULL. */
 void answer_send(struct http_exchange *x, enum answer a, const char *scheme);
 
-/* Returns the header's text if it may be echoed. NULL: missing, empty, too long, or not printable ASCII. */
-#define ANSWER_ECHO_MAX 1024
+#define ANSWER_ECHO_MAX 1024 /* bytes of a header's text that may be echoed */
+/* Returns value, a header's text, if it may be echoed. NULL: it is missing, empty, too long, or not printable ASCII. */
 const char *answer_echo(const char *value);
 /* Answers ANSWER_PONG with the text that a vendor expects back during webhook set-up. */
 void answer_challenge(struct http_exchange *x, const char *echo);

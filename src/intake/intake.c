@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The steps of a request. begin() checks the headers (path, method, type, and the proof as far as it needs no body).
- * reserve() grants memory for the body (http/budget.h). complete() checks the rest of the proof, reads the whole,
- * suspends the connection and submits the webhooks in it (intake_submission.c). Once they are committed the pipeline
- * has them answered, which resumes the connection. So `accepted` with 200 is only ever given for webhooks that are on
- * the disk.
+ * reserve() grants memory for the body (http/budget.h). complete() checks the rest of the proof, reads the body,
+ * suspends the connection and submits the webhooks (intake_submission.c). After their commit the pipeline calls
+ * answered() there, which answers and resumes the connection. So `accepted` with 200 is only ever given for webhooks
+ * that are on the disk.
  *
- * A request's reservation on the budget is the size of its body, then the size of its submission, until the answer.
+ * Until the answer a request holds a reservation on the budget: at first the size of its body, then the size of its
+ * submission.
  * While a thread reads a body it holds body, tree and items at once. That is not counted, because it happens
  * INTAKE_THREADS times at most and is bounded by max_body and BATCH_BYTES_MAX. The trees that are passed on to the
  * pipeline are counted where the budget has memory to spare, and dropped otherwise (intake_submission.c).
  *
- * Threads: begin, complete and done run on the server's pool. Submissions are answered on the pipeline's thread.
- * `quiesced` is read and the submission posted under one lock, so that nothing is submitted after intake_quiesce()
- * returns. Nothing here survives a crash: a client without an answer sends again.
+ * Threads: begin, complete and done run on the server's pool. Submissions are answered on the pipeline's thread
+ * (answered()). `quiesced` is read and the submission posted under one lock, so that nothing is submitted after
+ * intake_quiesce() returns. Nothing here survives a crash: a sender without an answer sends again.
  */
 #include <config.h>
 
@@ -34,7 +35,7 @@
 #include "intake/request_state.h"
 
 #define INTAKE_THREADS 3
-#define UNPROVEN_BYTES_MAX BUDGET_SMALL_BYTES /* of a body whose headers prove nothing */
+#define UNPROVEN_BYTES_MAX BUDGET_SMALL_BYTES /* of a body that comes without a good proof in the headers */
 #define STOP_WAIT_MS 2000                     /* for sending the last answers */
 #define LAST_REQUESTS_MS 200
 
@@ -45,8 +46,8 @@ struct intake {
 	struct unknown_states *unknown_states;
 	struct lock lock;     /* protects quiesced (and posting) and requests */
 	struct cond all_done; /* requests became 0 */
-	bool quiesced;
-	unsigned requests; /* exchanges that are not done */
+	bool quiesced;        /* intake_quiesce() has returned, or returns now */
+	unsigned requests;    /* exchanges that are not done */
 	struct budget *budget;
 };
 
@@ -58,7 +59,7 @@ static void count(const struct source *s, const char *result)
 
 /* ---- the headers ------------------------------------------------------------------------------------------------- */
 
-/* True for a compressed body, whose proof could be checked, but which is never read. */
+/* True where the body is compressed. The proof of such a body could be checked, but the body is never decompressed. */
 static bool is_encoded(struct http_exchange *x)
 {
 	CLEANUP(mem_freep) char *codings = http_header_list(x, "Content-Encoding");
@@ -73,6 +74,7 @@ static bool is_encoded(struct http_exchange *x)
 	return false;
 }
 
+/* Counts and logs a request without a good proof. The caller answers. */
 static void note_unproven(struct intake *i, struct http_exchange *x, const struct request_state *r,
 			  enum proof_verdict verdict)
 {
@@ -116,7 +118,7 @@ static void note_no_room(struct intake *i, struct http_exchange *x, const struct
 		request_state_peer(r, x, peer), clock_mono_ms());
 }
 
-/* Faults of a request that a repetition does not cure: someone must change a setting. */
+/* Faults of requests that fail again until an operator changes a setting. */
 enum request_fault {
 	REQUEST_FAULT_METHOD,
 	REQUEST_FAULT_MULTIPART,
@@ -144,7 +146,7 @@ static const struct {
 				     "HTTP does not allow it: look at the settings of the helpdesk or the proxy"},
 };
 
-/* Counts and logs. The caller answers. reason NULL: the fault's own. */
+/* Counts and logs a fault. The caller answers. reason NULL: the fault's own. */
 static void note_fault(struct intake *i, struct http_exchange *x, const struct request_state *r,
 		       enum request_fault fault, const char *reason)
 {
@@ -163,7 +165,7 @@ static void refuse_fault(struct intake *i, struct http_exchange *x, const struct
 	answer_send(x, a, NULL);
 }
 
-/* echo NULL: the vendor expects no text back. */
+/* Counts and answers a ping. echo: the text that the vendor expects back; NULL: none. */
 static void answer_pong(struct http_exchange *x, const struct request_state *r, const char *echo)
 {
 	count(r->source, "pong");
@@ -173,6 +175,7 @@ static void answer_pong(struct http_exchange *x, const struct request_state *r, 
 		answer_send(x, ANSWER_PONG, NULL);
 }
 
+/* True where webhooks are accepted now. */
 static bool may_submit(struct intake *i)
 {
 	bool may;
@@ -189,7 +192,7 @@ static void refuse_unready(struct http_exchange *x, const struct request_state *
 	answer_send(x, ANSWER_UNAVAILABLE, NULL);
 }
 
-/* Returns 0 to take the body; 1: answered. */
+/* Returns 0 if the body is to be received, 1 if the request was answered. */
 static int judge_headers(struct intake *i, struct http_exchange *x, struct request_state *r)
 {
 	const char *type = http_header(x, "Content-Type");
@@ -273,7 +276,7 @@ static void done(void *ctx, struct http_exchange *x)
 	lock_release(&i->lock);
 }
 
-/* Returns 0 where the memory was reserved; 1: answered. 0 bytes: the body was dropped. */
+/* Returns 0 if the memory was reserved, 1 if the request was answered. bytes 0: the server has dropped the body. */
 static int reserve(void *ctx, struct http_exchange *x, size_t bytes)
 {
 	struct intake *i = ctx;
@@ -294,8 +297,9 @@ static int reserve(void *ctx, struct http_exchange *x, size_t bytes)
 
 /* ---- the body ---------------------------------------------------------------------------------------------------- */
 
-/* A vendor's challenge is echoed to any client, because the set-up comes before secrets are exchanged, and the echo has
- * no effect. A signal that carries a challenge is a signal. */
+/* Reads the webhooks in the body and submits or answers them. echo: the vendor's challenge, or NULL. It is echoed
+ * without a good proof, too (see complete()), because the set-up comes before secrets are exchanged, and the echo has
+ * no effect. A challenge in a signal is ignored. */
 static void submit_body(struct intake *i, struct http_exchange *x, struct request_state *r, const char *echo)
 {
 	struct intake_submission *sub = intake_submission_new(r->source, x, &r->headers, i->unknown_states,

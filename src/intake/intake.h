@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * intake: handles a webhook request: path, method, limits, proof, reading. It suspends the connection, submits the
- * webhooks to the pipeline, and answers after their commit.
+ * intake: receives webhooks. For each request it
  *
- * Runs on the HTTP server's threads. Its own state is a memory budget, counters, and the limits of log lines.
+ * - checks path, method, limits and proof, and reads the webhooks in the body;
+ * - submits them to the pipeline, and suspends the connection;
+ * - answers after their commit.
+ *
+ * Runs on the HTTP server's threads, except the answer after the commit, which the pipeline's thread gives. All
+ * requests share a memory budget, counters, and the limits of log lines.
  */
 #ifndef INTAKE_INTAKE_H
 #define INTAKE_INTAKE_H
@@ -16,15 +20,16 @@
 
 struct intake;
 
-/* passed: sockets passed by systemd, if any. Each request uses generation_current(). */
+/* Starts the listener. passed: sockets passed by systemd, if any. Each request uses generation_current(). */
 int intake_start(struct pipeline *p, const struct config *c, const struct http_sockets *passed, struct intake **ret,
 		 struct err *reterr) MUSTCHECK;
-const char *intake_address(const struct intake *i);
-/* Stops accepting. After it returns every new request gets 503. The pipeline answers suspended requests. Requests on
- * accepted connections are still taken for at most 0.2 s, so that clients of a systemd socket do not notice a restart.
- * Blocks for that time. */
+const char *intake_address(const struct intake *i); /* as http_server_address(); borrowed */
+/* Accepts no more connections. Requests on accepted connections are still taken for up to 0.2 s, so that clients of a
+ * systemd socket get no error during a restart; it blocks until they are done or that time is over. After it returns,
+ * every new request gets 503. The pipeline still answers suspended requests. */
 void intake_quiesce(struct intake *i);
-/* Call after the pipeline has answered all requests. Frees i. */
+/* Stops the listener and frees i. Call it after the pipeline has answered all requests. Waits up to 2 s
+ * until the last answers are sent. */
 void intake_stop(struct intake *i);
 
 #endif

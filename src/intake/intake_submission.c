@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The items of one POST. Items without a signal are only counted. Signals and unreadable items are one submission: the
- * pipeline commits all of it or nothing, so a helpdesk that gets 503 may send the whole again, and one that gets 200
- * never has to.
+ * The items of one POST. Signals and unreadable items form one submission. The other items (pings, ignored webhooks)
+ * are only counted; with `keep: all` ignored ones are stored, too. The pipeline commits the whole submission or
+ * nothing, so a helpdesk that gets 503 may send the whole POST again, and one that gets 200 never has to.
  *
- * Each item is counted by its result when that is known. A refused POST counts as many refusals as it has items.
+ * The result of each item is counted once it is known. A refused POST counts as many refusals as it has items.
  */
 #include <config.h>
 
@@ -23,24 +23,24 @@
 #include "helpdesk/parse/parsed_webhook.h"
 #include "intake/answer.h"
 
-#define TREE_BYTES_MAX (1024 * 1024) /* of one item that keeps its tree for its pass */
+#define TREE_BYTES_MAX (1024 * 1024) /* a larger item (parsed_webhook_bytes) keeps no tree for its pass */
 
 struct intake_submission {
 	struct submission submission;
-	struct http_exchange *exchange; /* once submitted */
+	struct http_exchange *exchange; /* set when it is submitted */
 	const struct source *source;
 	struct unknown_states *unknown;
 	struct reservation *reservation; /* NULL: released */
-	size_t body_bytes;               /* the reservation's size for the body, while it is read */
-	size_t bytes;                    /* size of the items, with the trees that are kept; */
-	size_t trees;                    /* and of these trees alone */
-	bool drops_trees;       /* keep no tree: the pipeline is behind, or the trees left no memory for an item */
-	bool no_room;           /* there is no memory for the items */
-	unsigned refused_items; /* their number then */
+	size_t body_bytes;               /* size of the reservation for the body, before it is read */
+	size_t bytes;                    /* size of the items, including the trees that are kept */
+	size_t trees;                    /* size of the trees that are kept */
+	bool drops_trees; /* no tree is kept: the pipeline's cache is full, or the trees left no memory for an item */
+	bool no_room;     /* there was no memory for the items, which were dropped */
+	unsigned refused_items; /* where no_room: the number of items that were dropped */
 	bool several;           /* the POST had more than one item */
 	bool has_signal;
-	unsigned pongs, ignored; /* numbers of items that are not stored */
-	unsigned unreadable;     /* the same, without a proof of their sender */
+	unsigned pongs, ignored; /* numbers of items that are only counted */
+	unsigned unreadable; /* number of unreadable items that are only counted, because no secret proves the sender */
 };
 
 static void count(const struct source *s, const char *result, unsigned n)
@@ -135,13 +135,13 @@ static void drop_items(struct intake_submission *sub)
 	sub->trees = 0;
 }
 
-/* Returns the size to reserve while the body is still there. */
+/* Returns the size to reserve for items of `bytes` bytes while the body is still there: the larger of the two. */
 static size_t bytes_to_reserve(const struct intake_submission *sub, size_t bytes)
 {
 	return bytes > sub->body_bytes ? bytes : sub->body_bytes;
 }
 
-/* Keeps the tree for the pass that follows if there is memory to spare. Otherwise the pass parses again. */
+/* Keeps the tree for the coming pass if there is spare memory. Otherwise the pass parses the body again. */
 static void limit_tree(struct intake_submission *sub, struct parsed_webhook *parsed)
 {
 	size_t bytes = sub->bytes + parsed->tree_bytes;
@@ -155,8 +155,7 @@ static void limit_tree(struct intake_submission *sub, struct parsed_webhook *par
 	sub->bytes = bytes;
 }
 
-/* Takes ownership of parsed and dead_reason. While the body is still there, the reservation is the larger of the two.
- */
+/* Appends an item to the submission and reserves memory for it. Takes ownership of parsed and dead_reason. */
 static struct submission_item *append_item(struct intake_submission *sub, struct parsed_webhook *parsed,
 					   char *dead_reason)
 {
@@ -178,8 +177,8 @@ static struct submission_item *append_item(struct intake_submission *sub, struct
 	return item;
 }
 
-/* Takes ownership of parsed. Stores nothing of an unreadable item if the source has no proof of the sender. Such a
- * request is refused only if it has no other item. */
+/* Takes ownership of parsed. An unreadable item becomes a dead letter. Without a secret the sender is unknown, so
+ * nothing of the item is stored; the request gets 400 if none of its items is stored. */
 static void add_unreadable(struct intake_submission *sub, struct parsed_webhook *parsed, const char *reason)
 {
 	if (proof_about(definition_proof(sub->source->definition))->needs_secret) {
@@ -193,7 +192,7 @@ static void add_unreadable(struct intake_submission *sub, struct parsed_webhook 
 	}
 }
 
-/* Takes the members of w, and tree (as parsed_webhook_new() does). */
+/* Reads one item and adds or counts it. Takes ownership of w's members and of tree (as parsed_webhook_new() does). */
 static void add_item(struct intake_submission *sub, struct webhook *w, struct json_object *tree, size_t tree_bytes)
 {
 	CLEANUP(parsed_webhook_freep)
@@ -248,7 +247,7 @@ static void add_batch(struct intake_submission *sub, struct batch *batch, const 
 	}
 }
 
-/* Makes one webhook of a body that cannot be split. */
+/* Makes one unreadable webhook of a body that cannot be split. */
 static void add_whole_body(struct intake_submission *sub, const struct http_exchange *x, const struct pairs *headers,
 			   const struct err *reason)
 {
@@ -259,7 +258,7 @@ static void add_whole_body(struct intake_submission *sub, const struct http_exch
 	add_unreadable(sub, parsed_webhook_unparsed(&w), reason->text);
 }
 
-/* A body that never fits becomes one unreadable webhook, so that the helpdesk does not send it for ever. */
+/* A batch that never fits becomes one unreadable webhook, so that the helpdesk does not send it again for ever. */
 static void replace_by_whole_body(struct intake_submission *sub, const struct http_exchange *x,
 				  const struct pairs *headers)
 {
@@ -366,7 +365,7 @@ void intake_submission_refuse(struct intake_submission *sub, struct http_exchang
 	intake_submission_discard(sub);
 }
 
-/* Logs a POST's dead letters in one line: an operator must learn of each. */
+/* Logs the dead letters of a POST in one line, because an operator must learn of them. */
 static void log_dead(const struct intake_submission *sub)
 {
 	const struct submission_item *first = NULL;
@@ -396,7 +395,8 @@ static void log_dead(const struct intake_submission *sub)
 			    "%zu webhooks of one request cannot be read and became dead letters; this is the first", n);
 }
 
-/* Runs on the pipeline's thread. */
+/* Counts, logs and answers; then frees the submission. Runs on the pipeline's thread, after the commit or its failure.
+ * The pipeline has taken the parsed webhook of each accepted item that a pass follows. */
 static void answered(struct submission *s)
 {
 	static const char *const results[] = {

@@ -20,12 +20,12 @@ struct intake_submission;
  * Reads the body of a complete exchange whose proof is good. caches_parsed: the result of pipeline_caches_parsed(). s
  * must outlive the submission.
  *
- * The reservation covers the body. It is changed to the submission's size, so the caller drops the body right after.
- * The submission may need more memory than the body, because each item repeats the rest of the body. If that memory is
- * not free now, intake_submission_has_room() is false. If it can never be free, the body becomes one unreadable
- * webhook.
+ * The reservation covers the body, and this function changes it to the submission's size. So the caller frees the body
+ * right after. The submission may need more memory than the body, because each item repeats the rest of the body. If
+ * that memory is not free now, intake_submission_has_room() is false. If it is more than one request may ever have, the
+ * body becomes one unreadable webhook.
  *
- * Unknown states are reported at once. The caller owns the result until it is answered, refused, submitted or
+ * Unknown states are logged and counted at once. The caller owns the result until it is answered, refused, submitted or
  * discarded. The result owns the reservation meanwhile, and releases it before the answer.
  */
 struct intake_submission *intake_submission_new(const struct source *s, const struct http_exchange *x,
@@ -35,21 +35,22 @@ struct intake_submission *intake_submission_new(const struct source *s, const st
 bool intake_submission_is_empty(const struct intake_submission *sub);
 /* True where an item is a signal. */
 bool intake_submission_has_signal(const struct intake_submission *sub);
-/* False: there was no memory. Only intake_submission_refuse() and intake_submission_discard() may follow. */
+/* Returns false if there was no memory for the items. Then only intake_submission_refuse() or
+ * intake_submission_discard() may be called. */
 bool intake_submission_has_room(const struct intake_submission *sub);
 
-/* Counts and answers an empty submission, and frees it. */
+/* Counts the items of an empty submission, answers, and frees it. */
 void intake_submission_answer(struct intake_submission *sub, struct http_exchange *x);
-/* Counts the items as refused, answers 503, and frees it. */
+/* Counts the items as refused, answers 503, and frees the submission. */
 void intake_submission_refuse(struct intake_submission *sub, struct http_exchange *x);
-/* Frees it without an answer or a count. */
+/* Frees the submission without an answer or a count. */
 void intake_submission_discard(struct intake_submission *sub);
 /* Suspends the exchange and submits. After the commit the submission is counted, answered and freed. */
 void intake_submission_post(struct intake_submission *sub, struct http_exchange *x, struct pipeline *pipeline);
 
 /* ---- the stored webhook, without secrets. Pure. ------------------------------------------------------------------ */
 
-/* Returns the raw query without that parameter (NULL: the whole query). The caller owns it. */
+/* Returns the raw query without the parameter secret_name (NULL: the whole query). The caller owns it. */
 char *stored_query(const char *query, const char *secret_name) MUSTCHECK;
 
 /*

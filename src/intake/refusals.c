@@ -17,7 +17,7 @@
 #define CONNECTION_INTERVAL_MS (10 * CLOCK_SECOND_MS)
 #define PATHS_MAX 400      /* bytes of configured paths in a line */
 #define PATH_SHOWN_MAX 200 /* bytes of an unknown path in a line */
-#define SLASHES_MAX 3      /* in a row, in a line */
+#define SLASHES_MAX 3      /* slashes in a row that a line shows */
 
 struct refusal {
 	struct refusal *next;
@@ -52,7 +52,7 @@ void refusals_free(struct refusals *r)
 	free(r);
 }
 
-/* True where this refusal is logged. *ret_more: the number of omitted ones before it. */
+/* True where this refusal is to be logged. *ret_more: the number of refusals that were left out before it. */
 static bool refusal_is_due(struct refusals *r, const char *source, const char *reason, int64_t now_ms,
 			   int64_t interval_ms, unsigned *ret_more)
 {
@@ -146,7 +146,7 @@ static char *shown_path(const struct config *c, const char *path)
 		else
 			good = 0;
 		path += len;
-		/* The rest of a hidden segment's path does not help. */
+		/* A hidden segment ends the shown path: the rest helps nobody. */
 		if (good < len) {
 			path = "";
 			buf_adds(&to, "…");

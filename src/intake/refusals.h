@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * refusals: logs refused requests, at most one line a second for each source and reason. The next line counts those
- * between. deskbridge_webhooks_total, which `status` shows, counts all. Any thread; one lock.
+ * refusals: logs refused requests. It writes at most one line per source, reason and second; the next line says how
+ * many were left out. All are counted by deskbridge_webhooks_total, which `status` shows. Any thread; one lock.
  */
 #ifndef INTAKE_REFUSALS_H
 #define INTAKE_REFUSALS_H
@@ -16,8 +16,8 @@ struct refusals;
 
 struct refusals *refusals_new(void);
 void refusals_free(struct refusals *r);
-/* source: NULL: the path names no source, or is unreadable. reason: static text. advice: the remedy, or NULL. peer: the
- * client's address. */
+/* Logs a refused request. source NULL: the path names no source, or is unreadable. reason: static text. advice: the
+ * remedy, or NULL. peer: the client's address. */
 void refusals_note(struct refusals *r, const char *source, const char *reason, const char *advice, const char *peer,
 		   int64_t now_ms);
 /* Logs a request to an unknown path. The line shows only the parts that resemble configured paths (the rest may be a

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * request_state: private to src/intake. The state of one request: client, proof, memory share. intake.c answers and
- * counts.
+ * request_state: private to src/intake. The state of one request: its client, its proof, and its reservation of memory.
+ * intake.c answers and counts.
  *
  * The state belongs to its exchange: one thread at a time. No function blocks.
  */
@@ -18,13 +18,13 @@
 
 #define PEER_MAX 64 /* bytes of an address as text */
 
-/* Zeroed except the generation, until the path is known. */
+/* Only the generation is set until the path is known; the rest is zero. */
 struct request_state {
 	struct generation *generation; /* used for this request */
 	const struct source *source;   /* in generation */
 	struct pairs headers;
 	enum proof_verdict headers_verdict; /* the verdict on headers and query; only GOOD may change later */
-	struct reservation reservation;
+	struct reservation reservation;     /* for the body, then for the submission */
 };
 
 /* Writes the client's address for the log: the connection's, or the one that a trusted proxy names. Returns peer. */

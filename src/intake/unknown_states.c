@@ -18,7 +18,7 @@
 struct known_source {
 	struct known_source *next;
 	char *source;
-	unsigned char mark[DIGEST_SHA256_BYTES]; /* of the definition that does not name them */
+	unsigned char mark[DIGEST_SHA256_BYTES]; /* states_mark of the definition that does not name these states */
 	char *states[UNKNOWN_STATES_MAX];        /* "REFERENCE STATE" */
 	size_t n;
 	bool full; /* the line about further ones was logged */
@@ -59,6 +59,7 @@ void unknown_states_free(struct unknown_states *u)
 	free(u);
 }
 
+/* Returns the source's entry; makes it where there is none, and empties it if the definition's states changed. */
 static struct known_source *source_get(struct unknown_states *u, const struct source *s)
 {
 	const unsigned char *mark = definition_about(s->definition)->states_mark;
@@ -86,8 +87,8 @@ enum state_note {
 	STATE_NOTE_MANY,  /* the first state that is not remembered */
 };
 
-/* Remembers the state. Returns the line to log. */
-static enum state_note take_note(struct unknown_states *u, const struct source *s, const struct unknown_state *state)
+/* Remembers the state. Returns the kind of line to log. */
+static enum state_note remember(struct unknown_states *u, const struct source *s, const struct unknown_state *state)
 {
 	CLEANUP(mem_freep) char *name = mem_fmt("%s %s", state->reference, state->text);
 	enum state_note note = STATE_NOTE_STATE;
@@ -117,7 +118,7 @@ void unknown_states_note(struct unknown_states *u, const struct source *s, const
 	if (!r->unknown_state.text)
 		return;
 	metrics_add(METRIC_UNKNOWN_STATES, s->name, NULL, NULL, 1);
-	switch (take_note(u, s, &r->unknown_state)) {
+	switch (remember(u, s, &r->unknown_state)) {
 	case STATE_NOTE_NONE:
 		break;
 	case STATE_NOTE_STATE:

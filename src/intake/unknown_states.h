@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unknown_states: logs states that a source's definition does not name, one line for each source and state. Every such
- * webhook is counted (deskbridge_unknown_states_total), which `status` shows.
+ * unknown_states: logs states that a source's definition does not name, one line for each source and state. It counts
+ * every such webhook (deskbridge_unknown_states_total, which `status` shows).
  *
  * Any thread; one lock. It remembers UNKNOWN_STATES_MAX states of a source. A last line says that there are more. A
  * source's states are forgotten when its definition says something else about states. A webhook of the former
