@@ -63,9 +63,9 @@ void destinations_init(struct destinations *d, struct http_client *client, const
 		       const struct courier_options *options);
 /* Applies a generation. Takes a reference. */
 void destinations_generation(struct destinations *d, struct generation *g);
-void destinations_send(struct destinations *d, struct event *e); /* takes ownership of e (heap) */
-void destinations_lookup(struct destinations *d,
-			 struct lookup_request *request); /* takes ownership of request (heap) */
+/* Take ownership of the heap object. */
+void destinations_send(struct destinations *d, struct event *e);
+void destinations_lookup(struct destinations *d, struct lookup_request *request);
 /* Runs each destination. Returns the time of the next call. */
 int64_t destinations_run(struct destinations *d, bool sending, int64_t now_ms);
 void destinations_close(struct destinations *d);

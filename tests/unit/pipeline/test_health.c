@@ -85,8 +85,8 @@ static void it_is_ready_only_where_no_cause_stands(void **state)
 			health_set(h, (enum health_cause)first, &whys[first]);
 			health_set(h, (enum health_cause)second, &whys[second]);
 			health_set(h, (enum health_cause)third, &whys[third]);
-			health_set(h, (enum health_cause)first,
-				   &whys[first]); /* setting it again does not make it later */
+			/* Setting it again does not make it later. */
+			health_set(h, (enum health_cause)first, &whys[first]);
 			health_why_not(h, &got);
 			assert_string_equal(got.text, whys[third].text);
 			health_set(h, (enum health_cause)second, NULL);

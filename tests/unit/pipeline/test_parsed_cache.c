@@ -142,8 +142,8 @@ static void what_is_full_by_bytes_is_full_until_half_of_them_are_free(void **sta
 	struct world *w = *state;
 
 	for (int64_t id = 1; id <= 10; id++)
-		keep(w, id, filled,
-		     false); /* a little more than a tenth, with its tree: there is no room for the last */
+		/* A little more than a tenth, with its tree: there is no room for the last. */
+		keep(w, id, filled, false);
 	for (int64_t id = 1; id <= 10; id++) {
 		assert_int_equal(parsed_cache_is_full(w->r), id <= 5);
 		assert_int_equal(has(w, id), id < 10);
