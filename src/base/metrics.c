@@ -4,7 +4,7 @@
  * and values under the lock and writes the text without it (metrics_reset() is for tests).
  *
  * Labels may come from outside (the metric of a rule is a template). They are cleaned before the look-up, so that two
- * series are never written alike. Their number is bounded: of a metric's bounded label, the first METRICS_NAMES_MAX
+ * series are never written alike. Their number is bounded: of a metric's bounded label, the first METRICS_BOUNDED_MAX
  * values have their own series; other values, and all labels beyond SERIES_MAX series, are counted as "other".
  */
 #include <config.h>
@@ -46,7 +46,7 @@ static const struct metric_spec {
 	const char *help;
 	const char *labels[LABELS_MAX];
 	double bounds[BOUNDS_MAX]; /* of a histogram: ascending, in seconds; 0 ends the list */
-	unsigned bounded_label;    /* number (from 1) of the label with at most METRICS_NAMES_MAX values; 0: none */
+	unsigned bounded_label;    /* number (from 1) of the label with at most METRICS_BOUNDED_MAX values; 0: none */
 } specs[METRIC_MAX_] = {
 	[METRIC_WEBHOOKS] = {"deskbridge_webhooks_total",
 			     TYPE_COUNTER,
@@ -153,7 +153,7 @@ static struct series *slots[SLOTS];
 static struct series *first[METRIC_MAX_], *last[METRIC_MAX_];
 static unsigned n_series;
 /* The values of the bounded label that have their own series. */
-static char *bounded_values[METRIC_MAX_][METRICS_NAMES_MAX];
+static char *bounded_values[METRIC_MAX_][METRICS_BOUNDED_MAX];
 static unsigned n_bounded_values[METRIC_MAX_];
 
 static unsigned bounds_of(enum metric m)
@@ -259,7 +259,7 @@ static const char *bounded_value(enum metric m, const char *value)
 	for (unsigned i = 0; i < n_bounded_values[m]; i++)
 		if (strcmp(bounded_values[m][i], value) == 0)
 			return value;
-	if (n_bounded_values[m] == METRICS_NAMES_MAX)
+	if (n_bounded_values[m] == METRICS_BOUNDED_MAX)
 		return OTHER;
 	bounded_values[m][n_bounded_values[m]++] = mem_str(value);
 	return value;

@@ -11,7 +11,7 @@
 
 #include "base/buf.h"
 
-#define METRICS_NAMES_MAX 200 /* values of a bounded label with their own series; all others count as "other" */
+#define METRICS_BOUNDED_MAX 200 /* values of a bounded label with their own series; all others count as "other" */
 
 enum metric {
 	METRIC_WEBHOOKS,             /* source, result */

@@ -143,7 +143,7 @@ static int take_sockets(struct serve *s, struct err *reterr)
 	return r;
 }
 
-static int take_timers(struct serve *s, struct err *reterr)
+static int make_timers(struct serve *s, struct err *reterr)
 {
 	uint64_t usec = 0;
 
@@ -217,7 +217,7 @@ static int start(struct serve *s, struct err *reterr)
 	if (r == 0)
 		r = take_sockets(s, reterr);
 	if (r == 0)
-		r = take_timers(s, reterr);
+		r = make_timers(s, reterr);
 	if (r == 0)
 		r = pipeline_start(s->generation, &s->pipeline, reterr);
 	if (r == 0)

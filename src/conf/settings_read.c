@@ -211,7 +211,7 @@ static int take_boolean(const struct setting *s, const char *text, void *base, s
 	return 0;
 }
 
-/* A row whose other values no code uses yet: accepting them would promise what is not done. */
+/* Checks the value of a setting that accepts only one, because no code uses another value yet. */
 static int take_only(const struct setting *s, const struct node *n, struct problems *problems, struct err *err)
 {
 	const char *const names[] = {s->only_value, s->also_accepts ? s->also_accepts : s->only_value};

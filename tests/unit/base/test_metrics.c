@@ -161,7 +161,7 @@ static void names_beyond_the_bound_are_counted_as_other(void **state)
 
 	(void)state;
 	for (int round = 0; round < 2; round++) {
-		for (int i = 0; i < METRICS_NAMES_MAX + 50; i++) {
+		for (int i = 0; i < METRICS_BOUNDED_MAX + 50; i++) {
 			(void)snprintf(name, sizeof(name), "metric %d", i);
 			metrics_add(METRIC_EVENTS, i % 2 ? "default" : "second", name, NULL, 1);
 		}
@@ -170,14 +170,14 @@ static void names_beyond_the_bound_are_counted_as_other(void **state)
 	assert_true(metrics_get(METRIC_EVENTS, "second", "metric 1", NULL) == 1);
 	assert_true(metrics_get(METRIC_EVENTS, "default", "other", NULL) == 50);
 	assert_true(metrics_get(METRIC_EVENTS, "second", "other", NULL) == 50);
-	(void)snprintf(name, sizeof(name), "\"metric %d\"", METRICS_NAMES_MAX - 1);
+	(void)snprintf(name, sizeof(name), "\"metric %d\"", METRICS_BOUNDED_MAX - 1);
 	text = rendered();
 	assert_has(text, name);
-	(void)snprintf(name, sizeof(name), "\"metric %d\"", METRICS_NAMES_MAX);
+	(void)snprintf(name, sizeof(name), "\"metric %d\"", METRICS_BOUNDED_MAX);
 	assert_null(strstr(text, name));
 	free(text);
 	/* Other labels have no such bound: there are as many sources as are configured. */
-	for (int i = 0; i < METRICS_NAMES_MAX + 50; i++) {
+	for (int i = 0; i < METRICS_BOUNDED_MAX + 50; i++) {
 		(void)snprintf(name, sizeof(name), "source %d", i);
 		metrics_add(METRIC_WEBHOOKS, name, "accepted", NULL, 1);
 	}
