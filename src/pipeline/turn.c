@@ -61,7 +61,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/metrics.h"
 #include "pipeline/commit.h"
 #include "pipeline/dispatch.h"
 #include "pipeline/insert.h"

@@ -32,7 +32,7 @@ int __wrap_store_commit(struct store *s, struct err *reterr)
 }
 
 /* The log lines about dead letters. */
-static unsigned deaths_told;
+static unsigned deaths_logged;
 static int64_t death_of_event, death_of_webhook; /* the last one's */
 static char death_reason[256];
 
@@ -41,7 +41,7 @@ static void note_death(int level, const struct log_about *about, const char *mes
 	(void)level;
 	if (!strstr(message, "dead letter"))
 		return;
-	deaths_told++;
+	deaths_logged++;
 	death_of_event = about->event;
 	death_of_webhook = about->webhook;
 	(void)snprintf(death_reason, sizeof(death_reason), "%s", about->reason);
@@ -95,7 +95,7 @@ static int play_setup(void **state)
 	commit_fails = 0;
 	commits_left = 0;
 	clocks = (struct test_clocks){0};
-	deaths_told = 0;
+	deaths_logged = 0;
 	log_line = note_death;
 	(void)stage_setup((void **)&p->stage);
 	p->health = shown = health_new();
@@ -784,18 +784,18 @@ static void a_row_with_a_value_of_another_type_is_a_dead_letter_and_stops_no_oth
 	assert_dead(p->stage, 1, "received");
 	assert_done(p->stage, 2, "events");
 	assert_done(p->stage, 4, "events");
-	assert_int_equal(deaths_told, 1);
+	assert_int_equal(deaths_logged, 1);
 	stage_mistype(p->stage, "events", "created", 1);
 	stage_mistype(p->stage, "events", "gap", 2);
 	window(p, PACE_WINDOW);
 	run(p);
 	assert_true(health_is_ready(p->health));
 	assert_int_equal(p->stage->courier.sent_n, 2); /* the second is unreadable, the others are sent */
-	assert_int_equal(deaths_told, 2);
+	assert_int_equal(deaths_logged, 2);
 	deliver(p, 2, OUTCOME_RETRY, "503", false);
 	run(p);
 	assert_true(health_is_ready(p->health));
-	assert_int_equal(deaths_told, 3);
+	assert_int_equal(deaths_logged, 3);
 	assert_int_equal(death_of_event, 2);
 }
 
@@ -817,12 +817,12 @@ static void a_death_is_told_once_and_after_its_commit(void **state)
 		(void)turn_run(p->turn);
 		clocks_advance(10 * SECOND);
 	}
-	assert_int_equal(deaths_told, 0);
+	assert_int_equal(deaths_logged, 0);
 	commit_fails = 0;
 	SUBMIT(p, &sender, .source = "desk", .kind = "open", .conversation = "3", .email = "mo@example.com");
 	run(p);
 	assert_dead(p->stage, 2, "headers");
-	assert_int_equal(deaths_told, 2);
+	assert_int_equal(deaths_logged, 2);
 	assert_int_equal(death_of_event, 0);
 	assert_int_equal(death_of_webhook, 2);
 	assert_non_null(strstr(death_reason, "headers"));
