@@ -26,8 +26,8 @@
 
 /* ---- start ------------------------------------------------------------------------------------------------------- */
 
-/* Raises the process's limit of open files to its hard limit. Logs a warning where the connections of the listener
- * and everything else need more. */
+/* Raises the process's limit of open files to its hard limit. Logs a warning if the connections of the listener and
+ * everything else need more. */
 void serve_files_allow(unsigned max_connections);
 
 /* The state of the admin token that the daemon makes where none is configured. serve_token_log logs it, once the log is
@@ -51,7 +51,7 @@ void serve_token_log(const struct serve_token *t, const struct config *c);
 /*
  * A thread of its own receives the signals. When SIGTERM comes, the main thread may be busy with anything, and during
  * the stop it waits for threads that wait for the disk. So this thread, which waits for nothing else, measures the time
- * of the stop from the signal on. Where the process has not ended after SERVE_STOP_MS, this thread logs that and ends
+ * of the stop from the signal on. If the process has not ended after SERVE_STOP_MS, this thread logs that and ends
  * the process. No acknowledged webhook is lost: what was acknowledged is committed.
  */
 #define SERVE_STOP_MS 9000 /* 10 s are documented; the last log lines need some time */

@@ -25,7 +25,7 @@ struct ip_network;
 
 /* listen.trusted_proxies as texts and as networks. */
 struct proxies {
-	struct strings texts;        /* filled by the table of settings, therefore the first member */
+	struct strings texts;        /* the first member, because the table of settings fills it */
 	struct ip_network *networks; /* a single address is a network of one address */
 	size_t n;
 	bool local; /* "unix" is one of them: all clients of a unix socket are trusted */
