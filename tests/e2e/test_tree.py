@@ -178,9 +178,10 @@ def check_tree(tree):
     """check_tree(one=…, two=…, behind={file: text}): runs tests/check-tree.sh on a copy of the source in which
     src/base/one.c and two.c are added, and texts at the end of files. Returns its exit status and output."""
     shutil.copytree(TESTS.parent / "src", tree.src)
-    shutil.copytree(TESTS.parent / "man", tree.root / "man")
+    for name in ("man", "doc"):
+        shutil.copytree(TESTS.parent / name, tree.root / name)
     (tree.root / "tests").mkdir()
-    for name in ("check-tree.sh", "circles"):
+    for name in ("check-tree.sh", "check-docs.sh", "circles"):
         shutil.copy2(TESTS / name, tree.root / "tests" / name)
     for name in ("config.h", "HACKING.md"):
         (tree.root / name).write_text("")
