@@ -179,7 +179,7 @@ void generation_make_current(struct generation *g)
 
 int generation_may_follow(const struct generation *old, const struct generation *next, struct err *reterr)
 {
-	CLEANUP(mem_freep) char *names = settings_restart(old->config, next->config);
+	CLEANUP(mem_freep) char *names = settings_needing_restart(old->config, next->config);
 
 	if (names)
 		return err_set(reterr, -EINVAL, "%s: restart needed", names);

@@ -3,8 +3,8 @@
  * settings: the one table of all settings.
  *
  * These use a row: the reader (type, range, default, member), the suggestion for a misspelt key, the check for a needed
- * restart, and the test of the documentation. A new setting is a row here, a line in etc/deskbridge.yaml and an entry
- * in man/deskbridge.yaml.5.
+ * restart, and the test of the documentation. The table is in settings.c; HACKING.md, "A setting", says what else a new
+ * setting needs.
  */
 #ifndef CONF_SETTINGS_H
 #define CONF_SETTINGS_H
@@ -68,7 +68,7 @@ struct setting {
 	bool restart; /* a change needs a restart */
 	enum setting_owner owner;
 	size_t offset, size; /* of the member that the setting fills */
-	const char *member;  /* "config.listen.max_body", for the check that code reads it; NULL: no member */
+	const char *member;  /* "config.listen.max_body", for tests/check-settings.sh; NULL: no member */
 	const char *example; /* shown when a required setting is missing */
 	const char *help;    /* one line for developers; no command prints it */
 };
@@ -109,6 +109,6 @@ bool settings_check_name(struct settings_reader *r, const struct node *n);
 
 /* Returns the names of the settings that differ and need a restart: "a, b"; NULL: there are none. The caller owns
  * it. */
-char *settings_restart(const struct config *old, const struct config *next) MUSTCHECK;
+char *settings_needing_restart(const struct config *old, const struct config *next) MUSTCHECK;
 
 #endif

@@ -193,7 +193,7 @@ static bool member_same(const struct setting *s, const struct config *old, const
 	}
 }
 
-char *settings_restart(const struct config *old, const struct config *next)
+char *settings_needing_restart(const struct config *old, const struct config *next)
 {
 	CLEANUP(mem_freep) const char **names = NULL;
 	size_t n = 0;

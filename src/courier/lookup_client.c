@@ -121,7 +121,7 @@ static void report_answer(struct lookup_client *l, const struct lookup_job *job,
 		report_parked(report, &park);
 	if (end->answer == UPSTREAM_ANSWER_USEFUL) {
 		if (report->parked && job->stamp.epoch == l->upstream.epoch)
-			report_opened(report);
+			report_park_ended(report);
 		report_answered(report);
 	} else if (end->outcome == LOOKUP_RETRY && end->answer == UPSTREAM_ANSWER_TROUBLE) {
 		report_failed(report, end->has_remedy ? REPORT_REMEDY : REPORT_UNREACHED, why, now_ms);

@@ -140,7 +140,7 @@ static bool answered_oddly(struct pace *p, const struct pace_request *r, int64_t
 	return parks;
 }
 
-/* Returns true where the 2xx opens the account. */
+/* Returns true where the 202 ends the park of the account. */
 static bool delivered(struct pace *p)
 {
 	quota_success(&p->quota);

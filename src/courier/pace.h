@@ -4,18 +4,18 @@
  * randomness are parameters. One for each account, owned by its sender.
  *
  * While PROBING, and after start, reload and un-parking (quota's `alone`), one request is in flight at a time. Only a
- * 2xx ends PROBING. After a refused event (reject) or trouble (retry) the next event is the next probe.
+ * delivery (a 202) ends PROBING. After a refused event (reject) or trouble (retry) the next event is the next probe.
  *
  * An odd answer (outcome.h) may concern the event or the account. Other people's answers decide:
  *
- * - Odd answers to three different people without a 2xx between them park the account. A 2xx to a request that was in
- *   flight at that moment undoes the park.
+ * - Odd answers to three different people without a delivery between them park the account. A 202 to a request that was
+ * in flight at that moment undoes the park.
  * - While PROBING, an odd answer is a park outcome for its event: the attempt does not count, and the event does not
  *   age. It parks the account again if odd answers had parked it, if this person already had one while PROBING, or if
  *   this is the third person. So one person's odd answers cannot keep an account parked after its key was corrected.
- * - While READY, an odd answer counts as an attempt of its event. After the first, they count only if a 2xx came since
- *   the event arrived for the first of them. A park cancels those after the last 2xx. The tenth rejects the event,
- *   unless another person had an odd answer since the last 2xx; then the next 2xx or park decides.
+ * - While READY, an odd answer counts as an attempt of its event. After the first, they count only if a 202 came since
+ *   the event arrived for the first of them. A park cancels those after the last 202. The tenth rejects the event,
+ *   unless another person had an odd answer since the last 202; then the next 202 or park decides.
  *
  * Answers to requests that were sent before the last park or renewal are stale: they concern an old key or state. The
  * stamp identifies them.
@@ -51,7 +51,7 @@ struct pace_request {
 struct pace_odd {
 	int64_t event; /* 0: free */
 	unsigned tries;
-	unsigned since_success; /* of these: since the last 2xx */
+	unsigned since_success; /* of these: since the last 202 */
 	uint64_t since;         /* pace_request.since of the first */
 	uint64_t successes_at;  /* pace.successes at the latest */
 	int64_t at_ms;          /* time of the latest */
@@ -62,7 +62,7 @@ struct pace {
 	struct quota quota;
 	enum quota_pause paused_by; /* while upstream.paused_until_ms is not 0 */
 	bool parked_by_odd;         /* PARKED or PROBING: odd answers parked the account */
-	uint64_t successes;         /* number of 2xx */
+	uint64_t successes;         /* number of 202s */
 	struct pace_odd odd[PACE_ODD_SLOTS];
 };
 
@@ -72,7 +72,8 @@ void pace_init(struct pace *p, const struct quota_limits *limits, int64_t now_ms
 void pace_renew(struct pace *p, const struct quota_limits *limits);
 /* Makes PARKED PROBING at the probe's time, and ends a pause whose time is over. */
 void pace_tick(struct pace *p, int64_t now_ms);
-/* Returns now_ms where a request may be sent now, otherwise the time to call again; CLOCK_NEVER_MS: after an answer. */
+/* Returns now_ms where a request may be sent now, otherwise the time to call again; CLOCK_NEVER_MS: call again after an
+ * answer. */
 int64_t pace_next_ms(struct pace *p, int64_t now_ms);
 /* Records a sent request. Sets r->stamp. */
 void pace_sent(struct pace *p, struct pace_request *r, int64_t now_ms);

@@ -154,7 +154,7 @@ void report_unparked(struct report *r)
 	free(TAKE(r->parked));
 }
 
-void report_opened(struct report *r)
+void report_park_ended(struct report *r)
 {
 	const struct log_about line = about(r, NULL);
 

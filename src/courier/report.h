@@ -58,7 +58,7 @@ struct report_park {
 /* Reports a park. Logs its begin, and for an account also a change of the label. */
 void report_parked(struct report *r, const struct report_park *park);
 /* Reports a useful answer that ends a park. Logs a line. */
-void report_opened(struct report *r);
+void report_park_ended(struct report *r);
 /* Clears the park after changed credentials or a removed configuration. Logs nothing. */
 void report_unparked(struct report *r);
 /* Clears park and trouble of an account whose key, URL, revision or quota changed. Logs nothing. */

@@ -127,7 +127,7 @@ static void send_job_back(struct send_job *job, const struct outcome_verdict *an
 	if (moved && s->pace.upstream.state == UPSTREAM_PARKED)
 		report_parked(report, &park);
 	else if (moved)
-		report_opened(report);
+		report_park_ended(report);
 	if (answer->odd && v.outcome == OUTCOME_REJECT)
 		reason_text(v.reason, sizeof(v.reason), NULL, "answered so %d times while others were delivered: %s",
 			    PACE_ODD_TRIES, answer->reason);
@@ -176,8 +176,9 @@ static void on_response(void *ctx, const struct http_response *response)
 	send_job_back(job, &v);
 }
 
-/* Ends a job whose request could not be made, with an outcome of this side. */
-static void send_job_refused(struct send_job *job, enum outcome outcome, const char *why)
+/* Ends a job whose request could not be made, with an outcome that deskbridge decides. For pace it counts as an answer.
+ */
+static void send_job_end_unsent(struct send_job *job, enum outcome outcome, const char *why)
 {
 	CLEANUP(redactor_unrefp) struct redactor *secrets = known_secrets_get();
 	struct outcome_verdict v = {
@@ -217,15 +218,15 @@ static void send_job_send(struct send_job *job, int64_t mono_ms)
 
 	pace_sent(&s->pace, &job->request, mono_ms);
 	s->base.shared->deliveries++;
-	/* An event is late by the wall clock. */
+	/* The wall clock decides if an event is late. */
 	if (request_single(job->event, clock_now_ms(), &body, &why) < 0) {
-		send_job_refused(job, OUTCOME_REJECT, why.text);
+		send_job_end_unsent(job, OUTCOME_REJECT, why.text);
 	} else if (!s->key) {
 		free(body);
-		send_job_refused(job, OUTCOME_PARK, "the key cannot be read");
+		send_job_end_unsent(job, OUTCOME_PARK, "the key cannot be read");
 	} else if (send_job_ask(job, body, &why) < 0) {
 		/* The account's key or URL makes no valid request, so none of its events can be sent. */
-		send_job_refused(job, OUTCOME_PARK, why.text);
+		send_job_end_unsent(job, OUTCOME_PARK, why.text);
 	}
 }
 

@@ -13,8 +13,8 @@
  * An answer may arrive after the state has changed. Three counters detect this:
  *
  *   epoch   counts renewals. An answer of another epoch says nothing about the present credentials and URL.
- *   parks   counts parks. A 2xx that was in flight at an account's last park (its `parks` is one less) shows that
- *           odd answers did not concern the account. A 2xx that was in flight at an earlier park says nothing.
+ *   parks   counts parks. A 202 that was in flight at an account's last park (its `parks` is one less) shows that
+ *           odd answers did not concern the account. A 202 that was in flight at an earlier park says nothing.
  *   period  counts all changes of the state. A source's refusal counts only in the period of its request. So one
  *           burst parks once, and an answer to a request that was sent while PARKED does not end a running probe.
  */

@@ -50,7 +50,7 @@ enum outcome {
 };
 const char *outcome_name(enum outcome o);
 
-/* The result of an attempt. Borrowed. */
+/* Klaviyo's answer to an attempt, or the error in its place. The pointers are borrowed. */
 struct outcome_answer {
 	enum lane lane;
 	const char *transport_error; /* NULL: there was an answer */
@@ -66,9 +66,9 @@ struct outcome_answer {
 #define OUTCOME_REASON_MAX 512
 struct outcome_verdict {
 	enum outcome outcome;
-	unsigned status;        /* of the answer; 0: there was none */
-	bool throttled;         /* a 429: counts neither for the breaker nor for the event's back-off */
-	bool odd;               /* a retry that (402, 409, 451, …) may concern the event or the account */
+	unsigned status; /* of the answer; 0: there was none */
+	bool throttled; /* a 429: concerns the quota: it changes neither the account's state nor the event's back-off */
+	bool odd;       /* a retry that (402, 409, 451, …) may concern the event or the account */
 	int64_t retry_after_ms; /* announced by a 429 or 503; -1: not announced; at most RETRY_AFTER_MAX_MS */
 	bool partial_failure;   /* 202 with X-Klaviyo-Partial-Failure, whose text is in `reason` */
 	/* For people: Klaviyo's `detail`, with the pointer where one event is refused ("Invalid email address

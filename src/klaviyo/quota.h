@@ -37,7 +37,7 @@ struct quota {
 	int64_t server_reset_ms;
 	int64_t pause_until_ms; /* the end of a pause after a 429 */
 	unsigned pauses;        /* consecutive pauses without an announced length */
-	bool probing;           /* one request at a time until a 2xx */
+	bool probing;           /* one request at a time until a 202 */
 };
 
 /* Begins with empty windows, probing. */
@@ -52,7 +52,7 @@ void quota_consume(struct quota *q, int64_t now_ms); /* counts a request that is
  * last announced reset, a late answer or one of a new window does not raise it. */
 void quota_set_remaining(struct quota *q, int64_t remaining, int64_t reset_s, int64_t now_ms);
 /* Pauses after a 429 for retry_after_ms, at least 1 s, plus up to a quarter of it by jitter (0…1), at most an hour in
- * total. Without an announced length (-1 or 0) the pause doubles from 1 s to 1 min until a 2xx; the 429s of one burst
+ * total. Without an announced length (-1 or 0) the pause doubles from 1 s to 1 min until a 202; the 429s of one burst
  * count once. */
 void quota_throttled(struct quota *q, int64_t retry_after_ms, double jitter, int64_t now_ms);
 enum quota_pause {
@@ -68,12 +68,12 @@ static inline void quota_forget_pauses(struct quota *q)
 	q->pauses = 0;
 	q->server_remaining = -1;
 }
-/* Allows one request at a time until a 2xx. Call at start, after a reload and when an account is no longer parked. */
+/* Allows one request at a time until a 202. Call at start, after a reload and when an account is no longer parked. */
 static inline void quota_set_probing(struct quota *q)
 {
 	q->probing = true;
 }
-/* Call after a 2xx: ends probing. */
+/* Call after a 202: ends probing. */
 static inline void quota_success(struct quota *q)
 {
 	q->probing = false;

@@ -2,7 +2,7 @@
 /*
  * dispatch: the pipeline's side of delivery. It sends due events to the courier and writes their results to the store.
  *
- * An event in flight (owned by the courier) stays `ready` in the store until its result is committed. The store yields
+ * An event in flight (owned by the courier) stays `ready` in the store until its result is committed. The store returns
  * only the first event of each person, so events in flight are of different persons, and order needs nothing more here.
  *
  * While an account is parked, probes take turns: an event whose probe failed is sent again only when no other event is

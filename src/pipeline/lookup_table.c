@@ -288,7 +288,7 @@ int lookup_table_save_answer(struct turn_context *tc, struct lookup_answer *a, s
 	return store_webhooks_wake(tc->store, a->source, STORE_WAIT_LOOKUP, customer, reterr);
 }
 
-const struct lookup_verdict *lookup_table_verdict(struct lookup_table *t, int64_t webhook)
+const struct lookup_verdict *lookup_table_take_verdict(struct lookup_table *t, int64_t webhook)
 {
 	for (struct lookup_entry *e = t->entries; e; e = e->next) {
 		if (e->state != ENTRY_ANSWERED || e->webhook != webhook)

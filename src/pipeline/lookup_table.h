@@ -51,8 +51,9 @@ struct lookup_verdict {
 	int64_t retry_after_ms; /* -1: not given */
 	char *reason;           /* for people */
 };
-/* Returns the answer that this webhook waited for, or NULL. Borrowed until the commit, which frees it. */
-const struct lookup_verdict *lookup_table_verdict(struct lookup_table *t, int64_t webhook);
+/* Returns the answer to the request of this webhook, once; NULL: it made none, or has read the answer. Borrowed until
+ * the commit, which frees it. */
+const struct lookup_verdict *lookup_table_take_verdict(struct lookup_table *t, int64_t webhook);
 
 /* Returns the time (clock_now_ms) of the source's last useful answer; 0: none since the start. */
 int64_t lookup_table_useful_ms(const struct lookup_table *t, const char *source);

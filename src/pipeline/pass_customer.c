@@ -31,7 +31,7 @@ static bool needs_no_address(const struct pass *p, const struct lookup_verdict *
 	       !lookup_table_may_ask(p->tc->lookups, p->webhook->source, false);
 }
 
-static int take_customer(struct pass *p, int64_t not_older_than_ms, struct err *reterr)
+static int add_cached_customer(struct pass *p, int64_t not_older_than_ms, struct err *reterr)
 {
 	struct customer customer;
 	int r = store_customer_load(p->tc->store, p->webhook->source, p->signal->lookup_key, not_older_than_ms,
@@ -211,16 +211,16 @@ static int ask(struct pass *p, struct err *reterr)
 
 int pass_customer(struct pass *p, struct err *reterr)
 {
-	const struct lookup_verdict *verdict = lookup_table_verdict(p->tc->lookups, p->webhook->id);
+	const struct lookup_verdict *verdict = lookup_table_take_verdict(p->tc->lookups, p->webhook->id);
 	int64_t cache_ms;
 	int r;
 
 	if (!p->signal->wants_lookup)
 		return STAGE_CONTINUE;
 	cache_ms = definition_about(p->source->definition)->lookup_cache_ms;
-	r = take_customer(p, p->tc->now_ms - cache_ms, reterr);
+	r = add_cached_customer(p, p->tc->now_ms - cache_ms, reterr);
 	if (r == -ENOENT && verdict && verdict->outcome == LOOKUP_FOUND)
-		r = take_customer(p, 0, reterr);
+		r = add_cached_customer(p, 0, reterr);
 	if (r != -ENOENT)
 		return r;
 	if (needs_no_address(p, verdict)) {

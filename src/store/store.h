@@ -181,10 +181,10 @@ enum store_lookup {
 	STORE_LOOKUP_ODD,  /* the answer was unusable */
 };
 struct store_lookups {
-	unsigned asked, gone, odd; /* asked: all of them */
+	unsigned asked, gone, odd; /* asked: all, those with STORE_LOOKUP_TROUBLE too */
 	int64_t odd_since_ms;      /* time of the first odd one; 0: none */
 };
-/* Reads the numbers of a webhook's lookups that ended so far. */
+/* Reads the numbers of a webhook's lookups that ended without a customer so far. */
 int store_webhook_lookups(struct store *s, int64_t id, struct store_lookups *ret, struct err *reterr) MUSTCHECK;
 /* Counts one more lookup, and stores its reason as the webhook's. *ret: the new numbers. */
 int store_webhook_count_lookup(struct store *s, int64_t id, enum store_lookup what, const char *reason, int64_t now_ms,

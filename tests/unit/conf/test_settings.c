@@ -206,7 +206,7 @@ static void only_listen_admin_and_store_need_a_restart(void **state)
 
 static void assert_restart(const struct config *old, const struct config *next, const char *names)
 {
-	CLEANUP(mem_freep) char *found = settings_restart(old, next);
+	CLEANUP(mem_freep) char *found = settings_needing_restart(old, next);
 
 	assert_non_null(found);
 	assert_string_equal(found, names);
@@ -222,7 +222,7 @@ static void a_changed_member_is_named(void **state)
 	a.listen.address = mem_str("127.0.0.1:1");
 	b.listen.address = mem_str("127.0.0.1:1");
 	a.log.level = 3; /* a change needs no restart */
-	assert_null(settings_restart(&a, &b));
+	assert_null(settings_needing_restart(&a, &b));
 	b.store.max_size = 7;
 	assert_restart(&a, &b, "store.max_size");
 	b.store.max_size = 0;
