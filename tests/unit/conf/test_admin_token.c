@@ -23,22 +23,6 @@
 
 #define RACERS 8
 
-static struct config_folder folder;
-
-static int make(void **state)
-{
-	(void)state;
-	config_folder_make(&folder);
-	return 0;
-}
-
-static int clean(void **state)
-{
-	(void)state;
-	config_folder_remove(&folder);
-	return 0;
-}
-
 /* Returns the path of the token's file in a new folder. The caller owns it. */
 static char *path_in(const char *name)
 {
@@ -253,5 +237,5 @@ int main(void)
 		cmocka_unit_test(of_many_at_once_one_makes_it),
 	};
 
-	return cmocka_run_group_tests_name("admin_token", tests, make, clean);
+	return cmocka_run_group_tests_name("admin_token", tests, config_folder_setup, config_folder_teardown);
 }

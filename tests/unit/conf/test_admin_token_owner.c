@@ -22,14 +22,12 @@
 /* Another account that may write into the folder must not choose the daemon's token. */
 static void a_file_of_a_stranger_is_told(void **state)
 {
+	CLEANUP(mem_freep) char *store = mem_fmt("%s/deskbridge.db", folder.path);
+	CLEANUP(mem_freep) char *path = admin_token_path(store);
 	struct err e = {0};
-	struct config_folder folder;
 	struct admin_token_found found;
 
 	(void)state;
-	config_folder_make(&folder);
-	CLEANUP(mem_freep) char *store = mem_fmt("%s/deskbridge.db", folder.path);
-	CLEANUP(mem_freep) char *path = admin_token_path(store);
 	folder_write(folder.path, "admin-token", "of a stranger\n");
 	assert_int_equal(chmod(path, 0640), 0);
 	assert_int_equal(chown(path, STRANGER, (gid_t)-1), 0);
@@ -38,7 +36,6 @@ static void a_file_of_a_stranger_is_told(void **state)
 	/* The folder's owner could replace the file anyway. */
 	assert_int_equal(chown(folder.path, STRANGER, (gid_t)-1), 0);
 	assert_int_equal(admin_token_ensure(path, &found, &e), 0);
-	config_folder_remove(&folder);
 }
 
 int main(void)
@@ -49,5 +46,5 @@ int main(void)
 
 	if (geteuid() != 0)
 		return tap_skip("only root can make a file of another account");
-	return cmocka_run_group_tests_name("admin_token_owner", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("admin_token_owner", tests, config_folder_setup, config_folder_teardown);
 }

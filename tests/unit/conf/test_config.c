@@ -19,23 +19,6 @@
 #include "base/mem.h"
 #include "fixtures/config_folder.h"
 
-static struct config_folder folder;
-
-static int make(void **state)
-{
-	(void)state;
-	(void)unsetenv("DESKBRIDGE_PRESETS");
-	config_folder_make(&folder);
-	return 0;
-}
-
-static int clean(void **state)
-{
-	(void)state;
-	config_folder_remove(&folder);
-	return 0;
-}
-
 static struct config *load(const char *text, struct problems *problems)
 {
 	folder_write(folder.path, "deskbridge.yaml", text);
@@ -670,5 +653,5 @@ int main(void)
 		cmocka_unit_test(an_unknown_preset_names_the_nearest),
 	};
 
-	return cmocka_run_group_tests(tests, make, clean);
+	return cmocka_run_group_tests(tests, config_folder_setup, config_folder_teardown);
 }

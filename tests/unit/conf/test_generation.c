@@ -24,24 +24,6 @@
 #define SOURCES "sources:\n  bear: {preset: bearer, authenticate: {secret: {credential: bear-webhook}}}\n"
 #define GOOD "version: 1\nklaviyo: {api_key: {credential: klaviyo-api-key}}\n" SOURCES
 
-static struct config_folder folder;
-
-static int make(void **state)
-{
-	(void)state;
-	(void)unsetenv("DESKBRIDGE_PRESETS");
-	(void)unsetenv("CREDENTIALS_DIRECTORY");
-	config_folder_make(&folder);
-	return 0;
-}
-
-static int clean(void **state)
-{
-	(void)state;
-	config_folder_remove(&folder);
-	return 0;
-}
-
 static void write_good(void)
 {
 	folder_write(folder.path, "deskbridge.yaml", GOOD);
@@ -400,5 +382,5 @@ int main(void)
 		cmocka_unit_test(the_sample_configuration_loads_as_it_ships_and_with_all_its_settings),
 	};
 
-	return cmocka_run_group_tests(tests, make, clean);
+	return cmocka_run_group_tests(tests, config_folder_setup, config_folder_teardown);
 }

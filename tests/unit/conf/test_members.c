@@ -21,23 +21,6 @@
 #include "klaviyo/request.h"
 #include "fixtures/config_folder.h"
 
-static struct config_folder folder;
-
-static int make(void **state)
-{
-	(void)state;
-	(void)unsetenv("DESKBRIDGE_PRESETS");
-	config_folder_make(&folder);
-	return 0;
-}
-
-static int clean(void **state)
-{
-	(void)state;
-	config_folder_remove(&folder);
-	return 0;
-}
-
 /* Loads a configuration that has no problems. */
 static struct config *load(const char *text)
 {
@@ -402,5 +385,5 @@ int main(void)
 		cmocka_unit_test(every_setting_reaches_its_member),
 	};
 
-	return cmocka_run_group_tests(tests, make, clean);
+	return cmocka_run_group_tests(tests, config_folder_setup, config_folder_teardown);
 }

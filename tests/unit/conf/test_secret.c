@@ -20,23 +20,6 @@
 #include "fixtures/config_folder.h"
 #include "fixtures/memory_copies.h"
 
-static struct config_folder folder;
-
-static int make(void **state)
-{
-	(void)state;
-	(void)unsetenv("CREDENTIALS_DIRECTORY");
-	config_folder_make(&folder);
-	return 0;
-}
-
-static int clean(void **state)
-{
-	(void)state;
-	config_folder_remove(&folder);
-	return 0;
-}
-
 static struct secret *read_secret(const char *text, bool many, bool exposed, struct problems *problems)
 {
 	struct secret_context place = {.folder = folder.path, .exposed = exposed};
@@ -417,5 +400,5 @@ int main(void)
 		cmocka_unit_test(every_file_is_told_once_gone_or_not),
 	};
 
-	return cmocka_run_group_tests(tests, make, clean);
+	return cmocka_run_group_tests(tests, config_folder_setup, config_folder_teardown);
 }
