@@ -19,6 +19,7 @@
 #include "base/metrics.h"
 #include "courier/pace.h"
 #include "fixtures/folder.h"
+#include "fixtures/named_rows.h"
 #include "fixtures/shop_desk.h"
 
 #define NEWS_MAX 1024
@@ -501,8 +502,6 @@ static const struct row {
 };
 /* clang-format on */
 
-#define ROWS (sizeof(rows) / sizeof(*rows))
-
 static void script_holds(void **state)
 {
 	const struct row *row = *state;
@@ -705,11 +704,6 @@ int main(void)
 		cmocka_unit_test(lookups_go_by_the_same_thread),
 		cmocka_unit_test(stopping_returns_lookups_under_way),
 	};
-	struct CMUnitTest tests[ROWS + sizeof(cases) / sizeof(*cases)];
 
-	for (size_t i = 0; i < ROWS; i++)
-		tests[i] = (struct CMUnitTest){
-			.name = rows[i].name, .test_func = script_holds, .initial_state = (void *)(uintptr_t)&rows[i]};
-	memcpy(tests + ROWS, cases, sizeof(cases));
-	return cmocka_run_group_tests_name("courier", tests, NULL, NULL);
+	return NAMED_ROWS_RUN("courier", NAMED_ROWS(rows, script_holds, NULL, NULL), cases);
 }

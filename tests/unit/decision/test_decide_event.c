@@ -2,6 +2,7 @@
 #include <config.h>
 
 #include "fixtures/decide_world.h"
+#include "fixtures/named_rows.h"
 
 /* Steps: type, conversation, seconds after T0, members of the webhook; then the decision (decide_world.h). */
 /* clang-format off */
@@ -212,14 +213,6 @@ int main(void)
 		cmocka_unit_test(a_rule_reads_the_duration_that_the_event_shows),
 		cmocka_unit_test(a_webhook_without_time_goes_by_its_receipt),
 	};
-	struct CMUnitTest tests[N_OF(scenarios) + N_OF(cases)];
 
-	for (size_t i = 0; i < N_OF(scenarios); i++)
-		tests[i] = (struct CMUnitTest){
-			.name = scenarios[i].name,
-			.test_func = scenario_holds,
-			.initial_state = (void *)(uintptr_t)&scenarios[i],
-		};
-	memcpy(tests + N_OF(scenarios), cases, sizeof(cases));
-	return cmocka_run_group_tests_name("decide: event", tests, NULL, NULL);
+	return NAMED_ROWS_RUN("decide: event", NAMED_ROWS(scenarios, scenario_holds, NULL, NULL), cases);
 }

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "fixtures/named_rows.h"
+
 /* Steps: type, conversation, seconds after T0, members of the webhook; then the decision (decide_world.h). */
 /* clang-format off */
 static const struct scenario scenarios[] = {
@@ -228,14 +230,6 @@ int main(void)
 		cmocka_unit_test(explain_tells_the_whole_way_without_full_addresses),
 		cmocka_unit_test(results_have_names),
 	};
-	struct CMUnitTest tests[N_OF(scenarios) + N_OF(cases)];
 
-	for (size_t i = 0; i < N_OF(scenarios); i++)
-		tests[i] = (struct CMUnitTest){
-			.name = scenarios[i].name,
-			.test_func = scenario_holds,
-			.initial_state = (void *)(uintptr_t)&scenarios[i],
-		};
-	memcpy(tests + N_OF(scenarios), cases, sizeof(cases));
-	return cmocka_run_group_tests_name("decide: history", tests, NULL, NULL);
+	return NAMED_ROWS_RUN("decide: history", NAMED_ROWS(scenarios, scenario_holds, NULL, NULL), cases);
 }

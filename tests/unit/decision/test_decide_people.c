@@ -3,6 +3,7 @@
 
 #include "fixtures/decide_world.h"
 #include "fixtures/matcher.h"
+#include "fixtures/named_rows.h"
 
 /* Steps: type, conversation, seconds after T0, members of the webhook; then the decision (decide_world.h). */
 /* clang-format off */
@@ -211,14 +212,6 @@ int main(void)
 		cmocka_unit_test(reached_in_two_accounts_gets_the_closing_in_both),
 		cmocka_unit_test(a_closing_waits_for_an_account_that_is_gone),
 	};
-	struct CMUnitTest tests[N_OF(scenarios) + N_OF(cases)];
 
-	for (size_t i = 0; i < N_OF(scenarios); i++)
-		tests[i] = (struct CMUnitTest){
-			.name = scenarios[i].name,
-			.test_func = scenario_holds,
-			.initial_state = (void *)(uintptr_t)&scenarios[i],
-		};
-	memcpy(tests + N_OF(scenarios), cases, sizeof(cases));
-	return cmocka_run_group_tests_name("decide: people", tests, NULL, NULL);
+	return NAMED_ROWS_RUN("decide: people", NAMED_ROWS(scenarios, scenario_holds, NULL, NULL), cases);
 }

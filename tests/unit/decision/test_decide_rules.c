@@ -5,6 +5,8 @@
 
 #include <errno.h>
 
+#include "fixtures/named_rows.h"
+
 /* Steps: type, conversation, seconds after T0, members of the webhook; then the decision (decide_world.h). */
 /* clang-format off */
 static const struct scenario scenarios[] = {
@@ -131,14 +133,6 @@ int main(void)
 	static const struct CMUnitTest cases[] = {
 		cmocka_unit_test(a_metric_that_cannot_be_named_fails_its_webhook_only),
 	};
-	struct CMUnitTest tests[N_OF(scenarios) + N_OF(cases)];
 
-	for (size_t i = 0; i < N_OF(scenarios); i++)
-		tests[i] = (struct CMUnitTest){
-			.name = scenarios[i].name,
-			.test_func = scenario_holds,
-			.initial_state = (void *)(uintptr_t)&scenarios[i],
-		};
-	memcpy(tests + N_OF(scenarios), cases, sizeof(cases));
-	return cmocka_run_group_tests_name("decide: rules", tests, NULL, NULL);
+	return NAMED_ROWS_RUN("decide: rules", NAMED_ROWS(scenarios, scenario_holds, NULL, NULL), cases);
 }

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "fixtures/named_rows.h"
 
 /* The cases count seconds from here. The receipt is an hour later unless a case sets it. */
 #define T0 INT64_C(1764000000000)
@@ -572,9 +573,6 @@ static void reached_holds_each_once_in_order(void **unused)
 	reached_clear(&b);
 }
 
-#define ROWS (sizeof(rows) / sizeof(*rows))
-#define CASES (sizeof(cases) / sizeof(*cases))
-
 int main(void)
 {
 	static const struct CMUnitTest cases[] = {
@@ -592,11 +590,6 @@ int main(void)
 		cmocka_unit_test(what_settle_ended_is_seen_but_without_effect),
 		cmocka_unit_test(reached_holds_each_once_in_order),
 	};
-	struct CMUnitTest tests[ROWS + CASES];
 
-	for (size_t i = 0; i < ROWS; i++)
-		tests[i] = (struct CMUnitTest){
-			.name = rows[i].name, .test_func = row_holds, .initial_state = (void *)(uintptr_t)&rows[i]};
-	memcpy(tests + ROWS, cases, sizeof(cases));
-	return cmocka_run_group_tests_name("ledger", tests, NULL, NULL);
+	return NAMED_ROWS_RUN("ledger", NAMED_ROWS(rows, row_holds, NULL, NULL), cases);
 }

@@ -3,6 +3,7 @@
 
 #include "store/store.h"
 
+#include "fixtures/named_rows.h"
 #include "fixtures/store.h"
 
 static int64_t ids[64];
@@ -800,8 +801,6 @@ static void a_row_that_does_not_read_says_so_and_can_be_made_a_dead_letter(void 
 	assert_int_equal(store_webhook_load(f->s, 500, &w, &e), -ENOENT);
 }
 
-#define SCRIPTS (sizeof(scripts) / sizeof(*scripts))
-
 int main(void)
 {
 	const struct CMUnitTest functions[] = {
@@ -820,16 +819,7 @@ int main(void)
 		TEST(many_neighbours_are_met_in_order),
 		TEST(a_row_that_does_not_read_says_so_and_can_be_made_a_dead_letter),
 	};
-	struct CMUnitTest tests[SCRIPTS + sizeof(functions) / sizeof(*functions)];
 
-	for (size_t i = 0; i < SCRIPTS; i++)
-		tests[i] = (struct CMUnitTest){
-			.name = scripts[i].name,
-			.test_func = script_holds,
-			.setup_func = fixture_setup,
-			.teardown_func = fixture_teardown,
-			.initial_state = (void *)(uintptr_t)&scripts[i],
-		};
-	memcpy(tests + SCRIPTS, functions, sizeof(functions));
-	return cmocka_run_group_tests_name("store_webhooks", tests, NULL, NULL);
+	return NAMED_ROWS_RUN("store_webhooks", NAMED_ROWS(scripts, script_holds, fixture_setup, fixture_teardown),
+			      functions);
 }
