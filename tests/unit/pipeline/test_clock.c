@@ -6,33 +6,12 @@
 
 #include "base/backoff.h"
 #include "fixtures/clock.h"
-#include "fixtures/pipeline_stage.h"
+#include "fixtures/turn_play.h"
 
 #define MINUTE CLOCK_MINUTE_MS
 #define HOUR CLOCK_HOUR_MS
 #define DAY CLOCK_DAY_MS
 #define WALL (NOW + 60 * DAY) /* long after this version's day */
-
-struct play {
-	struct stage *stage;
-	struct health *health;
-	struct turn *turn;
-};
-
-static void start(struct play *p)
-{
-	p->turn = turn_new(p->stage->store, p->stage->generation, p->stage->tc.courier, p->health);
-}
-
-static void window(struct play *p, unsigned n)
-{
-	struct window_message *m = mem_new(1, sizeof(*m));
-
-	m->message.kind = MESSAGE_WINDOW;
-	m->name = mem_str("default");
-	m->window = n;
-	turn_take(p->turn, &m->message);
-}
 
 /* Starts another process on the same store, on a machine whose monotonic clock starts again. */
 static void restart(struct play *p)
@@ -42,29 +21,14 @@ static void restart(struct play *p)
 	fake_courier_done(&p->stage->courier);
 	clocks.mono_ms = 7000;
 	p->health = health_new();
-	start(p);
-	window(p, 48);
+	play_start(p);
+	play_window(p, 48);
 }
 
 static int play_setup(void **state)
 {
-	struct play *p = mem_new(1, sizeof(*p));
-
 	clocks_stop(WALL, 5000);
-	(void)stage_setup((void **)&p->stage);
-	p->health = health_new();
-	*state = p;
-	return 0;
-}
-
-static int play_teardown(void **state)
-{
-	struct play *p = *state;
-
-	turn_free(p->turn);
-	health_free(p->health);
-	(void)stage_teardown((void **)&p->stage);
-	free(p);
+	*state = play_new();
 	return 0;
 }
 
@@ -171,9 +135,9 @@ static void before_the_clock_is_set_nothing_is_taken_and_nothing_is_done(void **
 	int64_t id = put(p, "desk", "open", "1", WALL - HOUR);
 
 	clocks.wall_ms = 12000; /* 1970 */
-	start(p);
+	play_start(p);
 	assert_not_ready(p, "clock is not set yet: it says 1970-01-01T00:00:12Z");
-	window(p, 48);
+	play_window(p, 48);
 	assert_in_range(run(p), 1, 10 * MINUTE);
 	assert_false(is_taken(p));
 	assert_waits(p->stage, id, STORE_WAIT_NONE);
@@ -193,7 +157,7 @@ static void a_clock_more_than_a_day_behind_the_store_is_not_set(void **state)
 
 	(void)put(p, "desk", "open", "1", WALL);
 	clocks.wall_ms = WALL - DAY - 1000;
-	start(p);
+	play_start(p);
 	assert_not_ready(p, "clock is not set yet");
 	assert_int_equal(run(p), 1000); /* then it is only a day behind */
 	assert_false(is_taken(p));
@@ -208,7 +172,7 @@ static void after_ten_minutes_the_clock_is_taken_as_it_is(void **state)
 
 	(void)put(p, "desk", "open", "1", WALL);
 	clocks.wall_ms = WALL - 40 * DAY;
-	start(p);
+	play_start(p);
 	assert_int_equal(run(p), 10 * MINUTE);
 	clocks_advance(10 * MINUTE - 1);
 	assert_int_equal(run(p), 1);
@@ -227,7 +191,7 @@ static void a_clock_that_is_set_during_the_start_has_not_jumped(void **state)
 
 	(void)put(p, "desk", "open", "1", WALL - 31 * DAY);
 	clocks.wall_ms = 12000;
-	start(p);
+	play_start(p);
 	(void)run(p);
 	clocks_advance(3 * MINUTE);
 	jump(p, WALL - 12000);
@@ -245,7 +209,7 @@ static void nothing_expires_within_an_hour_of_the_start(void **state)
 	struct play *p = *state;
 
 	(void)put(p, "desk", "open", "1", WALL - 31 * DAY);
-	start(p);
+	play_start(p);
 	(void)run(p);
 	clocks_advance(HOUR - 1);
 	assert_int_equal(run(p), 1);
@@ -270,7 +234,7 @@ static void a_jump_ahead_expires_nothing_for_an_hour_and_a_wide_one_for_a_day(vo
 			(void)play_setup(state);
 		}
 		p = *state;
-		start(p);
+		play_start(p);
 		clocks_advance(2 * HOUR);
 		(void)run(p);
 		(void)put(p, "desk", "open", "1", clocks.wall_ms - 30 * DAY + HOUR);
@@ -290,8 +254,8 @@ static void an_event_does_not_die_of_age_within_an_hour_of_a_jump(void **state)
 {
 	struct play *p = *state;
 
-	start(p);
-	window(p, 48);
+	play_start(p);
+	play_window(p, 48);
 	clocks_advance(2 * HOUR);
 	(void)run(p);
 	(void)put(p, "desk", "open", "1", clocks.wall_ms - 14 * DAY + HOUR);
@@ -328,7 +292,7 @@ static void nothing_is_deleted_within_an_hour_of_a_jump(void **state)
 {
 	struct play *p = *state;
 
-	start(p);
+	play_start(p);
 	clocks_advance(2 * HOUR);
 	(void)run(p);
 	(void)put(p, "desk", "open", "1", clocks.wall_ms);
@@ -355,8 +319,8 @@ static void what_waits_for_a_time_goes_at_once_when_the_clock_jumps_there(void *
 	struct play *p = *state;
 	int64_t held;
 
-	start(p);
-	window(p, 48);
+	play_start(p);
+	play_window(p, 48);
 	held = put(p, "settled", "open", "1", clocks.wall_ms);
 	(void)put(p, "desk", "open", "2", clocks.wall_ms);
 	(void)run(p);
@@ -400,8 +364,8 @@ static void a_step_back_makes_nobody_wait_for_it(void **state)
 			(void)play_setup(state);
 		}
 		p = *state;
-		start(p);
-		window(p, 48);
+		play_start(p);
+		play_window(p, 48);
 		held = put(p, "settled", "open", "1", clocks.wall_ms);
 		(void)put(p, "desk", "open", "2", clocks.wall_ms);
 		(void)run(p);
@@ -425,8 +389,8 @@ static void what_went_early_after_a_step_back_waits_as_usual_then(void **state)
 {
 	struct play *p = *state;
 
-	start(p);
-	window(p, 48);
+	play_start(p);
+	play_window(p, 48);
 	(void)put(p, "desk", "open", "1", clocks.wall_ms);
 	(void)run(p);
 	deliver(p, p->stage->courier.sent[0], OUTCOME_RETRY);
@@ -447,7 +411,7 @@ static void timers_of_the_process_do_not_follow_the_clock(void **state)
 {
 	struct play *p = *state;
 
-	start(p);
+	play_start(p);
 	clocks_advance(2 * HOUR);
 	(void)run(p);
 	jump(p, -9 * DAY);

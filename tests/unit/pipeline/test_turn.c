@@ -8,7 +8,7 @@
 #include "courier/pace.h"
 #include "fixtures/clock.h"
 #include "fixtures/log.h"
-#include "fixtures/pipeline_stage.h"
+#include "fixtures/turn_play.h"
 #include "pipeline/pass.h"
 
 /* Commits fail with commit_fails while it is set, after commits_left more commits. */
@@ -82,40 +82,17 @@ static void stage_mistype(struct stage *s, const char *table, const char *column
 	stage_spoil(s, sql);
 }
 
-struct play {
-	struct stage *stage;
-	struct health *health;
-	struct turn *turn;
-};
-
 static int play_setup(void **state)
 {
-	struct play *p = mem_new(1, sizeof(*p));
+	struct play *p;
 
 	commit_fails = 0;
 	commits_left = 0;
 	clocks = (struct test_clocks){0};
 	deaths_logged = 0;
 	log_line = note_death;
-	(void)stage_setup((void **)&p->stage);
-	p->health = shown = health_new();
-	*state = p;
-	return 0;
-}
-
-static void play_start(struct play *p)
-{
-	p->turn = turn_new(p->stage->store, p->stage->generation, p->stage->tc.courier, p->health);
-}
-
-static int play_teardown(void **state)
-{
-	struct play *p = *state;
-
-	turn_free(p->turn);
-	health_free(p->health);
-	(void)stage_teardown((void **)&p->stage);
-	free(p);
+	*state = p = play_new();
+	shown = p->health;
 	return 0;
 }
 
@@ -166,16 +143,6 @@ static void submit(struct play *p, struct sender *s, struct post post)
 	turn_take(p->turn, &s->submission.message);
 }
 #define SUBMIT(p, s, ...) submit(p, s, (struct post){__VA_ARGS__})
-
-static void window(struct play *p, unsigned n)
-{
-	struct window_message *m = mem_new(1, sizeof(*m));
-
-	m->message.kind = MESSAGE_WINDOW;
-	m->name = mem_str("default");
-	m->window = n;
-	turn_take(p->turn, &m->message);
-}
 
 static void deliver(struct play *p, int64_t event, enum outcome outcome, const char *reason, bool throttled)
 {
@@ -401,7 +368,7 @@ static void results_outlive_a_failed_commit(void **state)
 
 	put_opened(p, 1, 1);
 	play_start(p);
-	window(p, 48);
+	play_window(p, 48);
 	run(p);
 	assert_int_equal(p->stage->courier.sent_n, 1);
 	commit_fails = -EIO;
@@ -471,7 +438,7 @@ static void no_more_events_are_lent_than_the_window_says_and_none_twice(void **s
 	play_start(p);
 	run(p);
 	assert_int_equal(p->stage->courier.sent_n, 0);
-	window(p, 8);
+	play_window(p, 8);
 	run(p);
 	run(p);
 	assert_int_equal(p->stage->courier.sent_n, 8);
@@ -482,7 +449,7 @@ static void no_more_events_are_lent_than_the_window_says_and_none_twice(void **s
 	for (size_t i = 0; i < p->stage->courier.sent_n; i++)
 		for (size_t k = 0; k < i; k++)
 			assert_int_not_equal(p->stage->courier.sent[i], p->stage->courier.sent[k]);
-	window(p, 0);
+	play_window(p, 0);
 	deliver(p, p->stage->courier.sent[2], OUTCOME_DELIVERED, "", false);
 	run(p);
 	assert_int_equal(p->stage->courier.sent_n, 10);
@@ -495,7 +462,7 @@ static void a_persons_next_event_goes_after_the_earlier_one_is_committed(void **
 	put_opened(p, 1, 1);
 	put_opened(p, 2, 1);
 	play_start(p);
-	window(p, 48);
+	play_window(p, 48);
 	run(p);
 	assert_int_equal(p->stage->courier.sent_n, 1);
 	deliver(p, p->stage->courier.sent[0], OUTCOME_DELIVERED, "", false);
@@ -512,7 +479,7 @@ static void one_that_does_not_read_lets_its_persons_next_go_at_once(void **state
 	play_start(p);
 	run(p);
 	stage_spoil(p->stage, "UPDATE event_bodies SET profile = 'no JSON' WHERE id = 1");
-	window(p, 48);
+	play_window(p, 48);
 	run(p);
 	assert_int_equal(p->stage->courier.sent_n, 1);
 	assert_int_equal(p->stage->courier.sent[0], 2);
@@ -541,10 +508,10 @@ static void each_outcome_leaves_its_event_as_the_design_says(void **state)
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(*rows); i++)
 		put_opened(p, i, i);
 	play_start(p);
-	window(p, 48);
+	play_window(p, 48);
 	run(p);
 	assert_int_equal(p->stage->courier.sent_n, sizeof(rows) / sizeof(*rows));
-	window(p, 0);
+	play_window(p, 0);
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(*rows); i++)
 		deliver(p, p->stage->courier.sent[i], rows[i].outcome, "what Klaviyo said", rows[i].throttled);
 	run(p);
@@ -567,7 +534,7 @@ static void what_was_not_sent_is_lent_again(void **state)
 
 	put_opened(p, 1, 1);
 	play_start(p);
-	window(p, 48);
+	play_window(p, 48);
 	run(p);
 	m->message.kind = MESSAGE_DELIVERY;
 	m->delivery = stage_delivery(p->stage, p->stage->courier.sent[0]);
@@ -587,7 +554,7 @@ static void undelivered_beyond_max_age_is_a_dead_letter(void **state)
 	PUT(p->stage, .source = "desk", .kind = "open", .conversation = "1", .email = "jo@example.com", .time_ms = then,
 	    .received_ms = then);
 	play_start(p);
-	window(p, 48);
+	play_window(p, 48);
 	run(p);
 	deliver(p, p->stage->courier.sent[0], OUTCOME_PARK, "401", false);
 	run(p);
@@ -621,7 +588,7 @@ static void after_a_change_of_url_what_was_queued_before_is_never_sent(void **st
 	take_generation(
 		p,
 		"klaviyo: {api_key: pk_test, url: \"http://127.0.0.1:10\", person_gap: 0s}\nsources:\n" STAGE_SOURCES);
-	window(p, 48);
+	play_window(p, 48);
 	put_opened(p, 1000, 1000);
 	run(p);
 	assert_int_equal(p->stage->courier.sent_n, 1);
@@ -642,7 +609,7 @@ static void a_2xx_that_comes_after_a_change_of_url_still_counts(void **state)
 	for (unsigned i = 0; i < 2; i++)
 		put_opened(p, i, i);
 	play_start(p);
-	window(p, 48);
+	play_window(p, 48);
 	run(p);
 	assert_int_equal(p->stage->courier.sent_n, 2);
 	take_generation(p, "klaviyo: {api_key: pk_test, url: \"http://127.0.0.1:10\"}\nsources:\n" STAGE_SOURCES);
@@ -787,7 +754,7 @@ static void a_row_with_a_value_of_another_type_is_a_dead_letter_and_stops_no_oth
 	assert_int_equal(deaths_logged, 1);
 	stage_mistype(p->stage, "events", "created", 1);
 	stage_mistype(p->stage, "events", "gap", 2);
-	window(p, PACE_WINDOW);
+	play_window(p, PACE_WINDOW);
 	run(p);
 	assert_true(health_is_ready(p->health));
 	assert_int_equal(p->stage->courier.sent_n, 2); /* the second is unreadable, the others are sent */
@@ -807,7 +774,7 @@ static void a_death_is_told_once_and_after_its_commit(void **state)
 
 	play_start(p);
 	put_opened(p, 1, 1);
-	window(p, PACE_WINDOW);
+	play_window(p, PACE_WINDOW);
 	run(p);
 	put_opened(p, 2, 2);
 	stage_spoil(p->stage, "UPDATE webhook_bodies SET headers = x'01' WHERE id = 2");
