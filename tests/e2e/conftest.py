@@ -5,6 +5,7 @@ import fcntl
 import os
 import pathlib
 import shutil
+import subprocess
 import tempfile
 
 import pytest
@@ -33,6 +34,26 @@ def usual_ports():
     with open(pathlib.Path(tempfile.gettempdir()) / f"deskbridge-test-ports.{os.geteuid()}", "a", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield 8085, 8086
+
+
+@pytest.fixture
+def mounted():
+    """mounted("size=2m"): mounts a tmpfs with that option until the test ends; skips where none can be mounted."""
+    places = []
+
+    def mount(options):
+        place = tempfile.mkdtemp(prefix="deskbridge-disk-")
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", place], capture_output=True, text=True)
+        if done.returncode != 0:
+            os.rmdir(place)
+            pytest.skip(f"no tmpfs can be mounted here: {done.stderr.strip()}")
+        places.append(place)
+        return place
+
+    yield mount
+    for place in places:
+        subprocess.run(["umount", "-l", place], check=True)
+        os.rmdir(place)
 
 
 @pytest.fixture

@@ -10,24 +10,15 @@ import time
 
 import pytest
 
-from harness import wait_for
+from harness import MINI, wait_for
 
-DIRECT = {
-    "label": "Mini",
-    "authenticate": {"method": "none"},
-    "opened": {"/kind": "opened"},
-    "closed": {"/kind": "closed"},
-    "conversation": "/id",
-    "time": "/at",
-    "emails": "/email",
-}
 PEOPLE = [f"p{n}@example.com" for n in range(30)]
 ODD = PEOPLE[6]
 
 
 @pytest.fixture
 def mini(stage, sandbox):
-    return stage.daemon(sandbox, config={"sources": {"mini": {"definition": DIRECT}}})
+    return stage.daemon(sandbox, config={"sources": {"mini": {"definition": MINI}}})
 
 
 def post(daemon, people):

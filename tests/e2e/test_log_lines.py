@@ -6,17 +6,7 @@ import time
 
 import pytest
 
-from harness import gladly_webhook
-
-MINI = {
-    "label": "Mini",
-    "authenticate": {"method": "none"},
-    "opened": {"/kind": "opened"},
-    "closed": {"/kind": "closed"},
-    "conversation": "/id",
-    "time": "/at",
-    "emails": "/email",
-}
+from harness import MINI, gladly_webhook
 
 
 def line(daemon, message):

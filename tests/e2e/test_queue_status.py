@@ -10,22 +10,13 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from harness import KEY, gladly_webhook, listens, request, wait_for
+from harness import KEY, MINI, gladly_webhook, listens, request, wait_for
 
 KEYS = ["id", "state", "account", "source", "conversation", "metric", "email", "unique_id", "created", "attempts"]
 KEYS += ["next_attempt", "reason", "kind"]
 TIME = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 
-DIRECT = {
-    "label": "Mini",
-    "authenticate": {"method": "none"},
-    "opened": {"/kind": "opened"},
-    "closed": {"/kind": "closed"},
-    "conversation": "/id",
-    "time": "/at",
-    "emails": "/email",
-}
-MANY = {**DIRECT, "label": "Many", "emails": "/email/*"}  # one webhook with many addresses
+MANY = {**MINI, "label": "Many", "emails": "/email/*"}  # one webhook with many addresses
 
 
 def ask(daemon, *words):
@@ -54,7 +45,7 @@ def mini(stage, sandbox):
     """mini(config) starts a daemon with the sources `mini` and `many`, whose webhooks hold their addresses."""
 
     def start(config=None, to=sandbox, **kwargs):
-        sources = {"mini": {"definition": DIRECT}, "many": {"definition": MANY}}
+        sources = {"mini": {"definition": MINI}, "many": {"definition": MANY}}
         daemon = stage.daemon(to, config={"sources": sources}, start=False, **kwargs)
         daemon.configure(config)
         return daemon.start()

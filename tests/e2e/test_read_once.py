@@ -10,20 +10,11 @@
 import json
 import time
 
-from harness import gladly_webhook
+from harness import MINI, gladly_webhook
 
 READS = "deskbridge_json_reads_total"
 RESULTS = "deskbridge_webhook_results_total"
 
-MINI = {
-    "label": "Mini",
-    "authenticate": {"method": "none"},
-    "opened": {"/kind": "opened"},
-    "closed": {"/kind": "closed"},
-    "conversation": "/id",
-    "emails": "/email",
-    "time": "/at",
-}
 # A raw reference reads the webhook when the rules run; a literal is not parsed.
 RULES = [
     {"on": "opened", "send": "Seen", "properties": {"Colour": "{/colour}", "Weight": 2.5}},

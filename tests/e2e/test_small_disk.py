@@ -22,26 +22,6 @@ def store_of(daemon):
     return daemon.dir / "deskbridge.db"
 
 
-@pytest.fixture
-def mounted():
-    """mounted(size): mounts a tmpfs of that size until the test ends; skips where none can be mounted."""
-    places = []
-
-    def mount(*arguments):
-        place = tempfile.mkdtemp(prefix="deskbridge-disk-")
-        done = subprocess.run(["mount", *arguments, place], capture_output=True, text=True)
-        if done.returncode != 0:
-            os.rmdir(place)
-            pytest.skip(f"nothing can be mounted here: {done.stderr.strip()}")
-        places.append(place)
-        return place
-
-    yield mount
-    for place in places:
-        subprocess.run(["umount", "-l", place], check=True)
-        os.rmdir(place)
-
-
 def free(place):
     left = os.statvfs(place)
     return left.f_bavail * left.f_frsize
@@ -85,7 +65,7 @@ def takes_again(daemon):
 @pytest.mark.parametrize("size, each", [("6m", 20000), ("16m", 50000)])
 def test_a_small_disk_that_is_full_works_off_what_it_took_and_takes_again(stage, sandbox, gladly, mounted, size, each):
     """No space is freed from outside: finished work is removed, and new work takes its space. This happens twice."""
-    place = mounted("-t", "tmpfs", "-o", f"size={size}", "tmpfs")
+    place = mounted(f"size={size}")
     gladly.customers = {f"cust-{n}": [f"jo-{n}@example.com"] for n in range(3000)}
     daemon = stage.daemon(sandbox, gladly, start=False)
     daemon.configure({"store": f"sqlite:{place}/deskbridge.db"})
@@ -111,7 +91,7 @@ def test_a_small_disk_that_is_full_works_off_what_it_took_and_takes_again(stage,
 @needs_root
 @pytest.mark.parametrize("size, each", [("6m", 20000), ("16m", 50000)])
 def test_a_small_disk_that_is_full_survives_kill_9(stage, sandbox, gladly, mounted, size, each):
-    place = mounted("-t", "tmpfs", "-o", f"size={size}", "tmpfs")
+    place = mounted(f"size={size}")
     gladly.customers = {f"cust-{n}": [f"jo-{n}@example.com"] for n in range(3000)}
     gladly.down()
     daemon = stage.daemon(sandbox, gladly, start=False)
@@ -128,7 +108,7 @@ def test_a_small_disk_that_is_full_survives_kill_9(stage, sandbox, gladly, mount
 @needs_root
 @pytest.mark.parametrize("leave", [0, 40 << 10, 300 << 10], ids=["nothing", "40k", "300k"])
 def test_a_disk_that_others_fill_and_empty_again_needs_no_restart(stage, sandbox, gladly, mounted, leave):
-    place = mounted("-t", "tmpfs", "-o", "size=6m", "tmpfs")
+    place = mounted("size=6m")
     gladly.customers = {f"cust-{n}": [f"jo-{n}@example.com"] for n in range(400)}
     if leave:
         gladly.delay = 3600
@@ -153,7 +133,7 @@ def test_a_disk_that_others_fill_and_empty_again_needs_no_restart(stage, sandbox
 
 @needs_root
 def test_a_webhook_that_is_larger_than_the_room_is_refused_alone(stage, sandbox, gladly, mounted):
-    place = mounted("-t", "tmpfs", "-o", "size=6m", "tmpfs")
+    place = mounted("size=6m")
     gladly.customers = {"cust-1": ["jo@example.com"], "cust-2": ["jo-2@example.com"]}
     daemon = stage.daemon(sandbox, gladly, start=False)
     daemon.configure({"store": f"sqlite:{place}/deskbridge.db", "listen": {"address": "127.0.0.1:0", "max_body": "8MiB"}})

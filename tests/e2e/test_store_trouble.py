@@ -10,7 +10,6 @@ import shutil
 import signal
 import sqlite3
 import subprocess
-import tempfile
 import time
 
 import pytest
@@ -40,26 +39,6 @@ def fails_to_start(daemon, *words):
     assert len(said) == 1, daemon.report()
     for word in (str(daemon.dir), *words):
         assert word in said[0], said[0]
-
-
-@pytest.fixture
-def mounted():
-    """mounted("size=2m"): mounts a tmpfs with that option until the test ends; skips where none can be mounted."""
-    places = []
-
-    def mount(options):
-        place = tempfile.mkdtemp(prefix="deskbridge-disk-")
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", place], capture_output=True, text=True)
-        if done.returncode != 0:
-            os.rmdir(place)
-            pytest.skip(f"no tmpfs can be mounted here: {done.stderr.strip()}")
-        places.append(place)
-        return place
-
-    yield mount
-    for place in places:
-        subprocess.run(["umount", "-l", place], check=True)
-        os.rmdir(place)
 
 
 def remount(place, options):

@@ -43,6 +43,7 @@ Rules that keep the tests quick and reliable:
 """
 
 from .client import Response, request
+from .config import MINI
 from .credentials import GLADLY_TOKEN, KEY, WEBHOOK_PASSWORD, WEBHOOK_USER, addresses_in, basic, key_of
 from .daemon import Daemon
 from .desks import Gladly, Helpdesk
@@ -60,6 +61,7 @@ __all__ = [
     "HANG",
     "HOUR",
     "KEY",
+    "MINI",
     "PRESETS",
     "PROGRAM",
     "SECRET",
