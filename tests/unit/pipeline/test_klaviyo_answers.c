@@ -34,42 +34,14 @@ struct end {
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
+/* clang-format off */
 /* Every kind of answer has one of these results. */
-#define TAKEN                          \
-	{                              \
-		{30, 0, 0, NULL},      \
-		{                      \
-			30, 0, 0, NULL \
-		}                      \
-	}
-#define REFUSED                        \
-	{                              \
-		{29, 1, 0, NULL},      \
-		{                      \
-			0, 30, 0, NULL \
-		}                      \
-	}
-#define PARKED(why)                   \
-	{                             \
-		{29, 0, 1, why},      \
-		{                     \
-			0, 0, 30, why \
-		}                     \
-	}
-#define RETRIED                        \
-	{                              \
-		{29, 0, 1, NULL},      \
-		{                      \
-			0, 0, 30, NULL \
-		}                      \
-	}
-#define UNNAMED(why)                  \
-	{                             \
-		{29, 1, 0, NULL},     \
-		{                     \
-			0, 0, 30, why \
-		}                     \
-	}
+#define TAKEN        {{30, 0, 0, NULL}, {30, 0, 0, NULL}}
+#define REFUSED      {{29, 1, 0, NULL}, {0, 30, 0, NULL}}
+#define PARKED(why)  {{29, 0, 1, why}, {0, 0, 30, why}}
+#define RETRIED      {{29, 0, 1, NULL}, {0, 0, 30, NULL}}
+#define UNNAMED(why) {{29, 1, 0, NULL}, {0, 0, 30, why}}
+/* clang-format on */
 
 static const struct row {
 	unsigned status;

@@ -34,53 +34,19 @@ struct end {
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
+/* clang-format off */
 /* Every kind of answer has one of these results. */
-#define NOBODY                         \
-	{                              \
-		{29, 1, 0, NULL},      \
-		{                      \
-			0, 30, 0, NULL \
-		}                      \
-	}
+#define NOBODY       {{29, 1, 0, NULL}, {0, 30, 0, NULL}}
 /* For all: nothing has worked yet. */
-#define GONE(why)                     \
-	{                             \
-		{29, 1, 0, NULL},     \
-		{                     \
-			0, 0, 30, why \
-		}                     \
-	}
-#define USELESS(why)                  \
-	{                             \
-		{29, 1, 0, NULL},     \
-		{                     \
-			0, 0, 30, why \
-		}                     \
-	}
+#define GONE(why)    {{29, 1, 0, NULL}, {0, 0, 30, why}}
+#define USELESS(why) {{29, 1, 0, NULL}, {0, 0, 30, why}}
 /* For one: it waits, and all others are looked up. */
-#define REFUSED(why)                  \
-	{                             \
-		{29, 0, 1, why},      \
-		{                     \
-			0, 0, 30, why \
-		}                     \
-	}
-#define RETRIED                        \
-	{                              \
-		{29, 0, 1, NULL},      \
-		{                      \
-			0, 0, 30, NULL \
-		}                      \
-	}
+#define REFUSED(why) {{29, 0, 1, why}, {0, 0, 30, why}}
+#define RETRIED      {{29, 0, 1, NULL}, {0, 0, 30, NULL}}
 /* A 429 concerns the source, whichever request it answers. The seven that were answered before it or with it have
  * their events. */
-#define PAUSED                                       \
-	{                                            \
-		{7, 0, 23, "paused until 2026-11-"}, \
-		{                                    \
-			0, 0, 30, "paused until"     \
-		}                                    \
-	}
+#define PAUSED       {{7, 0, 23, "paused until 2026-11-"}, {0, 0, 30, "paused until"}}
+/* clang-format on */
 
 static const struct row {
 	unsigned status;
