@@ -45,19 +45,17 @@ static const struct scenario scenarios[] = {
 };
 /* clang-format on */
 
-static void an_opening_makes_the_documented_event(void **unused)
+static void an_opening_makes_the_documented_event(void **state)
 {
-	struct desk desk;
-	struct source_policy *s = desk_plain(&desk, NULL);
-	struct world w;
+	struct gladly *g = *state;
+	struct source_policy *s = g->source;
+	struct world *w = &g->world;
 	const struct decision *d;
 	char id[EVENT_UNIQUE_ID_LEN + 1];
 	char *want;
 
-	(void)unused;
-	world_start(&w);
-	w.waits_ms = 700; /* as for a lookup */
-	d = world_say(&w, s, "opened", "c1", 0, JO ",'channel':'chat','tags':['a','b'],'by':'customer','inbox':'7'");
+	w->waits_ms = 700; /* as for a lookup */
+	d = world_say(w, s, "opened", "c1", 0, JO ",'channel':'chat','tags':['a','b'],'by':'customer','inbox':'7'");
 	assert_int_equal(d->result, DECIDE_EVENTS);
 	assert_null(d->detail);
 	assert_int_equal(d->events_n, 1);
@@ -87,8 +85,6 @@ static void an_opening_makes_the_documented_event(void **unused)
 	assert_false(d->events[0].has_value);
 	assert_int_equal(d->events[0].state, EVENT_READY);
 	free(want);
-	world_end(&w);
-	desk_close(&desk);
 }
 
 /* Times of an event are whole seconds, rounded down. Durations are the differences of the shown times. */
@@ -127,38 +123,34 @@ static void durations_are_the_differences_of_the_shown_times(void **unused)
 	desk_close(&desk);
 }
 
-static void durations_after_a_reopening_run_from_the_openings_that_were_shown(void **unused)
+static void durations_after_a_reopening_run_from_the_openings_that_were_shown(void **state)
 {
-	struct desk desk;
-	struct source_policy *s = desk_plain(&desk, NULL);
-	struct world w;
+	struct gladly *g = *state;
+	struct source_policy *s = g->source;
+	struct world *w = &g->world;
 	const struct decision *d;
 
-	(void)unused;
 	s->expire_after_ms = CLOCK_DAY_MS;
-	world_start(&w);
-	d = world_say_ms(&w, s, "opened", "c1", 1900, JO);
+	d = world_say_ms(w, s, "opened", "c1", 1900, JO);
 	assert_string_equal(PROPERTY(d, 0, "Opened At"), "2026-11-21T16:00:01Z");
-	(void)world_say_ms(&w, s, "closed", "c1", 5000, "");
-	d = world_say_ms(&w, s, "reopened", "c1", 7800, JO);
+	(void)world_say_ms(w, s, "closed", "c1", 5000, "");
+	d = world_say_ms(w, s, "reopened", "c1", 7800, JO);
 	assert_string_equal(PROPERTY(d, 0, "Opened At"), "2026-11-21T16:00:07Z");
-	d = world_say_ms(&w, s, "closed", "c1", 9100, "");
+	d = world_say_ms(w, s, "closed", "c1", 9100, "");
 	assert_string_equal(PROPERTY(d, 0, "Resolution Seconds"), "2");
 	assert_string_equal(PROPERTY(d, 0, "Total Seconds"), "8");
-	d = world_say_ms(&w, s, "closed", "c1", 6000, ""); /* history: which opening it ended is not known */
+	d = world_say_ms(w, s, "closed", "c1", 6000, ""); /* history: which opening it ended is not known */
 	assert_int_equal(d->result, DECIDE_HISTORY);
 	assert_string_equal(PROPERTY(d, 0, "Opened At"), "-");
 	assert_string_equal(PROPERTY(d, 0, "Resolution Seconds"), "-");
 	assert_string_equal(PROPERTY(d, 0, "Total Seconds"), "5");
-	(void)world_say_ms(&w, s, "reopened", "c1", 11900, JO);
-	w.now_ms += 2 * CLOCK_DAY_MS;
-	d = world_expire(&w, s, "c1"); /* a day after the receipt, which was an hour and five seconds after T0 */
+	(void)world_say_ms(w, s, "reopened", "c1", 11900, JO);
+	w->now_ms += 2 * CLOCK_DAY_MS;
+	d = world_expire(w, s, "c1"); /* a day after the receipt, which was an hour and five seconds after T0 */
 	assert_string_equal(PROPERTY(d, 0, "Opened At"), "2026-11-21T16:00:11Z");
 	assert_string_equal(PROPERTY(d, 0, "Closed At"), "2026-11-22T17:00:05Z");
 	assert_string_equal(PROPERTY(d, 0, "Resolution Seconds"), "89994");
 	assert_string_equal(PROPERTY(d, 0, "Total Seconds"), "90004");
-	world_end(&w);
-	desk_close(&desk);
 }
 
 static void a_rule_reads_the_duration_that_the_event_shows(void **unused)
@@ -179,39 +171,36 @@ static void a_rule_reads_the_duration_that_the_event_shows(void **unused)
 	desk_close(&desk);
 }
 
-static void a_webhook_without_time_goes_by_its_receipt(void **unused)
+static void a_webhook_without_time_goes_by_its_receipt(void **state)
 {
-	struct desk desk;
-	struct source_policy *s = desk_plain(&desk, NULL);
-	struct world w;
+	struct gladly *g = *state;
+	struct source_policy *s = g->source;
+	struct world *w = &g->world;
 	const struct decision *d;
 	char id[EVENT_UNIQUE_ID_LEN + 1];
 
-	(void)unused;
-	world_start(&w);
-	d = world_post(&w, s, "{'type':'opened','conversation':'c1'," JO "}");
+	d = world_post(w, s, "{'type':'opened','conversation':'c1'," JO "}");
 	event_unique_id(id, "gladly", "c1", TRANSITION_OPENED, false, 0, T0 + CLOCK_HOUR_MS,
 			"started conversation in Gladly", "jo@example.com");
 	assert_string_equal(d->events[0].unique_id, id);
 	assert_int_equal(d->events[0].time_ms, T0 + CLOCK_HOUR_MS);
 	/* The same for a late address. */
-	(void)world_post(&w, s, "{'type':'opened','conversation':'c2'}");
+	(void)world_post(w, s, "{'type':'opened','conversation':'c2'}");
 	event_unique_id(id, "gladly", "c2", TRANSITION_OPENED, false, 0, T0 + CLOCK_HOUR_MS + CLOCK_SECOND_MS,
 			"started conversation in Gladly", "jo@example.com");
-	d = world_post(&w, s, "{'type':'identified','conversation':'c2'," JO "}");
+	d = world_post(w, s, "{'type':'identified','conversation':'c2'," JO "}");
 	assert_string_equal(d->events[0].unique_id, id);
-	world_end(&w);
-	desk_close(&desk);
 }
 
 int main(void)
 {
 	static const struct CMUnitTest cases[] = {
-		cmocka_unit_test(an_opening_makes_the_documented_event),
+#define TEST(name) cmocka_unit_test_setup_teardown(name, gladly_setup, gladly_teardown)
+		TEST(an_opening_makes_the_documented_event),
 		cmocka_unit_test(durations_are_the_differences_of_the_shown_times),
-		cmocka_unit_test(durations_after_a_reopening_run_from_the_openings_that_were_shown),
+		TEST(durations_after_a_reopening_run_from_the_openings_that_were_shown),
 		cmocka_unit_test(a_rule_reads_the_duration_that_the_event_shows),
-		cmocka_unit_test(a_webhook_without_time_goes_by_its_receipt),
+		TEST(a_webhook_without_time_goes_by_its_receipt),
 	};
 
 	return NAMED_ROWS_RUN("decide: event", NAMED_ROWS(scenarios, scenario_holds, NULL, NULL), cases);

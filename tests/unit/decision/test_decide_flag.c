@@ -5,31 +5,27 @@
 
 #include <stdio.h>
 
-static void a_repeat_before_the_commit_makes_the_same_events(void **unused)
+static void a_repeat_before_the_commit_makes_the_same_events(void **state)
 {
-	struct desk desk;
-	struct source_policy *s = desk_plain(&desk, NULL);
+	struct gladly *g = *state;
+	struct source_policy *s = g->source;
+	struct world *w = &g->world;
 	static const char *const json[] = {"{'type':'opened','conversation':'c1','time':1795276800," JO_AND_AL "}",
 					   "{'type':'closed','conversation':'c1','time':1795276900}"};
-	struct world w;
 	char first[EVENT_UNIQUE_ID_LEN + 1];
 	struct err err;
 
-	(void)unused;
-	world_start(&w);
 	for (int i = 0; i < 2; i++) {
-		assert_int_equal(world_try_post(&w, s, json[i], false, &err), 0);
-		assert_int_equal(w.last.events_n, 2);
-		memcpy(first, w.last.events[1].unique_id, sizeof(first));
-		assert_int_equal(world_try_post(&w, s, json[i], true, &err), 0);
-		assert_int_equal(w.last.events_n, 2);
-		assert_string_equal(first, w.last.events[1].unique_id);
+		assert_int_equal(world_try_post(w, s, json[i], false, &err), 0);
+		assert_int_equal(w->last.events_n, 2);
+		memcpy(first, w->last.events[1].unique_id, sizeof(first));
+		assert_int_equal(world_try_post(w, s, json[i], true, &err), 0);
+		assert_int_equal(w->last.events_n, 2);
+		assert_string_equal(first, w->last.events[1].unique_id);
 		/* After the commit it is a duplicate. */
-		assert_int_equal(world_post(&w, s, json[i])->result, DECIDE_DUPLICATE);
-		assert_int_equal(w.last.events_n, 0);
+		assert_int_equal(world_post(w, s, json[i])->result, DECIDE_DUPLICATE);
+		assert_int_equal(w->last.events_n, 0);
 	}
-	world_end(&w);
-	desk_close(&desk);
 }
 
 static bool is_waiting(const struct world *w, const char *email)
@@ -60,35 +56,31 @@ static void check_flags(const struct world *w, const char *what)
 	}
 }
 
-static void two_conversations_keep_the_flag_until_both_are_closed(void **unused)
+static void two_conversations_keep_the_flag_until_both_are_closed(void **state)
 {
-	struct desk desk;
-	struct source_policy *s = desk_plain(&desk, NULL);
-	struct world w;
+	struct gladly *g = *state;
+	struct source_policy *s = g->source;
+	struct world *w = &g->world;
 	const struct decision *d;
 
-	(void)unused;
-	world_start(&w);
-	(void)world_say(&w, s, "opened", "c1", 0, JO_AND_AL);
-	d = world_say(&w, s, "opened", "c2", 10, JO_AND_AL);
+	(void)world_say(w, s, "opened", "c1", 0, JO_AND_AL);
+	d = world_say(w, s, "opened", "c2", 10, JO_AND_AL);
 	assert_int_equal(d->events_n, 2);
 	assert_string_equal(d->events[0].email, "jo@example.com");
 	assert_string_equal(d->events[1].email, "al@example.org");
 	assert_string_equal(PROPERTY(d, 1, "Open Conversations"), "2");
-	d = world_say(&w, s, "closed", "c1", 20, JO);
+	d = world_say(w, s, "closed", "c1", 20, JO);
 	assert_int_equal(d->events_n, 2);
 	for (size_t i = 0; i < 2; i++) {
 		assert_string_equal(FLAG(d, i), "true");
 		assert_string_equal(PROPERTY(d, i, "Open Conversations"), "1");
 	}
-	d = world_say(&w, s, "closed", "c2", 30, JO);
+	d = world_say(w, s, "closed", "c2", 30, JO);
 	assert_int_equal(d->events_n, 2);
 	for (size_t i = 0; i < 2; i++) {
 		assert_string_equal(FLAG(d, i), "false");
 		assert_string_equal(PROPERTY(d, i, "Open Conversations"), "0");
 	}
-	world_end(&w);
-	desk_close(&desk);
 }
 
 struct said {
@@ -179,32 +171,29 @@ static void flags_are_counted_over_all_sources(void **unused)
 	desk_close(&b);
 }
 
-static void a_flag_that_was_renamed_is_taken_back_by_its_old_name(void **unused)
+static void a_flag_that_was_renamed_is_taken_back_by_its_old_name(void **state)
 {
-	struct desk desk;
-	struct source_policy *s = desk_plain(&desk, NULL);
-	struct world w;
+	struct gladly *g = *state;
+	struct source_policy *s = g->source;
+	struct world *w = &g->world;
 	const struct decision *d;
 
-	(void)unused;
-	world_start(&w);
-	(void)world_say(&w, s, "opened", "c1", 0, JO);
+	(void)world_say(w, s, "opened", "c1", 0, JO);
 	free(s->flags.items[0]);
 	s->flags.items[0] = mem_str("Waiting");
-	d = world_say(&w, s, "closed", "c1", 1, "");
+	d = world_say(w, s, "closed", "c1", 1, "");
 	assert_string_equal(d->events[0].profile, "{\"" GLADLY_FLAG "\":false}");
-	world_end(&w);
-	desk_close(&desk);
 }
 
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_repeat_before_the_commit_makes_the_same_events),
-		cmocka_unit_test(two_conversations_keep_the_flag_until_both_are_closed),
+#define TEST(name) cmocka_unit_test_setup_teardown(name, gladly_setup, gladly_teardown)
+		TEST(a_repeat_before_the_commit_makes_the_same_events),
+		TEST(two_conversations_keep_the_flag_until_both_are_closed),
 		cmocka_unit_test(the_flag_ends_right_in_every_order_of_arrival),
 		cmocka_unit_test(flags_are_counted_over_all_sources),
-		cmocka_unit_test(a_flag_that_was_renamed_is_taken_back_by_its_old_name),
+		TEST(a_flag_that_was_renamed_is_taken_back_by_its_old_name),
 	};
 
 	return cmocka_run_group_tests_name("decide: flag", tests, NULL, NULL);

@@ -122,24 +122,22 @@ static void what_makes_an_old_conversation_known_is_backfill_at_a_change_desk(vo
 	desk_close(&patient);
 }
 
-static void an_expiry_closes_for_all_reached(void **unused)
+static void an_expiry_closes_for_all_reached(void **state)
 {
-	struct desk desk;
-	struct source_policy *s = desk_plain(&desk, NULL);
+	struct gladly *g = *state;
+	struct source_policy *s = g->source;
+	struct world *w = &g->world;
 	const int64_t deadline_ms = T0 + CLOCK_HOUR_MS + 30 * CLOCK_DAY_MS;
-	struct world w;
 	const struct decision *d;
 	char id[EVENT_UNIQUE_ID_LEN + 1];
 
-	(void)unused;
-	world_start(&w);
-	(void)world_say(&w, s, "opened", "c1", 0, JO_AND_AL);
-	w.now_ms = deadline_ms - 1;
-	d = world_expire(&w, s, "c1");
+	(void)world_say(w, s, "opened", "c1", 0, JO_AND_AL);
+	w->now_ms = deadline_ms - 1;
+	d = world_expire(w, s, "c1");
 	assert_int_equal(d->result, DECIDE_NOTHING);
 	assert_int_equal(d->entry.state, LEDGER_OPEN);
-	w.now_ms = deadline_ms + 5000;
-	d = world_expire(&w, s, "c1");
+	w->now_ms = deadline_ms + 5000;
+	d = world_expire(w, s, "c1");
 	assert_int_equal(d->result, DECIDE_EVENTS);
 	assert_int_equal(d->entry.state, LEDGER_CLOSED);
 	assert_int_equal(d->events_n, 2);
@@ -154,58 +152,47 @@ static void an_expiry_closes_for_all_reached(void **unused)
 	assert_string_equal(PROPERTY(d, 0, "Opened At"), "2026-11-21T16:00:00Z");
 	assert_string_equal(FLAG(d, 0), "false");
 	assert_string_equal(FLAG(d, 1), "false");
-	world_end(&w);
-	desk_close(&desk);
 }
 
-static void what_the_view_fails_with_is_passed_on(void **unused)
+static void what_the_view_fails_with_is_passed_on(void **state)
 {
-	struct desk desk;
-	struct source_policy *s = desk_plain(&desk, NULL);
-	struct world w;
+	struct gladly *g = *state;
+	struct source_policy *s = g->source;
+	struct world *w = &g->world;
 	struct err err;
 
-	(void)unused;
-	world_start(&w);
-	w.queries_fail = true;
-	assert_int_equal(world_try_post(&w, s, "{'type':'opened','conversation':'c1'," JO_AND_AL "}", true, &err),
-			 -EIO);
+	w->queries_fail = true;
+	assert_int_equal(world_try_post(w, s, "{'type':'opened','conversation':'c1'," JO_AND_AL "}", true, &err), -EIO);
 	assert_string_equal(err.text, "the store is gone");
-	assert_int_equal(w.last.events_n, 0);
-	world_end(&w);
-	desk_close(&desk);
+	assert_int_equal(w->last.events_n, 0);
 }
 
-static void explain_tells_the_whole_way_without_full_addresses(void **unused)
+static void explain_tells_the_whole_way_without_full_addresses(void **state)
 {
-	struct desk desk;
-	struct source_policy *s = desk_plain(&desk, NULL);
+	struct gladly *g = *state;
+	struct source_policy *s = g->source;
+	struct world *w = &g->world;
 	struct buf explain;
-	struct world w;
 
-	(void)unused;
 	strings_add_words(&s->ignore_emails, "acme.com");
 	buf_init(&explain, 100000);
-	world_start(&w);
-	w.explain = &explain;
-	(void)world_say(&w, s, "opened", "c1", 0, "'emails':['sam@acme.com','jo@example.com']");
+	w->explain = &explain;
+	(void)world_say(w, s, "opened", "c1", 0, "'emails':['sam@acme.com','jo@example.com']");
 	assert_non_null(strstr(explain.data, "conversation unknown, opened → open"));
 	assert_non_null(strstr(explain.data, "account: default"));
 	assert_non_null(strstr(explain.data, "s***@acme.com: in ignore_emails"));
 	assert_non_null(strstr(explain.data, "event: \"started conversation in Gladly\" for j***@example.com"));
-	assert_non_null(strstr(explain.data, w.last.events[0].unique_id));
+	assert_non_null(strstr(explain.data, w->last.events[0].unique_id));
 	assert_null(strstr(explain.data, "sam@"));
 	assert_null(strstr(explain.data, "jo@"));
 	buf_clear(&explain);
-	(void)world_say(&w, s, "opened", "c1", -5, JO);
+	(void)world_say(w, s, "opened", "c1", -5, JO);
 	assert_non_null(strstr(explain.data,
 			       "newest time from the helpdesk 2026-11-21T16:00:00Z, newest receipt without a "
 			       "time none; opened counts as older → history"));
 	buf_clear(&explain);
-	(void)world_say(&w, s, "opened", "c1", 5, JO);
+	(void)world_say(w, s, "opened", "c1", 5, JO);
 	assert_non_null(strstr(explain.data, "known already"));
-	world_end(&w);
-	desk_close(&desk);
 	buf_done(&explain);
 }
 
@@ -224,10 +211,11 @@ static void results_have_names(void **unused)
 int main(void)
 {
 	static const struct CMUnitTest cases[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, gladly_setup, gladly_teardown)
 		cmocka_unit_test(what_makes_an_old_conversation_known_is_backfill_at_a_change_desk),
-		cmocka_unit_test(an_expiry_closes_for_all_reached),
-		cmocka_unit_test(what_the_view_fails_with_is_passed_on),
-		cmocka_unit_test(explain_tells_the_whole_way_without_full_addresses),
+		TEST(an_expiry_closes_for_all_reached),
+		TEST(what_the_view_fails_with_is_passed_on),
+		TEST(explain_tells_the_whole_way_without_full_addresses),
 		cmocka_unit_test(results_have_names),
 	};
 

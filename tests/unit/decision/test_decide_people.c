@@ -57,37 +57,33 @@ static const struct scenario scenarios[] = {
 };
 /* clang-format on */
 
-static void ignored_addresses_get_nothing(void **unused)
+static void ignored_addresses_get_nothing(void **state)
 {
-	struct desk desk;
-	struct source_policy *s = desk_plain(&desk, NULL);
-	struct world w;
+	struct gladly *g = *state;
+	struct source_policy *s = g->source;
+	struct world *w = &g->world;
 	const struct decision *d;
 
-	(void)unused;
 	strings_add_words(&s->ignore_emails, "noreply@* acme.com");
-	world_start(&w);
-	d = world_say(&w, s, "opened", "c1", 0, "'emails':['noreply@example.com','sam@acme.com']");
+	d = world_say(w, s, "opened", "c1", 0, "'emails':['noreply@example.com','sam@acme.com']");
 	assert_int_equal(d->result, DECIDE_IGNORED);
 	assert_string_equal(d->detail, "n***@example.com is in ignore_emails; s***@acme.com is in ignore_emails");
 	assert_int_equal(d->events_n, 0);
 	assert_int_equal(d->reached.n, 0);
 	assert_true(d->entry.addressed); /* not "no address yet" */
-	assert_int_equal(world_say(&w, s, "identified", "c1", 1, JO)->result, DECIDE_NOTHING);
-	d = world_say(&w, s, "closed", "c1", 2, JO);
+	assert_int_equal(world_say(w, s, "identified", "c1", 1, JO)->result, DECIDE_NOTHING);
+	d = world_say(w, s, "closed", "c1", 2, JO);
 	assert_int_equal(d->result, DECIDE_NOTHING);
 	assert_int_equal(d->events_n, 0);
 	/* One of two addresses is ignored. */
-	d = world_say(&w, s, "opened", "c2", 3, "'emails':['sam@acme.com','jo@example.com']");
+	d = world_say(w, s, "opened", "c2", 3, "'emails':['sam@acme.com','jo@example.com']");
 	assert_int_equal(d->result, DECIDE_EVENTS);
 	assert_int_equal(d->events_n, 1);
 	assert_string_equal(d->events[0].email, "jo@example.com");
 	/* Those reached by an opening get the closing, whatever the list says by then. */
 	strings_add_words(&s->ignore_emails, "example.com");
-	d = world_say(&w, s, "closed", "c2", 4, "");
+	d = world_say(w, s, "closed", "c2", 4, "");
 	assert_int_equal(d->events_n, 1);
-	world_end(&w);
-	desk_close(&desk);
 }
 
 static void only_the_primary_address_where_so_configured(void **unused)
@@ -118,99 +114,88 @@ static void only_the_primary_address_where_so_configured(void **unused)
 	desk_close(&desk);
 }
 
-static void the_account_is_chosen_at_the_opening_and_kept(void **unused)
+static void the_account_is_chosen_at_the_opening_and_kept(void **state)
 {
-	struct desk desk;
-	struct source_policy *s = desk_plain(&desk, NULL);
-	struct world w;
+	struct gladly *g = *state;
+	struct source_policy *s = g->source;
+	struct world *w = &g->world;
 	const struct decision *d;
 
-	(void)unused;
 	s->accounts_n = 3;
-	desk.choices[0] = (struct account_choice){.when = with_matcher("channel: chat"), .account = &other_account};
-	desk.choices[1] = (struct account_choice){.when = with_matcher("/inbox: 7"), .account = NULL};
-	desk.choices[2] = (struct account_choice){.account = &main_account};
-	world_start(&w);
-	d = world_say(&w, s, "opened", "c1", 0, JO ",'channel':'Chat'");
+	g->desk.choices[0] = (struct account_choice){.when = with_matcher("channel: chat"), .account = &other_account};
+	g->desk.choices[1] = (struct account_choice){.when = with_matcher("/inbox: 7"), .account = NULL};
+	g->desk.choices[2] = (struct account_choice){.account = &main_account};
+	d = world_say(w, s, "opened", "c1", 0, JO ",'channel':'Chat'");
 	assert_string_equal(d->events[0].account, "other");
 	assert_string_equal(d->events[0].url, "https://other.example.com");
 	assert_int_equal(d->events[0].late_ms, 1);
-	d = world_say(&w, s, "closed", "c1", 1, "'channel':'email'");
+	d = world_say(w, s, "closed", "c1", 1, "'channel':'email'");
 	assert_string_equal(d->events[0].account, "other");
 	assert_int_equal(d->events[0].late_ms, 3);
-	d = world_say(&w, s, "reopened", "c1", 2, JO ",'channel':'email'"); /* the account is chosen again */
+	d = world_say(w, s, "reopened", "c1", 2, JO ",'channel':'email'"); /* the account is chosen again */
 	assert_string_equal(d->events[0].account, "default");
 	assert_int_equal(d->reached.n, 1);
-	d = world_say(&w, s, "closed", "c1", 3, "'channel':'chat'");
+	d = world_say(w, s, "closed", "c1", 3, "'channel':'chat'");
 	assert_int_equal(d->events_n, 1);
 	assert_string_equal(d->events[0].account, "default");
-	d = world_say(&w, s, "opened", "c2", 4, JO ",'inbox':'7'");
+	d = world_say(w, s, "opened", "c2", 4, JO ",'inbox':'7'");
 	assert_int_equal(d->result, DECIDE_IGNORED);
 	assert_string_equal(d->detail, "j***@example.com has no account");
 	s->accounts_n = 2; /* no choice holds */
-	d = world_say(&w, s, "opened", "c3", 5, JO);
+	d = world_say(w, s, "opened", "c3", 5, JO);
 	assert_int_equal(d->result, DECIDE_IGNORED);
-	world_end(&w);
-	desk_close(&desk);
 }
 
-static void reached_in_two_accounts_gets_the_closing_in_both(void **unused)
+static void reached_in_two_accounts_gets_the_closing_in_both(void **state)
 {
-	struct desk desk;
-	struct source_policy *s = desk_plain(&desk, NULL);
-	struct world w;
+	struct gladly *g = *state;
+	struct source_policy *s = g->source;
+	struct world *w = &g->world;
 	const struct decision *d;
 
-	(void)unused;
-	world_start(&w);
-	(void)world_say(&w, s, "opened", "c1", 0, JO);
-	reached_add(&w.conversations[0].reached, "other", "jo@example.com", GLADLY_FLAG);
-	reached_add(&w.conversations[0].reached, "default", "jo@example.com", "Waiting");
-	d = world_say(&w, s, "closed", "c1", 1, "");
+	(void)world_say(w, s, "opened", "c1", 0, JO);
+	reached_add(&w->conversations[0].reached, "other", "jo@example.com", GLADLY_FLAG);
+	reached_add(&w->conversations[0].reached, "default", "jo@example.com", "Waiting");
+	d = world_say(w, s, "closed", "c1", 1, "");
 	assert_int_equal(d->events_n, 2);
 	assert_string_equal(d->events[0].account, "default");
 	assert_string_equal(d->events[0].profile, "{\"" GLADLY_FLAG "\":false,\"Waiting\":false}");
 	assert_string_equal(d->events[1].account, "other");
 	assert_string_equal(d->events[1].profile, "{\"" GLADLY_FLAG "\":false}");
 	assert_string_equal(d->events[0].unique_id, d->events[1].unique_id);
-	world_end(&w);
-	desk_close(&desk);
 }
 
-static void a_closing_waits_for_an_account_that_is_gone(void **unused)
+static void a_closing_waits_for_an_account_that_is_gone(void **state)
 {
 	const struct account_policy spare = {.name = "other", .url = "https://new.example.com"};
-	struct desk desk;
-	struct source_policy *s = desk_plain(&desk, NULL);
-	struct world w;
+	struct gladly *g = *state;
+	struct source_policy *s = g->source;
+	struct world *w = &g->world;
 	const struct decision *d;
 
-	(void)unused;
-	world_start(&w);
-	desk.choices[0].account = &other_account;
-	(void)world_say(&w, s, "opened", "c1", 0, JO);
-	(void)world_say(&w, s, "opened", "c2", 0, JO);
-	desk.choices[0].account = &main_account;
-	d = world_say(&w, s, "closed", "c1", 1, "");
+	g->desk.choices[0].account = &other_account;
+	(void)world_say(w, s, "opened", "c1", 0, JO);
+	(void)world_say(w, s, "opened", "c2", 0, JO);
+	g->desk.choices[0].account = &main_account;
+	d = world_say(w, s, "closed", "c1", 1, "");
 	assert_int_equal(d->events_n, 1);
 	assert_string_equal(d->events[0].account, "other");
 	assert_string_equal(d->events[0].url, "");
 	assert_int_equal(d->events[0].late_ms, CLOCK_DAY_MS);
-	w.spare = &spare; /* the account exists, but this source does not name it any more */
-	d = world_say(&w, s, "closed", "c2", 1, "");
+	w->spare = &spare; /* the account exists, but this source does not name it any more */
+	d = world_say(w, s, "closed", "c2", 1, "");
 	assert_string_equal(d->events[0].url, "https://new.example.com");
-	world_end(&w);
-	desk_close(&desk);
 }
 
 int main(void)
 {
 	static const struct CMUnitTest cases[] = {
-		cmocka_unit_test(ignored_addresses_get_nothing),
+#define TEST(name) cmocka_unit_test_setup_teardown(name, gladly_setup, gladly_teardown)
+		TEST(ignored_addresses_get_nothing),
 		cmocka_unit_test(only_the_primary_address_where_so_configured),
-		cmocka_unit_test(the_account_is_chosen_at_the_opening_and_kept),
-		cmocka_unit_test(reached_in_two_accounts_gets_the_closing_in_both),
-		cmocka_unit_test(a_closing_waits_for_an_account_that_is_gone),
+		TEST(the_account_is_chosen_at_the_opening_and_kept),
+		TEST(reached_in_two_accounts_gets_the_closing_in_both),
+		TEST(a_closing_waits_for_an_account_that_is_gone),
 	};
 
 	return NAMED_ROWS_RUN("decide: people", NAMED_ROWS(scenarios, scenario_holds, NULL, NULL), cases);
