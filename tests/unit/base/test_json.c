@@ -25,6 +25,15 @@ static int reads(const char *text, size_t len)
 	return r;
 }
 
+static void each_reads_as(int want, const char *const *texts, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (reads(texts[i], strlen(texts[i])) != want)
+			fail_msg("%s: %s", want == 0 ? "refused" : "taken", texts[i]);
+}
+
+#define EACH_READS_AS(want, texts) each_reads_as(want, texts, sizeof(texts) / sizeof((texts)[0]))
+
 static void json_is_taken_strictly(void **state)
 {
 	static const char *const good[] = {
@@ -115,12 +124,8 @@ static void json_is_taken_strictly(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
-		if (reads(good[i], strlen(good[i])) != 0)
-			fail_msg("refused: %s", good[i]);
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		if (reads(bad[i], strlen(bad[i])) != -EINVAL)
-			fail_msg("taken: %s", bad[i]);
+	EACH_READS_AS(0, good);
+	EACH_READS_AS(-EINVAL, bad);
 	assert_int_equal(reads("{}\0{}", 5), -EINVAL);
 	assert_int_equal(reads("[\"a\0b\"]", 7), -EINVAL);
 	assert_int_equal(reads("12x", 2), 0);
@@ -141,12 +146,8 @@ static void only_keys_with_a_nul_are_refused(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
-		if (reads(good[i], strlen(good[i])) != 0)
-			fail_msg("refused: %s", good[i]);
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		if (reads(bad[i], strlen(bad[i])) != -EINVAL)
-			fail_msg("taken: %s", bad[i]);
+	EACH_READS_AS(0, good);
+	EACH_READS_AS(-EINVAL, bad);
 }
 
 /* Returns "[[],[],…]" with n lists or objects in total. The caller owns it. */
