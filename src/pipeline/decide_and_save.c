@@ -27,7 +27,8 @@ static const struct account_policy *account(void *ctx, const char *name)
 	return a ? &a->policy : NULL;
 }
 
-int decide_and_save(struct turn_context *tc, const struct decide_input *in, struct decision *ret, struct err *reterr)
+int decide_and_save(struct turn_context *tc, const struct decide_input *in, struct store_conversation *row,
+		    struct decision *ret, struct err *reterr)
 {
 	struct view_context view = {tc, in->source->name, in->conversation};
 	struct decide_input whole = *in;
@@ -38,7 +39,7 @@ int decide_and_save(struct turn_context *tc, const struct decide_input *in, stru
 	r = decide(&whole, ret, reterr);
 	if (r == 0)
 		r = store_conversation_save(tc->store, in->source->name, in->conversation, &ret->entry, &ret->reached,
-					    reterr);
+					    row, reterr);
 	for (size_t i = 0; r == 0 && i < ret->events_n; i++) {
 		struct event *e = &ret->events[i];
 		const struct account *a = config_account(tc->config, e->account);

@@ -209,7 +209,7 @@ static int close_with_events(struct expiry *x, struct err *reterr)
 		.reached = &x->reached,
 	};
 	CLEANUP(decision_done) struct decision d = {0};
-	int r = decide_and_save(x->tc, &in, &d, reterr);
+	int r = decide_and_save(x->tc, &in, NULL, &d, reterr);
 
 	if (r < 0)
 		return r;
@@ -231,7 +231,8 @@ static int close_silently(struct expiry *x, const struct err *why, struct err *r
 		x->entry.state = LEDGER_CLOSED;
 		x->entry.closed_ms = x->tc->now_ms;
 	}
-	r = store_conversation_save(x->tc->store, x->source->name, x->conversation, &x->entry, &x->reached, reterr);
+	r = store_conversation_save(x->tc->store, x->source->name, x->conversation, &x->entry, &x->reached, NULL,
+				    reterr);
 	if (r == 0)
 		pending_log(x->tc->pending, LOG_ERR, &about, "an expired conversation was closed without an event");
 	return turn_context_savepoint_end(x->tc, r, reterr);
@@ -241,7 +242,7 @@ static int expire_one(struct turn_context *tc, const struct source *s, const cha
 {
 	struct expiry x = {.tc = tc, .source = s, .conversation = conversation};
 	struct err why = {0};
-	int r = store_conversation_load(tc->store, s->name, conversation, &x.entry, &x.reached, &why);
+	int r = store_conversation_load(tc->store, s->name, conversation, &x.entry, &x.reached, NULL, &why);
 
 	if (r == 0)
 		r = turn_context_savepoint(tc, &why);

@@ -121,7 +121,7 @@ static int stage_settle(struct pass *p, struct err *reterr)
 	}
 	if (r == 0 && scan.settle.changed)
 		r = store_conversation_save(tc->store, p->source->name, p->signal->conversation, &p->entry, &p->reached,
-					    reterr);
+					    &p->row, reterr);
 	settle_done(&scan.settle);
 	if (r < 0)
 		return r;
@@ -164,7 +164,7 @@ static int stage_decide(struct pass *p, struct err *reterr)
 		.reached = &p->reached,
 	};
 	CLEANUP(decision_done) struct decision decision = {0};
-	int r = decide_and_save(p->tc, &in, &decision, reterr);
+	int r = decide_and_save(p->tc, &in, &p->row, &decision, reterr);
 
 	if (r < 0)
 		return r;
@@ -179,7 +179,7 @@ static int stages(struct pass *p, struct err *reterr)
 
 	if (r == STAGE_CONTINUE)
 		r = store_conversation_load(p->tc->store, p->webhook->source, p->signal->conversation, &p->entry,
-					    &p->reached, reterr);
+					    &p->reached, &p->row, reterr);
 	if (r == STAGE_CONTINUE)
 		r = stage_settle(p, reterr);
 	if (r == STAGE_CONTINUE)
@@ -190,6 +190,46 @@ static int stages(struct pass *p, struct err *reterr)
 		r = stage_decide(p, reterr);
 	return r;
 }
+
+/* ---- a new webhook ----------------------------------------------------------------------------------------------- */
+
+/* True where the pass of a new webhook would have only the stages of the ledger: it needs no parsing, is not held by
+ * `settle`, and needs no lookup. */
+static bool is_simple(const struct pass *p)
+{
+	return p->source && p->parsed->has_item && p->parsed->definition == p->source->definition &&
+	       p->parsed->result.kind == PARSE_SIGNAL && !p->signal->wants_lookup &&
+	       !settle_applies(&p->source->policy);
+}
+
+int pass_new(struct turn_context *tc, struct parsed_webhook *parsed, bool any_pending, struct err *reterr)
+{
+	struct webhook *w = &parsed->webhook;
+	struct pass p = {
+		.tc = tc,
+		.source = config_source(tc->config, w->source),
+		.parsed = parsed,
+		.webhook = w,
+		.signal = &parsed->result.signal,
+		.is_new = true,
+	};
+	int r;
+
+	if (!is_simple(&p))
+		return 0;
+	r = store_webhook_next_id(tc->store, &w->id, reterr);
+	if (r == 0 && any_pending)
+		r = store_webhook_is_behind(tc->store, w, reterr);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = store_conversation_load(tc->store, w->source, p.signal->conversation, &p.entry, &p.reached, &p.row, reterr);
+	if (r == 0)
+		r = stage_decide(&p, reterr);
+	reached_clear(&p.reached);
+	return r < 0 ? r : 1;
+}
+
+/* ---- a pending webhook ------------------------------------------------------------------------------------------- */
 
 /* ret_source: for the metrics; NULL: the webhook does not exist. */
 static int run(struct turn_context *tc, int64_t id, char **ret_source, struct err *reterr)

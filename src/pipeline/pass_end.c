@@ -27,7 +27,8 @@ int pass_done(struct pass *p, const char *result, const char *detail, struct err
 {
 	struct log_about about = pass_about(p, NULL);
 	CLEANUP(mem_freep) char *text = detail ? mem_fmt("%s: %s", result, detail) : mem_str(result);
-	int r = store_webhook_done(p->tc->store, p->webhook->id, text, reterr);
+	int r = p->is_new ? store_webhook_insert(p->tc->store, &p->parsed->webhook, NULL, text, reterr)
+			  : store_webhook_done(p->tc->store, p->webhook->id, text, reterr);
 
 	if (r < 0)
 		return r;

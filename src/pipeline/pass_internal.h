@@ -33,6 +33,8 @@ struct pass {
 	const struct signal *signal;   /* parsed's signal; set only where it is one */
 	struct ledger_entry entry;
 	struct reached_list reached;
+	struct store_conversation row; /* the entry's */
+	bool is_new;                   /* the webhook is not inserted yet */
 	bool waits;
 	char *no_lookup_reason; /* why lookups were given up; NULL: they were not */
 };

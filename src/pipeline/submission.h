@@ -18,13 +18,14 @@ enum submission_result {
 };
 
 struct submission_item {
-	/* Its webhook is stored. NULL in `answered` if a pass follows: then the pipeline has taken ownership. So the
+	/* Its webhook is stored. NULL in `answered` if it is pending: then the pipeline has taken ownership. So the
 	 * poster may use it in `answered` only for dead letters, duplicates and ignored items. */
 	struct parsed_webhook *parsed;
 	char *dead_reason;     /* not NULL: insert it as a dead letter */
 	bool store_as_ignored; /* insert it as done, "ignored" */
 	/* Set by the pipeline. */
-	int64_t id; /* of the stored webhook */
+	int64_t id;      /* of the stored webhook */
+	bool is_pending; /* it is stored, and a pass follows */
 	enum submission_result result;
 };
 

@@ -9,7 +9,9 @@
  *
  *    1. probe               after a failed commit: write one row, so that an empty commit does not pass for a good one
  *    2. due                 make webhooks ready whose time has come
- *    3. submissions         insert new webhooks; a POST that cannot be kept is refused alone, by its savepoint
+ *    3. submissions         decide and insert new webhooks, for 10 ms; insert the others as pending. All of them have
+ *                           one savepoint. If one fails, each POST is inserted as pending in a savepoint of its own,
+ *                           and one that cannot be kept is refused alone
  *    4. delivery results    delivered, retry later, or dead letter
  *    5. lookup answers      store them, wake the webhooks that waited for them
  *    6. wake and correct    wake webhooks whose source is configured again (janitor_wake_sources) or that wait for

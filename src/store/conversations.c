@@ -99,11 +99,11 @@ static int reached_load(struct store *s, int64_t id, struct reached_list *ret, s
 }
 
 int store_conversation_load(struct store *s, const char *source, const char *conversation, struct ledger_entry *ret,
-			    struct reached_list *ret_reached, struct err *reterr)
+			    struct reached_list *ret_reached, struct store_conversation *ret_row, struct err *reterr)
 {
 	struct ledger_entry e = {0};
 	struct reached_list reached = {0};
-	int64_t id;
+	struct store_conversation row = {0};
 	int r;
 
 	QUERY(q, s,
@@ -118,11 +118,13 @@ int store_conversation_load(struct store *s, const char *source, const char *con
 	if (r < 0)
 		return r;
 	if (r > 0) {
-		id = query_int(&q);
+		row.id = query_int(&q);
 		entry_read(&q, &e);
 		if (q.bad)
 			return err_set(reterr, -EBADMSG, "the stored conversation does not read: its %s", q.bad);
-		r = reached_load(s, id, &reached, reterr);
+		row.state = e.state;
+		row.addressed = e.addressed;
+		r = reached_load(s, row.id, &reached, reterr);
 		if (r < 0) {
 			reached_clear(&reached);
 			return r;
@@ -130,6 +132,8 @@ int store_conversation_load(struct store *s, const char *source, const char *con
 	}
 	*ret = e;
 	*ret_reached = reached;
+	if (ret_row)
+		*ret_row = row;
 	return 0;
 }
 
@@ -265,25 +269,19 @@ static struct counted counted_as(enum ledger_state state, bool addressed)
 				.unaddressed = state == LEDGER_OPEN && !addressed ? LEDGER_OPEN : COUNT_NOWHERE};
 }
 
-/* Returns the conversation's id, and its states in the counters; 0: it is new. */
-static int64_t conversation_find(struct change *c, const char *source, const char *conversation,
-				 struct counted *ret_counted)
+static void row_find(struct change *c, const char *source, const char *conversation, struct store_conversation *ret)
 {
-	enum ledger_state state;
-	int64_t id;
-
-	*ret_counted = counted_as(LEDGER_UNKNOWN, false);
+	*ret = (struct store_conversation){0};
 	CHANGE(q, c,
 	       "SELECT c.id, c.state, c.addressed FROM conversations i CROSS JOIN conversations c ON c.id = i.id"
 	       " WHERE i.source = ?1 AND i.conversation = ?2 AND c.conversation = ?2");
 	query_bind_text(&q, source);
 	query_bind_text(&q, conversation);
 	if (!change_step(c, &q))
-		return 0;
-	id = query_int(&q);
-	state = (enum ledger_state)query_int(&q);
-	*ret_counted = counted_as(state, query_int(&q) != 0);
-	return id;
+		return;
+	ret->id = query_int(&q);
+	ret->state = (enum ledger_state)query_int(&q);
+	ret->addressed = query_int(&q) != 0;
 }
 
 static void entry_write(struct change *c, int64_t id, const char *source, const char *conversation,
@@ -347,15 +345,24 @@ static void reached_write(struct change *c, int64_t id, bool is_new, bool open, 
 }
 
 int store_conversation_save(struct store *s, const char *source, const char *conversation, const struct ledger_entry *e,
-			    const struct reached_list *reached, struct err *reterr)
+			    const struct reached_list *reached, struct store_conversation *row, struct err *reterr)
 {
 	struct change c = change_begin(s, reterr);
 	struct counted now = counted_as(e->state, e->addressed);
+	struct store_conversation found;
 	struct counted before;
-	int64_t id = conversation_find(&c, source, conversation, &before);
-	struct change part = change_part(&c, NULL);
-	bool is_new = id == 0;
+	struct change part;
+	bool is_new;
+	int64_t id;
 
+	if (!row) {
+		row = &found;
+		row_find(&c, source, conversation, row);
+	}
+	id = row->id;
+	is_new = id == 0;
+	before = counted_as(row->state, row->addressed);
+	part = change_part(&c, NULL);
 	entry_write(&part, id, source, conversation, e, reached->n > 0);
 	if (change_part_failed(&c, &part, -EBADMSG)) {
 		if (is_new && repair_unique(&c, source, conversation)) /* only an index has it */
@@ -376,6 +383,7 @@ int store_conversation_save(struct store *s, const char *source, const char *con
 	if (c.status == 0) {
 		counts_move(s, COUNT_CONVERSATIONS, source, before.open, 0, now.open, 0);
 		counts_move(s, COUNT_UNADDRESSED, source, before.unaddressed, 0, now.unaddressed, 0);
+		*row = (struct store_conversation){id, e->state, e->addressed};
 	}
 	return change_end(&c);
 }

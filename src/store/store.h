@@ -145,10 +145,16 @@ enum store_webhook_state {
 	STORE_WEBHOOK_DEAD,
 };
 
-/* Inserts w and sets w->id. dead_reason not NULL: as a dead letter. result not NULL: as done, with that result
- * ("ignored", `keep: all`). Returns 0; 1: the same delivery exists, and nothing was inserted. */
+/* Returns 1 where the store knows w's delivery already; otherwise 0. */
+int store_webhook_is_repeat(struct store *s, const struct webhook *w, struct err *reterr) MUSTCHECK;
+/* Returns the id that the next webhook of this transaction gets. */
+int store_webhook_next_id(struct store *s, int64_t *ret, struct err *reterr) MUSTCHECK;
+/* Inserts a webhook that is no repeat. w->id is store_webhook_next_id's, or 0, and is set then. dead_reason not NULL:
+ * as a dead letter. result not NULL: as done, with that result. */
 int store_webhook_insert(struct store *s, struct webhook *w, const char *dead_reason, const char *result,
 			 struct err *reterr) MUSTCHECK;
+/* Returns 1 where a webhook is pending; otherwise 0. */
+int store_webhooks_any_pending(struct store *s, struct err *reterr) MUSTCHECK;
 /* Makes webhooks ready whose not_before has passed, and continues unfinished wakes (below), for a few milliseconds.
  * store_webhooks_next_due_ms returns 0 while there is more. Call it at the start of a turn. The newest now_ms of a turn
  * is the end time of rows that end in it; `retention` and `remember` count from it. now_ms may be earlier than in the
@@ -242,13 +248,22 @@ int store_webhook_revive(struct store *s, int64_t id, struct err *reterr) MUSTCH
 
 /* ---- conversations ----------------------------------------------------------------------------------------------- */
 
+/* The row of a conversation, as found by a load. Valid until a rollback, an undo, or another save of it. */
+struct store_conversation {
+	int64_t id; /* 0: there is none */
+	enum ledger_state state;
+	bool addressed;
+};
 /* Loads the entry and the people it reached. An unknown conversation gives an empty entry (LEDGER_UNKNOWN) and 0. After
- * `retention` a closed conversation has no addresses. -EBADMSG: the entry is unreadable; a save replaces it. */
+ * `retention` a closed conversation has no addresses. -EBADMSG: the entry is unreadable; a save replaces it. ret_row
+ * may be NULL. */
 int store_conversation_load(struct store *s, const char *source, const char *conversation, struct ledger_entry *ret,
-			    struct reached_list *ret_reached, struct err *reterr) MUSTCHECK;
-/* Replaces the entry and the people it reached. */
+			    struct reached_list *ret_reached, struct store_conversation *ret_row,
+			    struct err *reterr) MUSTCHECK;
+/* Replaces the entry and the people it reached. row: of the load, and updated; NULL: the row is searched. */
 int store_conversation_save(struct store *s, const char *source, const char *conversation, const struct ledger_entry *e,
-			    const struct reached_list *reached, struct err *reterr) MUSTCHECK;
+			    const struct reached_list *reached, struct store_conversation *row,
+			    struct err *reterr) MUSTCHECK;
 /* Writes to *ret the number of open conversations, of any source, that reached (account, email, flag), without the
  * named one. */
 int store_flag_count(struct store *s, const char *account, const char *email, const char *flag, const char *but_source,

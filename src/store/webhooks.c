@@ -49,8 +49,10 @@ static void row_insert(struct change *c, struct webhook *w, enum store_webhook_s
 	int64_t now_ms = c->store->now_ms > w->received_ms ? c->store->now_ms : w->received_ms;
 
 	CHANGE(q, c,
-	       "INSERT INTO webhooks (source, state, wait, not_before, ended, received, read, transition, conversation,"
-	       " customer, result) VALUES (?1, ?2, " SQL_WAIT_NONE ", 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
+	       "INSERT INTO webhooks (id, source, state, wait, not_before, ended, received, read, transition,"
+	       " conversation, customer, result) VALUES (?1, ?2, ?3, " SQL_WAIT_NONE
+	       ", 0, ?4, ?5, ?6, ?7, ?8, ?9, ?10)");
+	query_bind_int(&q, w->id);
 	query_bind_text(&q, w->source);
 	query_bind_int(&q, (int64_t)state);
 	query_bind_int(&q, state == STORE_WEBHOOK_DONE ? now_ms : 0);
@@ -61,7 +63,7 @@ static void row_insert(struct change *c, struct webhook *w, enum store_webhook_s
 	query_bind_text(&q, w->customer);
 	query_bind_text(&q, result);
 	if (change_run(c, &q) > 0)
-		w->id = sqlite3_last_insert_rowid(c->store->db);
+		c->store->last_webhook = w->id;
 }
 
 /* Inserts the rows of the other tables. OR REPLACE: a row that already has the new webhook's id belongs to none. */
@@ -87,6 +89,51 @@ static void body_insert(struct change *c, const struct webhook *w, const struct 
 	(void)change_run(c, &delivery);
 }
 
+int store_webhook_is_repeat(struct store *s, const struct webhook *w, struct err *reterr)
+{
+	if (!w->has_delivery)
+		return 0;
+	QUERY(q, s, "SELECT 1 FROM deliveries WHERE source = ?1 AND digest = ?2", reterr);
+	query_bind_text(&q, w->source);
+	query_bind_blob(&q, w->delivery, sizeof(w->delivery));
+	return query_step(&q);
+}
+
+/* The last id is read once in a transaction: after an undo, ids of webhooks that were undone are given again. */
+static void last_webhook_forget(struct store *s)
+{
+	s->last_webhook = 0;
+}
+const struct transaction_hook webhook_ids_hook = {
+	.undo = last_webhook_forget, .committed = last_webhook_forget, .rolled_back = last_webhook_forget};
+
+/* sqlite_sequence holds the largest id that AUTOINCREMENT gave. The newest rows may have been deleted since. */
+int store_webhook_next_id(struct store *s, int64_t *ret, struct err *reterr)
+{
+	int64_t given = 0;
+	int r = 0;
+
+	if (s->last_webhook == 0) {
+		QUERY(sequence, s, "SELECT seq FROM sqlite_sequence WHERE name = 'webhooks'", reterr);
+		r = query_one_int(&sequence, &given);
+		if (r < 0)
+			return r;
+		s->last_webhook = store_webhook_last_id(s);
+		if (s->last_webhook < given)
+			s->last_webhook = given;
+	}
+	if (s->last_webhook == INT64_MAX)
+		return err_set(reterr, -EBADMSG, "the store %s has given its last webhook id", s->path);
+	*ret = s->last_webhook + 1;
+	return 0;
+}
+
+int store_webhooks_any_pending(struct store *s, struct err *reterr)
+{
+	QUERY(q, s, "SELECT 1 FROM webhooks WHERE state = " SQL_PENDING " LIMIT 1", reterr);
+	return query_step(&q);
+}
+
 int store_webhook_insert(struct store *s, struct webhook *w, const char *dead_reason, const char *result,
 			 struct err *reterr)
 {
@@ -100,13 +147,8 @@ int store_webhook_insert(struct store *s, struct webhook *w, const char *dead_re
 	headers_write(&w->headers, &headers);
 	if (headers.error < 0)
 		return err_set(reterr, headers.error, "the webhook's headers are larger than %d bytes", HEADERS_MAX);
-	if (w->has_delivery) {
-		CHANGE(seen, &c, "SELECT 1 FROM deliveries WHERE source = ?1 AND digest = ?2");
-		query_bind_text(&seen, w->source);
-		query_bind_blob(&seen, w->delivery, sizeof(w->delivery));
-		if (change_step(&c, &seen))
-			return 1;
-	}
+	if (w->id == 0)
+		c.status = store_webhook_next_id(s, &w->id, reterr);
 	row_insert(&c, w, state, dead_reason ? dead_reason : result);
 	body_insert(&c, w, &headers);
 	if (c.status == 0)

@@ -361,6 +361,82 @@ static void the_items_of_one_post_go_in_together_each_with_its_own_result(void *
 	assert_int_equal(stage_events(p->stage).n, 3);
 }
 
+/* `written` counts changes of webhooks that were there already. */
+static void stage_count_updates(struct stage *s)
+{
+	stage_spoil(s, "CREATE TABLE written (id INTEGER); CREATE TRIGGER webhook_written AFTER UPDATE ON webhooks"
+		       " BEGIN INSERT INTO written VALUES (new.id); END");
+}
+
+static void a_new_webhook_is_decided_before_it_is_inserted(void **state)
+{
+	struct play *p = *state;
+	struct sender opened, closed, held, asked;
+
+	play_start(p);
+	run(p);
+	stage_count_updates(p->stage);
+	SUBMIT(p, &opened, .source = "desk", .kind = "open", .conversation = "1", .email = "jo@example.com");
+	SUBMIT(p, &closed, .source = "desk", .kind = "closed", .conversation = "1", .time_ms = NOW + SECOND);
+	run(p);
+	assert_done(p->stage, opened.id, "events");
+	assert_done(p->stage, closed.id, "events");
+	assert_events(p->stage, "started conversation in Desk jo@example.com ready; "
+				"closed conversation in Desk jo@example.com ready; ");
+	assert_int_equal(stage_count(p->stage, "SELECT count(*) FROM written"), 0);
+	SUBMIT(p, &held, .source = "settled", .kind = "open", .conversation = "1", .email = "jo@example.com",
+	       .received_ms = clock_now_ms(), .time_ms = clock_now_ms());
+	SUBMIT(p, &asked, .source = "asked", .kind = "open", .conversation = "1", .customer = "p-1");
+	run(p);
+	assert_waits(p->stage, held.id, STORE_WAIT_TIME);
+	assert_waits(p->stage, asked.id, STORE_WAIT_SLOT);
+}
+
+static void a_new_webhook_waits_behind_a_pending_one(void **state)
+{
+	struct play *p = *state;
+	struct sender first, same_conversation, same_customer, other;
+
+	play_start(p);
+	SUBMIT(p, &first, .source = "asked", .kind = "open", .conversation = "1", .customer = "p-1");
+	SUBMIT(p, &same_conversation, .source = "asked", .kind = "closed", .conversation = "1",
+	       .email = "jo@example.com", .time_ms = NOW + SECOND);
+	run(p);
+	SUBMIT(p, &same_customer, .source = "asked", .kind = "open", .conversation = "2", .customer = "p-1",
+	       .email = "jo@example.com");
+	SUBMIT(p, &other, .source = "asked", .kind = "open", .conversation = "3", .customer = "p-3",
+	       .email = "mo@example.com");
+	run(p);
+	assert_waits(p->stage, first.id, STORE_WAIT_SLOT);
+	assert_waits(p->stage, same_conversation.id, STORE_WAIT_BEHIND);
+	assert_waits(p->stage, same_customer.id, STORE_WAIT_BEHIND);
+	assert_done(p->stage, other.id, "events");
+}
+
+static void a_new_webhook_that_cannot_be_decided_is_a_dead_letter_and_stops_no_other(void **state)
+{
+	struct play *p = *state;
+	struct sender good, bad, last;
+
+	put_opened(p, 7, 7);
+	play_start(p);
+	run(p);
+	metrics_reset();
+	stage_mistype(p->stage, "conversations", "closed", 1);
+	SUBMIT(p, &good, .source = "desk", .kind = "open", .conversation = "1", .email = "jo@example.com");
+	SUBMIT(p, &bad, .source = "desk", .kind = "closed", .conversation = "7", .received_ms = clock_now_ms(),
+	       .time_ms = clock_now_ms());
+	SUBMIT(p, &last, .source = "desk", .kind = "open", .conversation = "2", .email = "al@example.com");
+	run(p);
+	assert_false(good.refused || bad.refused || last.refused);
+	assert_done(p->stage, good.id, "events");
+	assert_dead(p->stage, bad.id, "closed");
+	assert_done(p->stage, last.id, "events");
+	assert_float_equal(metrics_get(METRIC_WEBHOOK_RESULTS, "desk", "events", NULL), 2, 0);
+	assert_float_equal(metrics_get(METRIC_WEBHOOK_RESULTS, "desk", "dead", NULL), 1, 0);
+	assert_int_equal(deaths_logged, 1);
+}
+
 static void results_outlive_a_failed_commit(void **state)
 {
 	struct play *p = *state;
@@ -970,6 +1046,9 @@ int main(void)
 		PLAYED(nobody_is_told_that_webhooks_are_taken_before_a_commit_works_again),
 		PLAYED(a_post_that_cannot_be_kept_is_refused_alone_and_counts_nothing),
 		PLAYED(the_items_of_one_post_go_in_together_each_with_its_own_result),
+		PLAYED(a_new_webhook_is_decided_before_it_is_inserted),
+		PLAYED(a_new_webhook_waits_behind_a_pending_one),
+		PLAYED(a_new_webhook_that_cannot_be_decided_is_a_dead_letter_and_stops_no_other),
 		PLAYED(results_outlive_a_failed_commit),
 		PLAYED(one_that_is_ended_by_anothers_pass_is_not_taken_up_in_the_same_turn),
 		PLAYED(what_settle_looks_at_is_kept_while_the_webhook_is_pending),

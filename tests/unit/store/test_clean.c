@@ -117,7 +117,7 @@ static void save(struct fixture *f, const char *conversation, enum ledger_state 
 
 	if (reach)
 		reached_add(&reached, "default", "jo@example.com", "In Gladly Conversation");
-	MUST(store_conversation_save(f->s, "gladly", conversation, &e, &reached, err));
+	MUST(store_conversation_save(f->s, "gladly", conversation, &e, &reached, NULL, err));
 	reached_clear(&reached);
 }
 
@@ -138,7 +138,7 @@ static void closed_conversations_keep_digests_after_retention_and_go_after_remem
 	assert_int_equal(clean(f, NOW + RETENTION - 1, 10), 0);
 	assert_int_equal(clean(f, NOW + RETENTION, 10), 1);
 	assert_int_equal(clean(f, NOW + RETENTION, 10), 0);
-	MUST(store_conversation_load(f->s, "gladly", "closed", &e, &reached, err));
+	MUST(store_conversation_load(f->s, "gladly", "closed", &e, &reached, NULL, err));
 	assert_int_equal(e.state, LEDGER_CLOSED);
 	assert_int_equal(e.closed_ms, NOW);
 	assert_int_equal(e.reopen_count, 4);
@@ -152,7 +152,7 @@ static void closed_conversations_keep_digests_after_retention_and_go_after_remem
 	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM reached WHERE email IS NOT NULL"), 1);
 	/* A late duplicate saves the conversation again, and the digest stays. */
 	fixture_begin(f);
-	MUST(store_conversation_save(f->s, "gladly", "closed", &e, &reached, err));
+	MUST(store_conversation_save(f->s, "gladly", "closed", &e, &reached, NULL, err));
 	fixture_commit(f);
 	assert_int_equal(fixture_sql(f, text), 1);
 	/* A reopened conversation reaches the address again. */

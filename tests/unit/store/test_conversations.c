@@ -12,7 +12,7 @@ static void save(struct fixture *f, const char *source, const char *conversation
 
 	if (own)
 		fixture_begin(f);
-	MUST(store_conversation_save(f->s, source, conversation, e, reached, err));
+	MUST(store_conversation_save(f->s, source, conversation, e, reached, NULL, err));
 	if (own)
 		fixture_commit(f);
 }
@@ -80,7 +80,7 @@ static void an_entry_and_whom_it_reached_come_back_whole(void **state)
 	reached_add(&reached, "default", "zo@example.com", "In Support");
 	save(f, "gladly", "c-1", &e, &reached);
 	fixture_reopen(f);
-	MUST(store_conversation_load(f->s, "gladly", "c-1", &back, &back_reached, err));
+	MUST(store_conversation_load(f->s, "gladly", "c-1", &back, &back_reached, NULL, err));
 	assert_memory_equal(&back, &e, sizeof(e));
 	assert_int_equal(back_reached.n, 2);
 	assert_string_equal(back_reached.items[0].account, "eu");
@@ -98,7 +98,7 @@ static void an_unknown_conversation_gives_an_empty_entry(void **state)
 	struct reached_list reached = {0};
 
 	save_one(f, "zendesk", "c-1", LEDGER_OPEN, NOW, "jo@example.com");
-	MUST(store_conversation_load(f->s, "gladly", "c-1", &e, &reached, err));
+	MUST(store_conversation_load(f->s, "gladly", "c-1", &e, &reached, NULL, err));
 	assert_int_equal(e.state, LEDGER_UNKNOWN);
 	assert_int_equal(e.taken_n, 0);
 	assert_int_equal(reached.n, 0);
@@ -317,10 +317,10 @@ static void a_conversation_that_does_not_read_says_so_and_can_be_written_over(vo
 
 		save_one(f, "gladly", "c", LEDGER_OPEN, NOW, "jo@example.com");
 		fixture_sql(f, breaks[i]);
-		if (store_conversation_load(f->s, "gladly", "c", &e, &reached, &why) != -EBADMSG)
+		if (store_conversation_load(f->s, "gladly", "c", &e, &reached, NULL, &why) != -EBADMSG)
 			fail_msg("%s", breaks[i]);
 		save_one(f, "gladly", "c", LEDGER_OPEN, NOW, "jo@example.com");
-		MUST(store_conversation_load(f->s, "gladly", "c", &e, &reached, err));
+		MUST(store_conversation_load(f->s, "gladly", "c", &e, &reached, NULL, err));
 		assert_int_equal(reached.n, 1);
 		reached_clear(&reached);
 	}

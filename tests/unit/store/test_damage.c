@@ -361,7 +361,7 @@ static void save(struct fixture *f, const char *conversation, enum ledger_state 
 
 	if (email)
 		reached_add(&reached, "default", email, "In Gladly Conversation");
-	MUST(store_conversation_save(f->s, "gladly", conversation, &e, &reached, err));
+	MUST(store_conversation_save(f->s, "gladly", conversation, &e, &reached, NULL, err));
 	reached_clear(&reached);
 }
 
@@ -379,15 +379,15 @@ static void a_conversation_without_its_row_begins_anew(void **state)
 	fixture_commit(f);
 	run_without_indexes(f, "conversations", "DELETE FROM conversations WHERE conversation = 'c-2'");
 	fixture_begin(f);
-	MUST(store_conversation_load(f->s, "gladly", "c-2", &e, &reached, err));
+	MUST(store_conversation_load(f->s, "gladly", "c-2", &e, &reached, NULL, err));
 	assert_int_equal(e.state, LEDGER_UNKNOWN);
 	assert_int_equal(reached.n, 0);
 	/* A new conversation with the lost one's id does not get its people. */
 	save(f, "c-3", LEDGER_OPEN, NULL);
-	MUST(store_conversation_load(f->s, "gladly", "c-3", &e, &reached, err));
+	MUST(store_conversation_load(f->s, "gladly", "c-3", &e, &reached, NULL, err));
 	assert_int_equal(reached.n, 0);
 	save(f, "c-2", LEDGER_OPEN, "b@example.com");
-	MUST(store_conversation_load(f->s, "gladly", "c-2", &e, &reached, err));
+	MUST(store_conversation_load(f->s, "gladly", "c-2", &e, &reached, NULL, err));
 	assert_int_equal(e.state, LEDGER_OPEN);
 	assert_int_equal(reached.n, 1);
 	reached_clear(&reached);
@@ -666,7 +666,7 @@ static int insert_half(struct fixture *f, struct err *e)
 		.received_ms = NOW,
 	};
 
-	return store_webhook_insert(f->s, &w, NULL, NULL, e);
+	return fixture_insert(f->s, &w, NULL, NULL, e);
 }
 
 static void a_change_that_failed_half_way_is_never_kept(void **state)

@@ -290,7 +290,7 @@ static void a_full_disk_refuses_the_turn_and_keeps_what_was_committed(void **sta
 	memset(w.body, 'x', w.body_len);
 	fixture_begin(f);
 	for (int i = 0; r == 0 && i < 100; i++)
-		r = store_webhook_insert(f->s, &w, NULL, NULL, &e);
+		r = fixture_insert(f->s, &w, NULL, NULL, &e);
 	assert_int_equal(r, -ENOSPC);
 	assert_non_null(strstr(e.text, "full: make room there"));
 	store_rollback(f->s);
@@ -299,7 +299,7 @@ static void a_full_disk_refuses_the_turn_and_keeps_what_was_committed(void **sta
 	/* With free space again the store continues. */
 	MUST(store_exec(f->s, "PRAGMA max_page_count = 100000", err));
 	fixture_begin(f);
-	MUST(store_webhook_insert(f->s, &w, NULL, NULL, err));
+	MUST(fixture_insert(f->s, &w, NULL, NULL, err));
 	fixture_commit(f);
 	assert_int_equal(fixture_sql(f, "SELECT sum(n) FROM counts"), 2);
 	webhook_done(&w);
@@ -325,7 +325,7 @@ static int fill_until_refused(const char *path)
 	for (int i = 0; r == 0 && i < 200; i++) {
 		r = store_begin(f.s, &e);
 		if (r == 0)
-			r = store_webhook_insert(f.s, &w, NULL, NULL, &e);
+			r = fixture_insert(f.s, &w, NULL, NULL, &e);
 		if (r == 0)
 			r = store_commit(f.s, &e);
 		else
@@ -340,7 +340,7 @@ static int fill_until_refused(const char *path)
 		return -4;
 	r = store_begin(f.s, &e);
 	if (r == 0)
-		r = store_webhook_insert(f.s, &w, NULL, NULL, &e);
+		r = fixture_insert(f.s, &w, NULL, NULL, &e);
 	if (r == 0)
 		r = store_commit(f.s, &e);
 	return r < 0 ? -5 : committed + 1;
@@ -374,13 +374,13 @@ static void a_turn_that_sqlite_gave_up_takes_nothing_more(void **state)
 	struct err e = {0};
 
 	fixture_begin(f);
-	MUST(store_webhook_insert(f->s, &w, NULL, NULL, err));
+	MUST(fixture_insert(f->s, &w, NULL, NULL, err));
 	MUST(store_savepoint(f->s, err));
 	assert_int_equal(sqlite3_exec(f->s->db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
-	assert_int_equal(store_webhook_insert(f->s, &w, NULL, NULL, &e), -EIO);
+	assert_int_equal(fixture_insert(f->s, &w, NULL, NULL, &e), -EIO);
 	assert_non_null(strstr(e.text, "the transaction was lost"));
 	store_savepoint_undo(f->s);
-	assert_int_equal(store_webhook_insert(f->s, &w, NULL, NULL, &e), -EIO);
+	assert_int_equal(fixture_insert(f->s, &w, NULL, NULL, &e), -EIO);
 	assert_int_equal(store_commit(f->s, &e), -EIO);
 	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhooks"), 0);
 	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM counts"), 0);

@@ -102,7 +102,7 @@ static void change_conversation(struct fixture *f, unsigned *seed)
 
 	snprintf(name, sizeof(name), "c%d", rand_r(seed) % 8);
 	reached_add(&reached, "default", "jo@example.com", "In Support");
-	MUST(store_conversation_save(f->s, names[rand_r(seed) % 3], name, &e, &reached, err));
+	MUST(store_conversation_save(f->s, names[rand_r(seed) % 3], name, &e, &reached, NULL, err));
 	reached_clear(&reached);
 }
 
@@ -415,7 +415,7 @@ static void use_hot_functions(struct fixture *f)
 	MUST(store_webhooks_of_conversation(s, "gladly", "c", meet_webhook, NULL, err));
 	MUST(store_webhook_dead(s, id, "x", err));
 	MUST(store_webhook_revive(s, id, err));
-	MUST(store_conversation_load(s, "gladly", "c1", &entry, &reached, err));
+	MUST(store_conversation_load(s, "gladly", "c1", &entry, &reached, NULL, err));
 	reached_clear(&reached);
 	MUST(store_flag_count(s, "default", "jo@example.com", "In Support", "gladly", "c1", &n, err));
 	if (store_conversation_oldest_open(s, "gladly", NOW, &conversation, NULL) < 0)
@@ -508,6 +508,8 @@ static void check_plan(void *ctx, const char *sql_text)
 		/* Only the pending webhooks of one conversation or customer are sorted. */
 		if (sorts && (strstr(sql_text, " ORDER BY id LIMIT ?4) i ") || strstr(sql_text, "customer = ?2")))
 			sorts = false;
+		if (strcmp(detail, "SCAN sqlite_sequence") == 0) /* SQLite's own table, of two rows */
+			scans = false;
 		/* A scan of a subquery's result, which the subquery found by an index. */
 		if (strcmp(detail, "SCAN i") == 0 && strstr(sql_text, " ORDER BY id LIMIT ?4) i "))
 			scans = false;

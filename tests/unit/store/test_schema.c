@@ -42,7 +42,7 @@ static void load(struct fixture *f, const char *conversation, struct ledger_entr
 {
 	struct reached_list reached;
 
-	MUST(store_conversation_load(f->s, "lumen", conversation, e, &reached, err));
+	MUST(store_conversation_load(f->s, "lumen", conversation, e, &reached, NULL, err));
 	assert_int_equal(reached.n, 1);
 	reached_clear(&reached);
 }
@@ -76,7 +76,7 @@ static void a_store_of_schema_1_goes_on_with_what_it_holds(void **state)
 	ledger_apply(&e, &s, &change, &v);
 	assert_int_equal(v.transition, TRANSITION_CLOSED);
 	fixture_begin(f);
-	MUST(store_conversation_save(f->s, "lumen", "open-1", &e, &(struct reached_list){0}, err));
+	MUST(store_conversation_save(f->s, "lumen", "open-1", &e, &(struct reached_list){0}, NULL, err));
 	fixture_commit(f);
 	fixture_reopen(f);
 	assert_false(store_was_migrated(f->s, &from, &to));
@@ -201,7 +201,7 @@ static void one_damaged_row_stops_no_store_of_schema_1(void **state)
 	fixture_open(f);
 	load(f, "open-1", &e);
 	assert_int_equal(e.state, LEDGER_OPEN);
-	assert_int_equal(store_conversation_load(f->s, "lumen", "closed-2", &e, &reached, NULL), -EBADMSG);
+	assert_int_equal(store_conversation_load(f->s, "lumen", "closed-2", &e, &reached, NULL, NULL), -EBADMSG);
 }
 
 static void a_store_that_was_brought_forward_is_like_a_new_one(void **state)

@@ -211,7 +211,7 @@ static void insert_done(struct play *p)
 {
 	struct webhook w = {.source = mem_str("gladly"), .received_ms = NOW, .body = mem_str("{}"), .body_len = 2};
 
-	MUST(store_webhook_insert(p->f->s, &w, NULL, p->words[1], err));
+	MUST(fixture_insert(p->f->s, &w, NULL, p->words[1], err));
 	strcpy(p->names[p->n], p->words[0]);
 	p->ids[p->n++] = w.id;
 	webhook_done(&w);
@@ -353,7 +353,7 @@ static void a_committed_webhook_is_there_whole_after_a_reopening(void **state)
 	pairs_add(&w.headers, "X-Desk", "one");
 	pairs_add(&w.headers, "X-Desk", "");
 	fixture_begin(f);
-	MUST(store_webhook_insert(f->s, &w, NULL, NULL, err));
+	MUST(fixture_insert(f->s, &w, NULL, NULL, err));
 	fixture_commit(f);
 	fixture_reopen(f);
 	load(f, w.id, &back);
@@ -567,7 +567,7 @@ static void a_dead_letter_is_kept_with_its_reason_and_can_come_back(void **state
 	struct err e = {0};
 
 	fixture_begin(f);
-	MUST(store_webhook_insert(f->s, &w, "line 1 column 2: no JSON", NULL, err));
+	MUST(fixture_insert(f->s, &w, "line 1 column 2: no JSON", NULL, err));
 	fixture_commit(f);
 	assert_int_equal(ready(f), 0);
 	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhooks WHERE state = 2 AND result LIKE 'line 1%'"), 1);
