@@ -1,20 +1,27 @@
 # SPDX-License-Identifier: MIT
-"""The pieces of the benches: a daemon and a sandbox as processes, a configuration with one source, and bounded
-waiting."""
+"""The pieces of the benches: a daemon, a sandbox, a far end and a bare server as processes, a configuration with one
+source, and bounded waiting."""
+import json
+import os
 import re
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
+BEARER = "{method: bearer, secret: bench-secret}"
+HMAC_KEY = "bench-signing-secret"
+HMAC = '{method: hmac, header: X-Signature, format: "sha256={signature}", secret: ' + HMAC_KEY + "}"
+NOWHERE = "http://127.0.0.1:9"
 CONFIG = """\
 version: 1
-listen: {{address: "127.0.0.1:0", max_connections: 1024}}
+listen: {{address: "127.0.0.1:0", max_connections: 1024, max_memory: {memory}}}
 admin: 127.0.0.1:0
-store: {{url: "sqlite:{home}/bench.db", max_size: 16GiB}}
+store: {{url: "sqlite:{home}/bench.db", max_size: 32GiB}}
 log: {{level: info, format: text}}
 klaviyo:
   url: {klaviyo}
@@ -25,7 +32,7 @@ klaviyo:
   quota_share: 1
 sources:
   bench:
-    authenticate: {{method: bearer, secret: bench-secret}}
+    authenticate: {proof}
     definition:
       label: Bench
       verified: live
@@ -35,8 +42,9 @@ sources:
       closed: {{/type: closed}}
       conversation: /conversation
       time: /timestamp
-      emails: /email
+      emails: {emails}
 """
+TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def free_port():
@@ -50,13 +58,13 @@ def get(url):
         return answer.read().decode()
 
 
-def wait_for(what, seconds=30):
+def wait_for(what, seconds=30, pause=0.02):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         value = what()
         if value is not None and value is not False:
             return value
-        time.sleep(0.02)
+        time.sleep(pause)
     sys.exit("bench: waited too long")
 
 
@@ -69,11 +77,19 @@ def program(build):
 
 
 class Process:
+    """A program that runs until stop(), or until the end of its `with`."""
+
     def __init__(self, *argv, **options):
         self.log = tempfile.TemporaryFile("w+")
         self.p = subprocess.Popen(argv, stdout=self.log, stderr=subprocess.STDOUT, **options)
 
-    def found(self, pattern):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *how):
+        self.stop()
+
+    def found(self, pattern, seconds=30):
         def look():
             self.log.seek(0)
             m = re.search(pattern, self.log.read())
@@ -81,19 +97,44 @@ class Process:
                 self.log.seek(0)
                 sys.exit("bench: it ended: " + self.log.read())
             return m.group(1) if m else None
-        return wait_for(look)
+        return wait_for(look, seconds)
+
+    def memory_mib(self, name):
+        text = Path(f"/proc/{self.p.pid}/status").read_text()
+        return int(re.search(rf"^{name}:\s+(\d+)", text, re.M).group(1)) / 1024
 
     def rss_mib(self):
-        for line in Path(f"/proc/{self.p.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS"):
-                return int(line.split()[1]) / 1024
+        return self.memory_mib("VmRSS")
+
+    def peak_mib(self):
+        return self.memory_mib("VmHWM")
+
+    def cpu_s(self):
+        """Returns the time on processors, user and system, of all threads."""
+        fields = Path(f"/proc/{self.p.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+    def wakeups(self):
+        """Returns {thread: number of waits that ended}."""
+        found = {}
+        for task in Path(f"/proc/{self.p.pid}/task").iterdir():
+            text = (task / "status").read_text()
+            name = re.search(r"^Name:\s+(.*)", text).group(1) + "/" + task.name
+            found[name] = int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", text, re.M).group(1))
+        return found
 
     def stop(self):
+        if self.p.poll() is not None:
+            return
         if self.p.stdin:
             self.p.stdin.close()
         else:
             self.p.terminate()
-        self.p.wait(30)
+        try:
+            self.p.wait(60)
+        except subprocess.TimeoutExpired:
+            self.p.kill()
+            self.p.wait()
 
 
 class Sandbox(Process):
@@ -102,17 +143,68 @@ class Sandbox(Process):
         self.url = self.found(r"sandbox on (http://\S+)")
 
 
+class Server(Process):
+    """A program of bench/ that listens on a port: bare or farend."""
+
+    def __init__(self, file, *arguments):
+        port = free_port()
+        super().__init__(str(file), str(port), *arguments, stdin=subprocess.PIPE)
+        self.url = f"http://127.0.0.1:{port}"
+        wait_for(self.answers)
+
+    def answers(self):
+        if self.p.poll() is not None:
+            self.found("^$")
+        try:
+            get(self.url + "/stats")
+        except urllib.error.HTTPError:
+            pass
+        except OSError:
+            return False
+        return True
+
+    def stats(self):
+        return json.loads(get(self.url + "/stats"))
+
+
 class Daemon(Process):
     """A daemon. more: lines after CONFIG, of the definition (six blanks) or of the source (four). under: a command that
-    starts the program."""
+    starts the program. proof, emails, memory: values of CONFIG. start_s: the time until /readyz answers 200."""
 
-    def __init__(self, program, home, klaviyo, hold, more="", under=()):
+    def __init__(self, program, home, klaviyo, hold, more="", under=(), proof=BEARER, emails="/email", memory="64MiB"):
         file = Path(home) / "bench.yaml"
-        file.write_text(CONFIG.format(home=home, klaviyo=klaviyo, hold=str(hold).lower()) + more)
+        values = {"home": home, "klaviyo": klaviyo, "hold": str(hold).lower(), "proof": proof, "emails": emails}
+        file.write_text(CONFIG.format(memory=memory, **values) + more)
         file.chmod(0o600)
+        began = time.monotonic()
         super().__init__(*under, program, "-c", str(file), "serve")
-        self.admin = "http://" + self.found(r"admin on (\S+)")
-        self.url = "http://" + self.found(r"listening on (\S+)") + "/webhooks/bench"
+        self.admin = "http://" + self.found(r"admin on (\S+)", 120)
+        self.url = "http://" + self.found(r"listening on (\S+)", 120) + "/webhooks/bench"
+        wait_for(self.ready, 120, 0.005)
+        self.start_s = time.monotonic() - began
+
+    def ready(self):
+        try:
+            get(self.admin + "/readyz")
+        except OSError:
+            return False
+        return True
 
     def metric(self, pattern):
         return sum(float(m) for m in re.findall("^" + pattern + r" ([0-9.e+]+)$", get(self.admin + "/metrics"), re.M))
+
+    def received(self):
+        return self.metric(r"deskbridge_webhooks_total\{.*\}")
+
+    def accepted(self):
+        return self.metric(r'deskbridge_webhooks_total\{.*result="accepted"\}')
+
+    def processed(self):
+        return self.metric(r"deskbridge_webhook_results_total\{.*\}")
+
+    def delivered(self):
+        return self.metric(r'deskbridge_deliveries_total\{.*outcome="delivered".*\}')
+
+    def queued(self):
+        """Returns the number of undelivered events. The daemon writes this gauge once a second."""
+        return self.metric(r'deskbridge_queue_events\{account="default",state="ready"\}')
