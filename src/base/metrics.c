@@ -3,7 +3,7 @@
  * One lock protects all series. A series is not freed and its labels do not change, so that rendering takes pointers
  * and values under the lock and writes the text without it (metrics_reset() is for tests).
  *
- * Labels may come from outside (the metric of a rule is a template). They are cleaned before the look-up, so that two
+ * Labels may come from outside (the metric of a rule is a template). A series has cleaned labels only, so that two
  * series are never written alike. Their number is bounded: of a metric's bounded label, the first METRICS_BOUNDED_MAX
  * values have their own series; other values, and all labels beyond SERIES_MAX series, are counted as "other".
  */
@@ -287,23 +287,35 @@ static struct series *series_get(enum metric m, const struct labels *l)
 	return *slot;
 }
 
+/* Returns the value of the series. Acquires the lock; the caller releases it. Labels of an existing series are clean,
+ * so only labels that are not found are cleaned, which takes ten times as long as the look-up. */
+static double *value_acquire(enum metric m, const char *l1, const char *l2, const char *l3)
+{
+	CLEANUP(labels_done) struct labels clean = {0};
+	const char *labels[LABELS_MAX] = {l1, l2, l3};
+	struct series *s;
+
+	for (unsigned i = 0; i < LABELS_MAX; i++)
+		labels[i] = !specs[m].labels[i] ? NULL : labels[i] ? labels[i] : "";
+	lock_acquire(&lock);
+	s = *slot_of(m, labels);
+	if (s)
+		return &s->value;
+	lock_release(&lock);
+	labels_make(m, l1, l2, l3, &clean);
+	lock_acquire(&lock);
+	return &series_get(m, &clean)->value;
+}
+
 void metrics_add(enum metric m, const char *label1, const char *label2, const char *label3, double n)
 {
-	CLEANUP(labels_done) struct labels l;
-
-	labels_make(m, label1, label2, label3, &l);
-	lock_acquire(&lock);
-	series_get(m, &l)->value += n;
+	*value_acquire(m, label1, label2, label3) += n;
 	lock_release(&lock);
 }
 
 void metrics_set(enum metric m, const char *label1, const char *label2, const char *label3, double value)
 {
-	CLEANUP(labels_done) struct labels l;
-
-	labels_make(m, label1, label2, label3, &l);
-	lock_acquire(&lock);
-	series_get(m, &l)->value = value;
+	*value_acquire(m, label1, label2, label3) = value;
 	lock_release(&lock);
 }
 
