@@ -122,19 +122,27 @@ static const char *lex_escape(struct lexer *l, bool *ret_nul)
 /* json-c's keys are C strings: it would cut a name at \u0000, and two names could become one. */
 static const char *lex_string(struct lexer *l, bool is_name)
 {
-	const char *start = l->at;
+	const char *start = l->at++;
+	const char *quote = start;
+	const char *escape;
 	bool nul = false;
 	const char *wrong;
 
-	for (l->at++; l->at < l->end && *l->at != '"';) {
-		if (*l->at != '\\') {
-			l->at++;
-			continue;
+	for (;;) {
+		/* The quote is searched for again only where it belonged to an escape, so the time stays linear. */
+		if (quote < l->at) {
+			quote = memchr(l->at, '"', (size_t)(l->end - l->at));
+			quote = quote ? quote : l->end;
 		}
+		escape = memchr(l->at, '\\', (size_t)(quote - l->at));
+		if (!escape)
+			break;
+		l->at = escape;
 		wrong = lex_escape(l, &nul);
 		if (wrong)
 			return wrong;
 	}
+	l->at = quote;
 	if (l->at == l->end)
 		return lex_ends;
 	if (nul && is_name) {

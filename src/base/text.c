@@ -83,11 +83,13 @@ bool text_same(const char *a, const char *b)
 {
 	if (!a || !b)
 		return a == b;
-	while (*a != '\0' && lower(*a) == lower(*b)) {
+	while (*a == *b || lower(*a) == lower(*b)) {
+		if (*a == '\0')
+			return true;
 		a++;
 		b++;
 	}
-	return lower(*a) == lower(*b);
+	return false;
 }
 
 bool text_is(const char *a, const char *b)
