@@ -376,25 +376,17 @@ void http_on_completed(void *cls, struct MHD_Connection *connection, void **con_
 
 const char *http_header(struct http_exchange *x, const char *name)
 {
-	const struct headers *all = &exchange_of(x)->headers;
-
-	for (size_t i = 0; i < all->n; i++)
-		if (text_same(all->items[i].name, name))
-			return all->items[i].value;
-	return NULL;
+	return pairs_get(&exchange_of(x)->headers, name);
 }
 
-void http_headers(struct http_exchange *x, struct pairs *to)
+const struct pairs *http_headers(struct http_exchange *x)
 {
-	const struct headers *all = &exchange_of(x)->headers;
-
-	for (size_t i = 0; i < all->n; i++)
-		pairs_add(to, all->items[i].name, all->items[i].value);
+	return &exchange_of(x)->headers;
 }
 
 char *http_header_list(struct http_exchange *x, const char *name)
 {
-	const struct headers *all = &exchange_of(x)->headers;
+	const struct pairs *all = &exchange_of(x)->headers;
 	char *list = NULL;
 
 	for (size_t i = 0; i < all->n; i++) {
@@ -410,7 +402,7 @@ char *http_header_list(struct http_exchange *x, const char *name)
 
 unsigned http_header_count(struct http_exchange *x, const char *name)
 {
-	const struct headers *all = &exchange_of(x)->headers;
+	const struct pairs *all = &exchange_of(x)->headers;
 	unsigned n = 0;
 
 	for (size_t i = 0; i < all->n; i++)
@@ -428,6 +420,14 @@ const char *http_peer(struct http_exchange *x)
 		e->peer = info ? http_address_host(info->client_addr) : mem_str("unix");
 	}
 	return e->peer;
+}
+
+bool http_peer_ip(struct http_exchange *x, struct ip *ret)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(exchange_of(x)->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+
+	return info && ip_of_socket(info->client_addr, ret);
 }
 
 void http_proven(struct http_exchange *x)

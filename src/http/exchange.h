@@ -93,7 +93,7 @@ struct exchange {
 	bool expects_continue;   /* the client waits for 100-continue before it sends the body */
 	char *target;            /* the request target; split before begin: x.path and x.query point into it */
 	const char *target_seen; /* libmicrohttpd's copy */
-	struct headers headers;  /* set before begin */
+	struct pairs headers;    /* by head_take(), before begin */
 	char *peer;              /* NULL until asked for */
 	struct buf body;
 	size_t discard_left;

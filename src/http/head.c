@@ -89,7 +89,7 @@ struct head_walk {
 	bool malformed;
 	bool check_positions;  /* libmicrohttpd before 1.0: check where each string begins */
 	const char *next_name; /* where the next name must begin */
-	struct headers *to;
+	struct pairs *to;
 	char *free; /* in to->items, after the pairs */
 };
 
@@ -159,14 +159,14 @@ static enum MHD_Result copy_header(void *cls, enum MHD_ValueKind kind, const cha
 
 /* ---- the whole head ---------------------------------------------------------------------------------------------- */
 
-const char *head_take(struct MHD_Connection *connection, const struct request_line *line, struct headers *ret)
+const char *head_take(struct MHD_Connection *connection, const struct request_line *line, struct pairs *ret)
 {
 	struct head_walk w = {.check_positions = strncmp(MHD_get_version(), "0.", 2) == 0,
 			      .next_name = line->version + strlen(line->version) + strlen("\r\n")};
 	const size_t method_len = strlen(line->method);
 	const union MHD_ConnectionInfo *info;
 
-	*ret = (struct headers){0};
+	*ret = (struct pairs){0};
 	if (!is_made_of(TOKEN_EXTRA, line->method, method_len))
 		return "malformed request line";
 	/* Method, target and version are separated by one blank each and nothing else. */

@@ -24,12 +24,6 @@ struct request_target {
  */
 const char *head_target(char *text, const char *method, struct request_target *ret);
 
-/* Headers in order of arrival. Values have no blanks and tabs around them (RFC 9110, 5.5). All zero: none. */
-struct headers {
-	struct pair *items; /* one allocation that includes the texts: free() frees all */
-	size_t n;
-};
-
 /* The request line as libmicrohttpd passes it. */
 struct request_line {
 	const char *method, *target, *version;
@@ -37,9 +31,11 @@ struct request_line {
 };
 
 /*
- * Copies the headers of a request before its body. Returns NULL, or what is wrong with the line or a header: a control
- * character (also NUL), an invalid name, a folded line, or a line that ends with LF only.
+ * Copies the headers of a request before its body, in order of arrival. Values have no blanks and tabs around them (RFC
+ * 9110, 5.5). ret->items is one allocation that includes the texts: free() frees all. Returns NULL, or what is wrong
+ * with the line or a header: a control character (also NUL), an invalid name, a folded line, or a line that ends with
+ * LF only.
  */
-const char *head_take(struct MHD_Connection *connection, const struct request_line *line, struct headers *ret);
+const char *head_take(struct MHD_Connection *connection, const struct request_line *line, struct pairs *ret);
 
 #endif

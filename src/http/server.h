@@ -140,13 +140,15 @@ void http_server_stop(struct http_server *s);
  * values here and below have no blanks or tabs around them (RFC 9110, 5.5). The host of an absolute target replaces the
  * value of Host. */
 const char *http_header(struct http_exchange *x, const char *name);
-/* Copies all request headers into *to in order of arrival. */
-void http_headers(struct http_exchange *x, struct pairs *to);
+/* Returns all request headers in order of arrival. Borrowed for the exchange's life. */
+const struct pairs *http_headers(struct http_exchange *x);
 /* Returns the values of all headers of that name in order of arrival, joined with ", " (RFC 9110, 5.3); NULL: none. The
  * caller owns it. */
 char *http_header_list(struct http_exchange *x, const char *name);
 /* Returns the number of headers of that name: a second Content-Length or Authorization may be request smuggling. */
 unsigned http_header_count(struct http_exchange *x, const char *name);
+/* True where the peer has an address: not for a unix socket. */
+bool http_peer_ip(struct http_exchange *x, struct ip *ret);
 /* Returns the peer's address as text, "unix" for a unix socket. Borrowed for the exchange's life. */
 const char *http_peer(struct http_exchange *x);
 

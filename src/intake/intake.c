@@ -227,7 +227,7 @@ static int judge_headers(struct intake *i, struct http_exchange *x, struct reque
 		refuse_fault(i, x, r, REQUEST_FAULT_AMBIGUOUS, ANSWER_AMBIGUOUS);
 		return 1;
 	}
-	http_headers(x, &r->headers);
+	r->headers = http_headers(x);
 	request_state_reserve(r, x, i->budget);
 	r->headers_verdict = request_state_check_headers(r, x);
 	/* While the clock is not set, the age of a signature is unknown. */
@@ -267,7 +267,6 @@ static void done(void *ctx, struct http_exchange *x)
 	struct request_state *r = x->user;
 
 	reservation_release(&r->reservation);
-	pairs_done(&r->headers);
 	generation_unref(r->generation);
 	free(r);
 	lock_acquire(&i->lock);
@@ -302,7 +301,7 @@ static int reserve(void *ctx, struct http_exchange *x, size_t bytes)
  * no effect. A challenge in a signal is ignored. */
 static void submit_body(struct intake *i, struct http_exchange *x, struct request_state *r, const char *echo)
 {
-	struct intake_submission *sub = intake_submission_new(r->source, x, &r->headers, i->unknown_states,
+	struct intake_submission *sub = intake_submission_new(r->source, x, r->headers, i->unknown_states,
 							      &r->reservation, pipeline_caches_parsed(i->pipeline));
 	bool may;
 

@@ -12,19 +12,24 @@
 #include "helpdesk/parse/parsed_webhook.h"
 #include "intake/answer.h"
 
+#define FORWARDED_FOR "X-Forwarded-For"
+
 /* ---- the client -------------------------------------------------------------------------------------------------- */
+
+static bool is_proxy_ip(const struct proxies *proxies, const struct ip *ip)
+{
+	for (size_t i = 0; i < proxies->n; i++)
+		if (ip_is_in(ip, &proxies->networks[i]))
+			return true;
+	return false;
+}
 
 /* True for a trusted proxy. peer: "192.0.2.1", "2001:db8::1" or "unix". */
 static bool is_proxy(const struct proxies *proxies, const char *peer)
 {
 	struct ip ip;
 
-	if (!ip_read(peer, &ip))
-		return proxies->local;
-	for (size_t i = 0; i < proxies->n; i++)
-		if (ip_is_in(&ip, &proxies->networks[i]))
-			return true;
-	return false;
+	return ip_read(peer, &ip) ? is_proxy_ip(proxies, &ip) : proxies->local;
 }
 
 const char *peer_behind_proxies(const struct proxies *proxies, const char *peer, const char *forwarded,
@@ -55,7 +60,7 @@ const char *peer_behind_proxies(const struct proxies *proxies, const char *peer,
 const char *request_state_peer(const struct request_state *r, struct http_exchange *x, char peer[PEER_MAX])
 {
 	/* All lines, because a proxy may add a line behind a forged one of the client. */
-	CLEANUP(mem_freep) char *forwarded = http_header_list(x, "X-Forwarded-For");
+	CLEANUP(mem_freep) char *forwarded = http_header_list(x, FORWARDED_FOR);
 
 	(void)peer_behind_proxies(&r->generation->config->listen.trusted_proxies, http_peer(x), forwarded, peer);
 	return peer;
@@ -68,7 +73,9 @@ void request_state_reserve(struct request_state *r, struct http_exchange *x, str
 	struct ip ip;
 	bool known;
 
-	known = ip_read(request_state_peer(r, x, peer), &ip) && !ip_is_loopback(&ip) && !is_proxy(proxies, peer);
+	/* Without a proxy's header the client is the peer, which needs no text. */
+	known = http_header(x, FORWARDED_FOR) ? ip_read(request_state_peer(r, x, peer), &ip) : http_peer_ip(x, &ip);
+	known = known && !ip_is_loopback(&ip) && !is_proxy_ip(proxies, &ip);
 	if (known)
 		ip = ip_limit_key(&ip);
 	reservation_init(&r->reservation, b, known ? &ip : NULL);
@@ -88,7 +95,7 @@ static struct proof_request request_of(const struct request_state *r, const stru
 	return (struct proof_request){
 		.method = x->method,
 		.url = s->public_url,
-		.headers = &r->headers,
+		.headers = r->headers,
 		.query = x->query,
 		.body = "",
 		.now_ms = x->received_ms,
@@ -131,7 +138,7 @@ bool request_state_is_setup_probe(const struct request_state *r, const struct ht
 {
 	CLEANUP(mem_freep) char *query = NULL;
 	CLEANUP(mem_freep) char *body = NULL;
-	struct webhook w = {.headers = r->headers, .body_len = x->body_len};
+	struct webhook w = {.headers = *r->headers, .body_len = x->body_len};
 
 	if (!definition_about(r->source->definition)->has_setup_probe)
 		return false;

@@ -20,9 +20,9 @@
 
 /* Only the generation is set until the path is known; the rest is zero. */
 struct request_state {
-	struct generation *generation; /* used for this request */
-	const struct source *source;   /* in generation */
-	struct pairs headers;
+	struct generation *generation;      /* used for this request */
+	const struct source *source;        /* in generation */
+	const struct pairs *headers;        /* the exchange's */
 	enum proof_verdict headers_verdict; /* the verdict on headers and query; only GOOD may change later */
 	struct reservation reservation;     /* for the body, then for the submission */
 };

@@ -128,12 +128,8 @@ static struct found find_page(const struct desk *d, const char *target, const st
 void desk_serve(struct desk *d, struct http_exchange *x, struct answer *ret)
 {
 	CLEANUP(mem_freep) char *target = target_of(x);
-	struct pairs headers = {0};
-	struct found found;
+	struct found found = find_page(d, target, http_headers(x));
 
-	http_headers(x, &headers);
-	found = find_page(d, target, &headers);
-	pairs_done(&headers);
 	if (found.level == MATCH_NONE)
 		answer_error(ret, 401,
 			     "credentials of the kind that this helpdesk's lookup authenticates by are needed");

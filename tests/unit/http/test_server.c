@@ -124,17 +124,15 @@ static int on_reserve(void *ctx, struct http_exchange *x, size_t bytes)
 
 static void echo(struct http_exchange *x)
 {
-	struct pairs all = {0};
+	const struct pairs *all = http_headers(x);
 	struct buf b;
 
 	buf_init(&b, 65536);
-	http_headers(x, &all);
 	buf_addf(&b, "%s %s ? %s from %s, %zu headers, first %s: %s, X-Two %u\n", x->method, x->path, x->query,
-		 http_peer(x), all.n, all.items[0].name, all.items[0].value, http_header_count(x, "x-two"));
+		 http_peer(x), all->n, all->items[0].name, all->items[0].value, http_header_count(x, "x-two"));
 	buf_add(&b, x->body, x->body_len);
 	if (x->body[x->body_len] != '\0' || llabs(clock_now_ms() - x->received_ms) > PATIENCE_MS)
 		buf_clear(&b);
-	pairs_done(&all);
 	answer_text(x, 200, b.data);
 	buf_done(&b);
 }
