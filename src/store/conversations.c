@@ -284,6 +284,43 @@ static void row_find(struct change *c, const char *source, const char *conversat
 	ret->addressed = query_int(&q) != 0;
 }
 
+/* The last id is read once in a transaction. */
+static void last_conversation_forget(struct store *s)
+{
+	s->last_conversation = 0;
+}
+const struct transaction_hook conversation_ids_hook = {.undo = last_conversation_forget,
+						       .committed = last_conversation_forget,
+						       .rolled_back = last_conversation_forget};
+
+/* Reads the largest id of a table or index; INT64_MAX cannot be followed by another one. */
+static void largest(struct change *c, struct query *q, int64_t *ret)
+{
+	int64_t id = 0;
+
+	if (change_one_int(c, q, &id) && id > *ret)
+		*ret = id;
+}
+
+/* Returns the id of a new conversation. Rows of other tables may have larger ids than any conversation: they belong to
+ * one that was lost, and no new conversation may get these. */
+static int64_t conversation_next_id(struct change *c)
+{
+	struct store *s = c->store;
+
+	if (s->last_conversation == 0) {
+		CHANGE(conversations, c, "SELECT max(id) FROM conversations");
+		largest(c, &conversations, &s->last_conversation);
+		CHANGE(marks, c, "SELECT max(conversation) FROM marks");
+		largest(c, &marks, &s->last_conversation);
+		CHANGE(reached, c, "SELECT max(conversation) FROM reached");
+		largest(c, &reached, &s->last_conversation);
+	}
+	if (c->status == 0 && s->last_conversation == INT64_MAX)
+		c->status = err_set(c->reterr, -EBADMSG, "the store %s has given its last conversation id", s->path);
+	return c->status < 0 ? 0 : ++s->last_conversation;
+}
+
 static void entry_write(struct change *c, int64_t id, const char *source, const char *conversation,
 			const struct ledger_entry *e, bool clear)
 {
@@ -300,10 +337,7 @@ static void entry_write(struct change *c, int64_t id, const char *source, const 
 	       " opened_received = excluded.opened_received, closed = excluded.closed,"
 	       " reopen_count = excluded.reopen_count, addressed = excluded.addressed, taken = excluded.taken,"
 	       " changed = excluded.changed, clear = excluded.clear");
-	if (id > 0)
-		query_bind_int(&q, id);
-	else
-		query_bind_null(&q);
+	query_bind_int(&q, id);
 	query_bind_text(&q, source);
 	query_bind_text(&q, conversation);
 	query_bind_int(&q, (int64_t)e->state);
@@ -320,16 +354,19 @@ static void entry_write(struct change *c, int64_t id, const char *source, const 
 	(void)change_run(c, &q);
 }
 
-/* Replaces the list. The digests of a closed conversation stay, those of an open one are deleted. Rows with the id of a
- * new conversation are deleted too, because they belonged to a lost one. */
-static void reached_write(struct change *c, int64_t id, bool is_new, bool open, const struct reached_list *reached)
+/* Deletes the list of a conversation. The digests of a closed one stay. */
+static void reached_delete(struct change *c, int64_t id, bool open)
 {
-	CHANGE(before, c,
+	CHANGE(q, c,
 	       "DELETE FROM reached WHERE id IN (SELECT r.id FROM reached i CROSS JOIN reached r ON r.id = i.id"
 	       " WHERE i.conversation = ?1 AND r.conversation = ?1 AND (r.email IS NOT NULL OR ?2))");
-	query_bind_int(&before, id);
-	query_bind_int(&before, is_new || open);
-	(void)change_run(c, &before);
+	query_bind_int(&q, id);
+	query_bind_int(&q, open);
+	(void)change_run(c, &q);
+}
+
+static void reached_write(struct change *c, int64_t id, bool open, const struct reached_list *reached)
+{
 	for (size_t i = 0; i < reached->n; i++) {
 		const struct reached *to = &reached->items[i];
 
@@ -359,19 +396,17 @@ int store_conversation_save(struct store *s, const char *source, const char *con
 		row = &found;
 		row_find(&c, source, conversation, row);
 	}
-	id = row->id;
-	is_new = id == 0;
+	is_new = row->id == 0;
+	id = is_new ? conversation_next_id(&c) : row->id;
 	before = counted_as(row->state, row->addressed);
 	part = change_part(&c, NULL);
 	entry_write(&part, id, source, conversation, e, reached->n > 0);
 	if (change_part_failed(&c, &part, -EBADMSG)) {
 		if (is_new && repair_unique(&c, source, conversation)) /* only an index has it */
-			entry_write(&c, 0, source, conversation, e, reached->n > 0);
+			entry_write(&c, id, source, conversation, e, reached->n > 0);
 		else if (c.status == 0)
 			c.status = part.status;
 	}
-	if (is_new)
-		id = sqlite3_last_insert_rowid(s->db);
 	CHANGE(marks, &c,
 	       "INSERT INTO marks (conversation, as_of_received, newest) VALUES (?1, ?2, ?3) ON CONFLICT (conversation)"
 	       " DO UPDATE SET as_of_received = excluded.as_of_received, newest = excluded.newest");
@@ -379,7 +414,9 @@ int store_conversation_save(struct store *s, const char *source, const char *con
 	query_bind_int(&marks, e->as_of_received_ms);
 	query_bind_int(&marks, e->newest);
 	(void)change_run(&c, &marks);
-	reached_write(&c, id, is_new, e->state == LEDGER_OPEN, reached);
+	if (!is_new)
+		reached_delete(&c, id, e->state == LEDGER_OPEN);
+	reached_write(&c, id, e->state == LEDGER_OPEN, reached);
 	if (c.status == 0) {
 		counts_move(s, COUNT_CONVERSATIONS, source, before.open, 0, now.open, 0);
 		counts_move(s, COUNT_UNADDRESSED, source, before.unaddressed, 0, now.unaddressed, 0);

@@ -91,6 +91,7 @@ struct store {
 	int64_t now_ms;
 	int64_t longest_age_ms; /* store_clean skips longer age limits */
 	int64_t last_webhook;   /* the last id that a webhook got; 0: not known */
+	int64_t last_conversation;
 
 	int wal_pages; /* pages of the WAL after the last commit that are not written back */
 	/* After an incomplete checkpoint the next one comes at checkpoint_at pages, or at checkpoint_us (monotonic). */

@@ -62,8 +62,8 @@ void webhook_make_ready(struct change *c, const struct webhook_index_entry *entr
 /* As webhook_make_ready, for each id. entry: what the index says of each of them. */
 void webhooks_make_ready(struct change *c, const struct ids *ids, const struct webhook_index_entry *entry);
 
-/* Of webhooks.c: forgets the last id with the transaction or the savepoint. */
-extern const struct transaction_hook webhook_ids_hook;
+/* Of webhooks.c and conversations.c: forget the last id with the transaction or the savepoint. */
+extern const struct transaction_hook webhook_ids_hook, conversation_ids_hook;
 
 /* ---- who waits for whom: waiting.c ------------------------------------------------------------------------------- */
 
