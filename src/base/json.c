@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/escape.h"
+#include "base/json_build.h"
 #include "base/json_lex.h"
 #include "base/redact.h"
 #include "base/text.h"
@@ -39,43 +40,6 @@ static int json_fail(struct err *reterr, const char *text, size_t at, const char
 	return err_set(reterr, -EINVAL, "line %u column %u: %s", line, column, what);
 }
 
-/* ---- wide numbers ------------------------------------------------------------------------------------------------ */
-
-/* Gives the numbers with JSON_WIDE_MARK their original text back. The recursion is bounded: the tree is at most
- * JSON_DEPTH_MAX + 2 deep. */
-static void wide_unmark(struct json_object *o)
-{
-	const char *text;
-	size_t len;
-
-	switch (json_object_get_type(o)) {
-	case json_type_double:
-		text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
-		len = text ? strlen(text) : 0;
-		if (len > JSON_WIDE_MARK_LEN && strcmp(text + len - JSON_WIDE_MARK_LEN, JSON_WIDE_MARK) == 0)
-			json_object_set_serializer(o, json_object_userdata_to_json_string,
-						   mem_dup(text, len - JSON_WIDE_MARK_LEN), json_object_free_userdata);
-		break;
-	case json_type_array:
-		for (size_t i = 0; i < json_object_array_length(o); i++)
-			wide_unmark(json_object_array_get_idx(o, i));
-		break;
-	case json_type_object: {
-		json_object_object_foreach(o, key, value)
-		{
-			(void)key;
-			wide_unmark(value);
-		}
-		break;
-	}
-	case json_type_null:
-	case json_type_boolean:
-	case json_type_int:
-	case json_type_string:
-		break;
-	}
-}
-
 const char *json_wide(struct json_object *o)
 {
 	const char *text;
@@ -93,35 +57,10 @@ const char *json_wide(struct json_object *o)
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
-/* Builds json-c's tree of a text that is JSON. Ends the process where json-c is out of memory. */
-static enum json_tokener_error json_parse(const char *text, size_t len, struct json_object **ret)
-{
-	/* json-c counts the depth in another way; json_lex() checks it exactly. */
-	struct json_tokener *tok = json_tokener_new_ex(JSON_DEPTH_MAX + 2);
-	enum json_tokener_error e;
-
-	INSIST(tok);
-	atomic_fetch_add_explicit(&reads, 1, memory_order_relaxed);
-	*ret = json_tokener_parse_ex(tok, text, (int)len);
-	e = json_tokener_get_error(tok);
-	if (e == json_tokener_continue) {
-		/* A top-level number ends only with the next character. */
-		*ret = json_tokener_parse_ex(tok, "", 1);
-		e = json_tokener_get_error(tok);
-	}
-	json_tokener_free(tok);
-	/* json-c 0.16 reports success without memory. */
-	if (e == json_tokener_success && !*ret && (len < 4 || memcmp(text + len - 4, "null", 4) != 0))
-		mem_lacking();
-#if JSON_C_VERSION_NUM >= ((0 << 16) | (17 << 8))
-	if (e == json_tokener_error_memory)
-		mem_lacking();
-#endif
-	return e;
-}
-
-/* Decides whether a text is JSON; no other code does. Moves *text and *len to the value. */
-static int json_check(const char **text, size_t *len, struct json_lexed *found, struct err *reterr)
+/* Decides whether a text is JSON; no other code does. Moves *text and *len to the value. to: gets the values, also
+ * those before a fault; NULL: only checks. */
+static int json_check(const char **text, size_t *len, struct json_builder *to, struct json_lexed *found,
+		      struct err *reterr)
 {
 	size_t mark = text_bom(*text, *len);
 	size_t at = 0;
@@ -139,30 +78,25 @@ static int json_check(const char **text, size_t *len, struct json_lexed *found, 
 			at += n;
 		return json_fail(reterr, *text, at, "not UTF-8");
 	}
-	json_lex(*text, *len, NULL, found);
+	json_lex(*text, *len, to, found);
 	return found->wrong ? json_fail(reterr, *text, found->at, found->wrong) : 0;
 }
 
 int json_read_sized(const char *text, size_t len, struct json_object **ret, size_t *ret_bytes, struct err *reterr)
 {
-	enum json_tokener_error e;
+	struct json_builder builder;
 	struct json_lexed found;
 	struct json_object *o;
-	struct buf b;
 	int r;
 
-	r = json_check(&text, &len, &found, reterr);
-	if (r < 0)
+	json_build_init(&builder);
+	r = json_check(&text, &len, &builder, &found, reterr);
+	o = json_build_end(&builder);
+	if (r < 0) {
+		json_object_put(o);
 		return r;
-	buf_init(&b, INT_MAX);
-	if (found.wide > 0)
-		json_lex(text, len, &b, &found);
-	e = found.wide > 0 ? json_parse(b.data, b.len, &o) : json_parse(text, len, &o);
-	buf_done(&b);
-	if (e != json_tokener_success)
-		return json_fail(reterr, text, 0, json_tokener_error_desc(e));
-	if (found.wide > 0)
-		wide_unmark(o);
+	}
+	atomic_fetch_add_explicit(&reads, 1, memory_order_relaxed);
 	*ret = o;
 	if (ret_bytes)
 		/* A wide number keeps its text in addition to its value. */
@@ -182,7 +116,7 @@ int json_check_object(const char *text, struct err *reterr)
 	struct json_lexed found;
 	int r;
 
-	r = json_check(&value, &len, &found, reterr);
+	r = json_check(&value, &len, NULL, &found, reterr);
 	if (r < 0)
 		return r;
 	if (text[0] != '{')

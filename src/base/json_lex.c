@@ -9,6 +9,7 @@
 
 #include "base/hex.h"
 #include "base/json.h"
+#include "base/json_build.h"
 #include "base/text.h"
 
 _Static_assert(JSON_BRANCHES_MAX == 65536, "a message names it");
@@ -22,8 +23,7 @@ struct lexer {
 	size_t values, branches;            /* so far; branches: objects and lists */
 	bool in_object[JSON_DEPTH_MAX + 1]; /* by depth: true in an object, false in an array */
 	size_t wide;                        /* integers beyond 64 bits */
-	struct buf *to; /* the text for json-c, or NULL; copied: the end of the part already written */
-	const char *copied;
+	struct json_builder *to;            /* or NULL */
 };
 
 enum expect {
@@ -84,15 +84,11 @@ static const char *lex_number(struct lexer *l)
 		return "no JSON number";
 	}
 	/* Most numbers have few digits; only the others are compared with 64 bits. */
-	if (!integer || l->at - digits <= DIGITS_ALWAYS_FIT ||
-	    text_digits(digits, (size_t)(l->at - digits), negative ? (uint64_t)INT64_MAX + 1 : UINT64_MAX, &value) == 0)
-		return NULL;
-	l->wide++;
-	if (l->to) {
-		buf_add(l->to, l->copied, (size_t)(l->at - l->copied));
-		buf_add(l->to, JSON_WIDE_MARK, JSON_WIDE_MARK_LEN);
-		l->copied = l->at;
-	}
+	if (integer && l->at - digits > DIGITS_ALWAYS_FIT &&
+	    text_digits(digits, (size_t)(l->at - digits), negative ? (uint64_t)INT64_MAX + 1 : UINT64_MAX, &value) < 0)
+		l->wide++;
+	if (l->to)
+		json_build_number(l->to, start, (size_t)(l->at - start), integer);
 	return NULL;
 }
 
@@ -119,12 +115,14 @@ static const char *lex_escape(struct lexer *l, bool *ret_nul)
 	return NULL;
 }
 
-/* json-c's keys are C strings: it would cut a name at \u0000, and two names could become one. */
+/* json-c's keys are C strings: a name would be cut at \u0000, and two names could become one. */
 static const char *lex_string(struct lexer *l, bool is_name)
 {
 	const char *start = l->at++;
+	const char *inside = l->at;
 	const char *quote = start;
 	const char *escape;
+	bool escaped = false;
 	bool nul = false;
 	const char *wrong;
 
@@ -137,6 +135,7 @@ static const char *lex_string(struct lexer *l, bool is_name)
 		escape = memchr(l->at, '\\', (size_t)(quote - l->at));
 		if (!escape)
 			break;
+		escaped = true;
 		l->at = escape;
 		wrong = lex_escape(l, &nul);
 		if (wrong)
@@ -150,6 +149,8 @@ static const char *lex_string(struct lexer *l, bool is_name)
 		return "a key with a NUL in it";
 	}
 	l->at++;
+	if (l->to)
+		(is_name ? json_build_name : json_build_string)(l->to, inside, (size_t)(quote - inside), escaped);
 	return NULL;
 }
 
@@ -161,7 +162,11 @@ static const char *lex_word(struct lexer *l, const char *word)
 	if (memcmp(l->at, word, len < left ? len : left) != 0)
 		return "expected a JSON value";
 	l->at += len < left ? len : left;
-	return len <= left ? NULL : lex_ends;
+	if (len > left)
+		return lex_ends;
+	if (l->to)
+		json_build_word(l->to, *word);
+	return NULL;
 }
 
 /* Enters an array or object. */
@@ -175,6 +180,8 @@ static const char *lex_open(struct lexer *l, enum expect *next)
 		return "more than 65536 objects and lists";
 	l->in_object[++l->depth] = object;
 	l->at++;
+	if (l->to)
+		json_build_open(l->to, object);
 	*next = object ? EXPECT_NAME_OR_END : EXPECT_VALUE_OR_END;
 	return NULL;
 }
@@ -183,6 +190,8 @@ static void lex_close(struct lexer *l, enum expect *next)
 {
 	l->at++;
 	l->depth--;
+	if (l->to)
+		json_build_close(l->to);
 	*next = l->depth > 0 ? EXPECT_COMMA_OR_END : EXPECT_NOTHING;
 }
 
@@ -276,9 +285,9 @@ static const char *lex_next(struct lexer *l, enum expect *next)
 	return "there is text after the value";
 }
 
-void json_lex(const char *text, size_t len, struct buf *to, struct json_lexed *ret)
+void json_lex(const char *text, size_t len, struct json_builder *to, struct json_lexed *ret)
 {
-	struct lexer l = {.at = text, .end = text + len, .to = to, .copied = text};
+	struct lexer l = {.at = text, .end = text + len, .to = to};
 	enum expect next = EXPECT_VALUE;
 
 	ret->wrong = NULL;
@@ -293,6 +302,4 @@ void json_lex(const char *text, size_t len, struct buf *to, struct json_lexed *r
 	ret->wide = l.wide;
 	ret->values = l.values;
 	ret->branches = l.branches;
-	if (to)
-		buf_add(to, l.copied, (size_t)(l.end - l.copied));
 }

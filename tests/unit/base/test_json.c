@@ -312,6 +312,42 @@ static void a_wide_integer_keeps_its_text(void **state)
 	json_object_put(copy);
 }
 
+/* Where json-c's own parser is right, the trees are written alike. */
+static void the_tree_is_that_of_json_c(void **state)
+{
+	static const char *const texts[] = {
+		"[[],{},[[[1],[2,[3]]],{}],{\"a\":{\"b\":[null,true,false,{\"c\":\"\"}]}}]",
+		"{\"a\":1,\"b\":{\"c\":2},\"a\":{\"d\":[3]},\"b\":null,\"\":4,\"a\\u0062\":5,\"\\\"\":6}",
+		"[0,-0,1,-1,0.0,-0.0,1.50,1e3,1E-7,2.5e+10,1e400,0.1,123456789012345.678]",
+		"[9223372036854775807,9223372036854775808,18446744073709551615,-9223372036854775808,"
+		"999999999999999999]",
+		"[\"\\\"\\\\\\/\\b\\f\\n\\r\\t\",\"\\u0041\\u00e4\\u20ac\\uFFFF\\u0000z\",\"\\\\u0041\\\\\",\"ä€😀\"]",
+		"[\"\\ud83d\\ude00\",\"\\ud83dx\",\"\\ude00\",\"\\ud83d\\ud83d\\ude00\",\"\\ud83d\\u0041\","
+		"\"\\ud83d\\n\",\"\\ude00\\ud83d\"]",
+		"{\"\\ud83d\\ude00\":1,\"\\ud83d\":2}",
+		"\"text\"",
+		" -12 ",
+		"null",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		struct json_object *theirs = json_tokener_parse(texts[i]);
+		struct json_object *ours = NULL;
+		char *one, *two;
+
+		assert_int_equal(json_read(texts[i], strlen(texts[i]), &ours, NULL), 0);
+		assert_true(json_object_equal(ours, theirs));
+		one = json_text(ours);
+		two = json_text(theirs);
+		assert_string_equal(one, two);
+		free(one);
+		free(two);
+		json_object_put(ours);
+		json_object_put(theirs);
+	}
+}
+
 static void control_characters_are_in_the_texts_as_they_came(void **state)
 {
 	static const char text[] = "{\"k\x02\":\"one\r\ntwo\",\"e\":\"\\\"\n\\\"\",\"n\":[1,\"\x1f\"]}";
@@ -497,6 +533,7 @@ int main(void)
 		cmocka_unit_test(errors_name_line_and_column),
 		cmocka_unit_test(scalars_become_the_text_a_person_would_write),
 		cmocka_unit_test(a_wide_integer_keeps_its_text),
+		cmocka_unit_test(the_tree_is_that_of_json_c),
 		cmocka_unit_test(control_characters_are_in_the_texts_as_they_came),
 		cmocka_unit_test(members_of_another_type_are_not_there),
 		cmocka_unit_test(trees_are_written_on_one_line_or_for_people),

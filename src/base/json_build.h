@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * json_build: builds json-c's tree of a text while json_lex.c reads it; only for that file. Pure.
+ *
+ * The calls come in the order of the text, which is JSON as far as it was read. The tree is the one that json-c's own
+ * parser makes: half of a surrogate pair becomes U+FFFD, a double keeps its text, the last of equal names counts. An
+ * integer beyond 64 bits is a double that keeps its text, too; json-c 0.16 would read the largest 64-bit integer, so
+ * that two ids became one, and 0.18 would refuse it.
+ */
+#ifndef BASE_JSON_BUILD_H
+#define BASE_JSON_BUILD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <json-c/json.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+
+struct json_builder {
+	struct json_object *root;
+	struct json_object *open[JSON_DEPTH_MAX]; /* objects and arrays that are not closed; borrowed from root */
+	unsigned depth;                           /* number of these */
+	struct buf name;                          /* of the next member */
+	struct buf text;                          /* scratch */
+};
+
+void json_build_init(struct json_builder *b);
+/* Returns the tree, which the caller owns. It is incomplete where the text was not read to its end. */
+struct json_object *json_build_end(struct json_builder *b);
+
+void json_build_open(struct json_builder *b, bool object); /* an object or an array */
+void json_build_close(struct json_builder *b);
+/* Names and strings without their quotes. escaped: there is a backslash in it. */
+void json_build_name(struct json_builder *b, const char *at, size_t len, bool escaped);
+void json_build_string(struct json_builder *b, const char *at, size_t len, bool escaped);
+void json_build_number(struct json_builder *b, const char *at, size_t len, bool integer);
+void json_build_word(struct json_builder *b, char first); /* true, false or null */
+
+#endif
