@@ -50,17 +50,13 @@ void event_done(struct event *e)
 }
 
 void event_unique_id(char out[EVENT_UNIQUE_ID_LEN + 1], const char *source, const char *conversation,
-		     enum transition transition, bool has_time, int64_t time_ms, int64_t received_ms,
-		     const char *metric, const char *email)
+		     enum transition transition, bool has_time, int64_t time_ms, const char *metric, const char *email)
 {
 	struct digest *d = digest_new();
 	unsigned char sum[DIGEST_SHA256_BYTES];
 	char hex[2 * DIGEST_SHA256_BYTES + 1], time[32];
 
-	if (has_time)
-		(void)snprintf(time, sizeof(time), "%" PRId64, time_ms);
-	else
-		(void)snprintf(time, sizeof(time), "#%" PRId64, received_ms);
+	(void)snprintf(time, sizeof(time), "%s%" PRId64, has_time ? "" : "#", time_ms);
 	/* Each text but the last has its NUL in the digest, so that no part can move from one text to the next. */
 	digest_add(d, source, strlen(source) + 1);
 	digest_add(d, conversation, strlen(conversation) + 1);

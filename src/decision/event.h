@@ -35,7 +35,7 @@ struct event {
 	char *conversation;
 	int64_t webhook; /* 0: none (an expiry) */
 	enum transition transition;
-	int64_t time_ms;     /* the helpdesk's time */
+	int64_t time_ms;     /* the helpdesk's time, or the receipt where it gave none */
 	int64_t received_ms; /* our receipt; max_age counts from here */
 	char *properties;    /* JSON object text, flat */
 	char *profile;       /* JSON object text: the profile properties, flags among them */
@@ -56,11 +56,12 @@ void event_done(struct event *e); /* frees the members, not e */
 
 /*
  * Writes the first 32 hexadecimal digits of SHA-256 over source NUL conversation NUL transition NUL time NUL metric NUL
- * email. time: time_ms in decimal where has_time; else "#" and received_ms in decimal.
+ * email. time: the event's time_ms in decimal, after a "#" where the helpdesk gave none, so that it is the receipt.
+ *
+ * So events with the same unique_id have the same time_ms; the store relies on this.
  */
 void event_unique_id(char out[EVENT_UNIQUE_ID_LEN + 1], const char *source, const char *conversation,
-		     enum transition transition, bool has_time, int64_t time_ms, int64_t received_ms,
-		     const char *metric, const char *email);
+		     enum transition transition, bool has_time, int64_t time_ms, const char *metric, const char *email);
 
 /* True where the event is backfill when sent at now_ms. */
 bool event_is_backfill(const struct event *e, int64_t now_ms);

@@ -187,19 +187,15 @@ static void unique_id_of(const struct decision_builder *d, const struct person *
 {
 	const struct decide_input *in = d->in;
 	const struct ledger_verdict *v = &d->out.verdict;
-	int64_t received_ms = in->webhook ? in->webhook->webhook.received_ms : in->now_ms;
 	bool has_time = true;
 
 	/* A late address makes the opening's event, with the opening's time. Where the helpdesk gave none, that is the
 	 * receipt of the opening. */
-	if (v->why == LEDGER_LATE_ADDRESS) {
-		received_ms = d->out.entry.opened_received_ms;
-		has_time = v->time_ms != received_ms;
-	} else if (d->signal) {
+	if (v->why == LEDGER_LATE_ADDRESS)
+		has_time = v->time_ms != d->out.entry.opened_received_ms;
+	else if (d->signal)
 		has_time = d->signal->has_time;
-	}
-	event_unique_id(out, in->source->name, in->conversation, v->transition, has_time, v->time_ms, received_ms,
-			metric, p->email);
+	event_unique_id(out, in->source->name, in->conversation, v->transition, has_time, v->time_ms, metric, p->email);
 }
 
 static int64_t late_ms_of(const struct decision_builder *d, const struct person *p, const struct draft *draft)

@@ -257,7 +257,7 @@ int store_event_dead(struct store *s, int64_t id, const char *reason, int64_t no
 /* ---- damaged rows ------------------------------------------------------------------------------------------------ */
 
 /* OR REPLACE: an entry of the unique index without a row must not prevent the insertion. */
-static void event_put_placeholder(struct change *c, int64_t id, const char *account, const unsigned char *unique_id)
+static void event_put_placeholder(struct change *c, int64_t id, const char *account, const unsigned char *key, size_t n)
 {
 	CHANGE(q, c,
 	       "INSERT OR REPLACE INTO events (id, account, email, state, head, due, gap, created, unique_id, url,"
@@ -265,7 +265,7 @@ static void event_put_placeholder(struct change *c, int64_t id, const char *acco
 	query_bind_int(&q, id);
 	query_bind_text(&q, account);
 	query_bind_int(&q, c->store->now_ms);
-	query_bind_blob(&q, unique_id, EVENT_UNIQUE_ID_BYTES);
+	query_bind_blob(&q, key, n);
 	query_bind_text(&q, NOT_THERE);
 	(void)change_run(c, &q);
 }
@@ -317,7 +317,7 @@ void event_repair_due(struct change *c, const char *account, int64_t id, int64_t
 	if (!event_remove_entry(c, id, account, due_ms)) {
 		for (int i = 0; i < 8; i++)
 			unique_id[8 + i] = (unsigned char)((uint64_t)id >> (8 * (7 - i)));
-		event_put_placeholder(c, id, account, unique_id);
+		event_put_placeholder(c, id, account, unique_id, sizeof(unique_id));
 		(void)event_remove_entry(c, id, account, due_ms);
 		event_change_state(c, &p, EVENT_DEAD, NOT_THERE, -1, now_ms);
 		if (c->status == 0)
@@ -327,21 +327,21 @@ void event_repair_due(struct change *c, const char *account, int64_t id, int64_t
 	promote_reached_people(c, id, account, now_ms);
 }
 
-bool event_repair_unique(struct change *c, const char *account, const unsigned char *unique_id)
+bool event_repair_unique(struct change *c, const char *account, const unsigned char key[EVENT_KEY_BYTES])
 {
 	int64_t id = 0;
 	int64_t there = 0;
 
 	CHANGE(named, c, "SELECT id FROM events WHERE account = ?1 AND unique_id = ?2");
 	query_bind_text(&named, account);
-	query_bind_blob(&named, unique_id, EVENT_UNIQUE_ID_BYTES);
+	query_bind_blob(&named, key, EVENT_KEY_BYTES);
 	if (!change_one_int(c, &named, &id))
 		return false;
 	CHANGE(row, c, "SELECT 1 FROM events WHERE id = ?1");
 	query_bind_int(&row, id);
 	if (change_one_int(c, &row, &there)) /* the event exists */
 		return false;
-	event_put_placeholder(c, id, account, unique_id);
+	event_put_placeholder(c, id, account, key, EVENT_KEY_BYTES);
 	(void)change_by_id(c, "DELETE FROM events WHERE id = ?1", id);
 	if (c->status < 0)
 		return false;

@@ -21,9 +21,69 @@
 
 /* ---- queueing ---------------------------------------------------------------------------------------------------- */
 
+/*
+ * Makes the column unique_id of an event: its time, high byte first, then its unique_id. With the time in front new
+ * entries of the unique index stand side by side, as the events come in the order of their times. By the unique_id
+ * alone, which is random, each would change a page of its own. Events with the same unique_id have the same time.
+ *
+ * -EINVAL: unique_id is not 32 lower-case hexadecimal digits; each unique_id has one spelling.
+ */
+static int event_key(const struct event *e, unsigned char ret[EVENT_KEY_BYTES])
+{
+	uint64_t time = (uint64_t)e->time_ms ^ UINT64_C(1) << 63; /* times before 1970 come first */
+
+	for (int i = 0; i < EVENT_TIME_BYTES; i++)
+		ret[i] = (unsigned char)(time >> (8 * (EVENT_TIME_BYTES - 1 - i)));
+	return strspn(e->unique_id, "0123456789abcdef") < EVENT_UNIQUE_ID_LEN
+		       ? -EINVAL
+		       : hex_read(e->unique_id, EVENT_UNIQUE_ID_LEN, ret + EVENT_TIME_BYTES);
+}
+
+/* True where the store may hold events that an older schema wrote. Those have the smallest ids, so the first event
+ * answers. The placeholder of a missing row counts as one, too. */
+static bool may_hold_old_keys(struct change *c)
+{
+	struct change part = change_part(c, NULL);
+	size_t n = EVENT_KEY_BYTES;
+
+	if (c->store->no_old_keys)
+		return false;
+	CHANGE(q, &part, "SELECT unique_id FROM events WHERE id > 0 ORDER BY id LIMIT 1");
+	if (change_step(&part, &q))
+		(void)query_blob(&q, &n);
+	if (change_part_failed(c, &part, -EUCLEAN)) /* a damaged page: the event may stand on it */
+		return true;
+	c->store->no_old_keys = c->status == 0 && n == EVENT_KEY_BYTES;
+	return !c->store->no_old_keys;
+}
+
+static void old_keys_unknown(struct store *s)
+{
+	s->no_old_keys = false;
+}
+
+const struct transaction_hook old_keys_hook = {
+	.undo = old_keys_unknown,
+	.rolled_back = old_keys_unknown,
+};
+
+/* True where the account has the event from an older schema. */
+static bool has_old_key(struct change *c, const char *account, const unsigned char key[EVENT_KEY_BYTES])
+{
+	int64_t there = 0;
+
+	if (!may_hold_old_keys(c))
+		return false;
+	CHANGE(q, c,
+	       "SELECT 1 FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.account = ?1 AND i.unique_id = ?2"
+	       " AND e.unique_id = ?2");
+	query_bind_text(&q, account);
+	query_bind_blob(&q, key + EVENT_TIME_BYTES, EVENT_UNIQUE_ID_BYTES);
+	return change_one_int(c, &q, &there);
+}
+
 /* Returns 1; 0: the account has that unique_id already. */
-static int row_insert(struct change *c, const struct event *e, const unsigned char *unique_id, bool head,
-		      int64_t gap_ms)
+static int row_insert(struct change *c, const struct event *e, const unsigned char *key, bool head, int64_t gap_ms)
 {
 	CHANGE(q, c,
 	       "INSERT INTO events (account, email, state, head, due, gap, created, unique_id, url, attempts)"
@@ -35,7 +95,7 @@ static int row_insert(struct change *c, const struct event *e, const unsigned ch
 	query_bind_int(&q, e->due_ms);
 	query_bind_int(&q, gap_ms);
 	query_bind_int(&q, e->created_ms);
-	query_bind_blob(&q, unique_id, EVENT_UNIQUE_ID_BYTES);
+	query_bind_blob(&q, key, EVENT_KEY_BYTES);
 	query_bind_text(&q, e->url ? e->url : "");
 	return change_run(c, &q);
 }
@@ -68,13 +128,11 @@ static void body_insert(struct change *c, const struct event *e)
 int store_event_insert(struct store *s, struct event *e, int64_t person_gap_ms, int64_t now_ms, struct err *reterr)
 {
 	struct change c = change_begin(s, reterr);
-	unsigned char unique_id[EVENT_UNIQUE_ID_BYTES];
-	bool head, is_new;
+	unsigned char key[EVENT_KEY_BYTES];
+	bool head, is_new, is_old;
 	int r;
 
-	/* Lower case only, so that each unique_id has one spelling. */
-	if (strspn(e->unique_id, "0123456789abcdef") < EVENT_UNIQUE_ID_LEN ||
-	    hex_read(e->unique_id, EVENT_UNIQUE_ID_LEN, unique_id) < 0)
+	if (event_key(e, key) < 0)
 		return err_set(reterr, -EINVAL, "an event's unique_id is not 32 hexadecimal digits");
 	store_advance_now(s, now_ms);
 	head = !person_has_ready(&c, e->account, e->email, now_ms);
@@ -83,9 +141,10 @@ int store_event_insert(struct store *s, struct event *e, int64_t person_gap_ms, 
 	if (head)
 		e->due_ms = person_due(&c, e->account, e->email, e->profile ? e->profile : "{}", person_gap_ms, now_ms);
 	e->attempts = 0;
-	is_new = row_insert(&c, e, unique_id, head, person_gap_ms) > 0;
-	if (!is_new && event_repair_unique(&c, e->account, unique_id)) /* only an index had it */
-		is_new = row_insert(&c, e, unique_id, head, person_gap_ms) > 0;
+	is_old = has_old_key(&c, e->account, key);
+	is_new = !is_old && row_insert(&c, e, key, head, person_gap_ms) > 0;
+	if (!is_old && !is_new && event_repair_unique(&c, e->account, key)) /* only an index had it */
+		is_new = row_insert(&c, e, key, head, person_gap_ms) > 0;
 	if (is_new) {
 		e->id = sqlite3_last_insert_rowid(s->db);
 		body_insert(&c, e);
@@ -100,16 +159,16 @@ int store_event_insert(struct store *s, struct event *e, int64_t person_gap_ms, 
 
 static void event_read_row(struct query *q, struct event *e)
 {
-	const void *unique_id;
+	const unsigned char *key;
 	size_t n;
 
 	e->id = query_int(q);
 	e->account = query_text(q);
 	e->url = query_text(q);
 	e->email = query_text(q);
-	unique_id = query_blob(q, &n);
-	if (n == EVENT_UNIQUE_ID_BYTES)
-		hex_write(unique_id, n, e->unique_id);
+	key = query_blob(q, &n);
+	if (n == EVENT_KEY_BYTES || n == EVENT_UNIQUE_ID_BYTES) /* of schema 3 and older */
+		hex_write(key + n - EVENT_UNIQUE_ID_BYTES, EVENT_UNIQUE_ID_BYTES, e->unique_id);
 	else if (!q->bad)
 		q->bad = "unique_id";
 	e->state = (enum event_state)query_enum(q, EVENT_DEAD + 1);

@@ -107,7 +107,7 @@ static const char *const migrations[] = {
 	" later INTEGER NOT NULL DEFAULT 0," /* dead: 1: a later event of its person was delivered since */
 	" gap INTEGER NOT NULL,"
 	" created INTEGER NOT NULL,"
-	" unique_id BLOB NOT NULL," /* 16 bytes */
+	" unique_id BLOB NOT NULL," /* 24 bytes: time, unique_id; of schema 3 and older 16: unique_id */
 	" url TEXT NOT NULL,"
 	" reason TEXT) STRICT;"
 	"CREATE UNIQUE INDEX events_unique ON events (account, unique_id);"
@@ -161,6 +161,10 @@ static const char *const migrations[] = {
 	" id INTEGER PRIMARY KEY," /* the webhook's */
 	" time INTEGER NOT NULL,"
 	" undated INTEGER NOT NULL) STRICT;", /* 1: the helpdesk gave no time; `time` is the receipt */
+
+	/* 4: new events have their time before their unique_id in that column. Versions that do not know this would
+	 * queue an event twice, so the number of the schema keeps them out. */
+	"",
 };
 
 #define SCHEMA_NEWEST ((int64_t)(sizeof(migrations) / sizeof(*migrations)))

@@ -87,6 +87,9 @@ void wake_scans_done(struct store *s);
 /* ---- events: event_state.c --------------------------------------------------------------------------------------- */
 
 #define EVENT_UNIQUE_ID_BYTES (EVENT_UNIQUE_ID_LEN / 2)
+/* The column unique_id: the event's time, then its unique_id. Events of schema 3 and older have the unique_id alone. */
+#define EVENT_TIME_BYTES 8
+#define EVENT_KEY_BYTES (EVENT_TIME_BYTES + EVENT_UNIQUE_ID_BYTES)
 
 /* The columns of an event that a change needs. */
 struct event_brief {
@@ -119,8 +122,10 @@ void event_head_set(struct change *c, int64_t id, int64_t due_ms);
  * both cases the people whom its conversation reached get a head if they have ready events and none. */
 void event_repair_due(struct change *c, const char *account, int64_t id, int64_t due_ms, int64_t now_ms);
 /* Removes the entry of a missing row from the unique index. True where there was one. */
-bool event_repair_unique(struct change *c, const char *account, const unsigned char *unique_id);
+bool event_repair_unique(struct change *c, const char *account, const unsigned char key[EVENT_KEY_BYTES]);
 
+/* Of events.c. Undoing a savepoint or a transaction may bring back events of an older schema. */
+extern const struct transaction_hook old_keys_hook;
 /* Of events.c. Reads an event. lenient: unreadable columns stay empty, for display. */
 int event_row_load(struct store *s, int64_t id, bool lenient, struct event *ret, struct err *reterr) MUSTCHECK;
 

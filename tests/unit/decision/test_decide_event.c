@@ -59,7 +59,7 @@ static void an_opening_makes_the_documented_event(void **state)
 	assert_int_equal(d->result, DECIDE_EVENTS);
 	assert_null(d->detail);
 	assert_int_equal(d->events_n, 1);
-	event_unique_id(id, "gladly", "c1", TRANSITION_OPENED, true, T0, 0, "started conversation in Gladly",
+	event_unique_id(id, "gladly", "c1", TRANSITION_OPENED, true, T0, "started conversation in Gladly",
 			"jo@example.com");
 	want = mem_fmt(
 		"{\"Helpdesk\":\"Gladly\",\"Conversation ID\":\"c1\",\"Channel\":\"chat\",\"Tags\":[\"a\",\"b\"],"
@@ -180,16 +180,51 @@ static void a_webhook_without_time_goes_by_its_receipt(void **state)
 	char id[EVENT_UNIQUE_ID_LEN + 1];
 
 	d = world_post(w, s, "{'type':'opened','conversation':'c1'," JO "}");
-	event_unique_id(id, "gladly", "c1", TRANSITION_OPENED, false, 0, T0 + CLOCK_HOUR_MS,
+	event_unique_id(id, "gladly", "c1", TRANSITION_OPENED, false, T0 + CLOCK_HOUR_MS,
 			"started conversation in Gladly", "jo@example.com");
 	assert_string_equal(d->events[0].unique_id, id);
 	assert_int_equal(d->events[0].time_ms, T0 + CLOCK_HOUR_MS);
 	/* The same for a late address. */
 	(void)world_post(w, s, "{'type':'opened','conversation':'c2'}");
-	event_unique_id(id, "gladly", "c2", TRANSITION_OPENED, false, 0, T0 + CLOCK_HOUR_MS + CLOCK_SECOND_MS,
+	event_unique_id(id, "gladly", "c2", TRANSITION_OPENED, false, T0 + CLOCK_HOUR_MS + CLOCK_SECOND_MS,
 			"started conversation in Gladly", "jo@example.com");
 	d = world_post(w, s, "{'type':'identified','conversation':'c2'," JO "}");
 	assert_string_equal(d->events[0].unique_id, id);
+}
+
+/* An opening, a late address, a closing and its repeat, a reopening, history, and an expiry. */
+static void play_every_transition(struct world *w, const struct source_policy *s, int64_t start_ms)
+{
+	world_start(w);
+	w->now_ms = start_ms;
+	(void)world_say(w, s, "opened", "c1", 0, JO);
+	(void)world_say(w, s, "opened", "c2", 1, "");
+	(void)world_say(w, s, "identified", "c2", 9, JO_AND_AL);
+	(void)world_say(w, s, "closed", "c1", 20, "");
+	(void)world_say(w, s, "closed", "c1", 20, "");
+	(void)world_say(w, s, "reopened", "c1", 30, JO);
+	(void)world_say(w, s, "closed", "c1", 25, JO); /* history */
+	(void)world_say(w, s, "opened", "c1", 26, JO); /* history */
+	(void)world_say(w, s, "closed", "c1", 40, "");
+	(void)world_say(w, s, "closed", "c3", 50, JO); /* of a conversation that was not known */
+}
+
+/* The store keeps events by time and unique_id, so a repeat must have the time of the first, whenever it comes. */
+static void what_comes_again_has_its_unique_id_and_its_time(void **state)
+{
+	struct gladly *g = *state;
+	struct world again;
+
+	play_every_transition(&g->world, g->source, T0 + CLOCK_HOUR_MS);
+	play_every_transition(&again, g->source, T0 + 2 * CLOCK_HOUR_MS + 345);
+	assert_true(again.events_n >= 8);
+	assert_int_equal(again.events_n, g->world.events_n);
+	for (size_t i = 0; i < again.events_n; i++) {
+		assert_string_equal(again.events[i].unique_id, g->world.events[i].unique_id);
+		assert_int_equal(again.events[i].time_ms, g->world.events[i].time_ms);
+		assert_int_not_equal(again.events[i].received_ms, g->world.events[i].received_ms);
+	}
+	world_end(&again);
 }
 
 int main(void)
@@ -201,6 +236,7 @@ int main(void)
 		TEST(durations_after_a_reopening_run_from_the_openings_that_were_shown),
 		cmocka_unit_test(a_rule_reads_the_duration_that_the_event_shows),
 		TEST(a_webhook_without_time_goes_by_its_receipt),
+		TEST(what_comes_again_has_its_unique_id_and_its_time),
 	};
 
 	return NAMED_ROWS_RUN("decide: event", NAMED_ROWS(scenarios, scenario_holds, NULL, NULL), cases);

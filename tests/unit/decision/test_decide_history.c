@@ -141,7 +141,7 @@ static void an_expiry_closes_for_all_reached(void **state)
 	assert_int_equal(d->result, DECIDE_EVENTS);
 	assert_int_equal(d->entry.state, LEDGER_CLOSED);
 	assert_int_equal(d->events_n, 2);
-	event_unique_id(id, "gladly", "c1", TRANSITION_EXPIRED, true, deadline_ms, 0, "closed conversation in Gladly",
+	event_unique_id(id, "gladly", "c1", TRANSITION_EXPIRED, true, deadline_ms, "closed conversation in Gladly",
 			"jo@example.com");
 	assert_string_equal(d->events[0].unique_id, id);
 	assert_int_equal(d->events[0].time_ms, deadline_ms);

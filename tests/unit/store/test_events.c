@@ -128,6 +128,31 @@ static void an_account_has_each_unique_id_once(void **state)
 	event_done(&bad);
 }
 
+/* The unique index is in the order of the events' times, also before 1970. */
+static void unique_ids_are_kept_in_the_order_of_time(void **state)
+{
+	static const int64_t times[] = {INT64_MIN, -1, 0, 1, NOW - 1, NOW, NOW + 256, INT64_MAX};
+	struct fixture *f = *state;
+	struct event e = {.account = mem_str("default"),
+			  .email = mem_str("jo@example.com"),
+			  .metric = mem_str("m"),
+			  .source = mem_str("gladly")};
+
+	fixture_begin(f);
+	for (size_t i = 0; i < sizeof(times) / sizeof(*times); i++) {
+		(void)snprintf(e.unique_id, sizeof(e.unique_id), "%02zx000000000000000000000000000000", 100 - i);
+		e.time_ms = times[i];
+		MUST(store_event_insert(f->s, &e, 0, NOW, err));
+		assert_int_equal(store_event_insert(f->s, &e, 0, NOW, NULL), 1);
+	}
+	fixture_commit(f);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM events WHERE length(unique_id) = 24"), 8);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM events a JOIN events b ON b.id > a.id"
+					" WHERE a.unique_id >= b.unique_id"),
+			 0);
+	event_done(&e);
+}
+
 /* ---- order of a person ------------------------------------------------------------------------------------------- */
 
 static void a_person_has_one_event_due_at_a_time_in_order(void **state)
@@ -500,6 +525,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 		TEST(an_event_comes_back_as_it_was_queued),
 		TEST(an_account_has_each_unique_id_once),
+		TEST(unique_ids_are_kept_in_the_order_of_time),
 		TEST(a_person_has_one_event_due_at_a_time_in_order),
 		TEST(the_longest_due_comes_first),
 		TEST(the_gap_lies_between_requests_that_change_the_flag),

@@ -59,9 +59,9 @@ static void a_store_of_schema_1_goes_on_with_what_it_holds(void **state)
 	assert_false(store_was_migrated(f->s, &from, &to)); /* a new store */
 	write_old(f, "schema-1.sql");
 	fixture_open(f);
-	assert_int_equal(fixture_sql(f, "PRAGMA user_version"), 3);
+	assert_int_equal(fixture_sql(f, "PRAGMA user_version"), 4);
 	assert_true(store_was_migrated(f->s, &from, &to));
-	assert_true(from == 1 && to == 3);
+	assert_true(from == 1 && to == 4);
 	load(f, "closed-2", &e);
 	assert_int_equal(e.state, LEDGER_CLOSED);
 	assert_int_equal(e.as_of_ms, T + 60000); /* counts as the helpdesk's time */
@@ -221,7 +221,89 @@ static void a_store_that_was_brought_forward_is_like_a_new_one(void **state)
 			    " AND s.name NOT LIKE 'sqlite_%'"),
 		columns);
 	MUST(store_pragma(f->s, "PRAGMA user_version", &columns, err));
-	assert_int_equal(columns, 3);
+	assert_int_equal(columns, 4);
+}
+
+/* Queues an event that `work` holds, in a transaction. */
+static int64_t queue_again(struct fixture *f, unsigned n)
+{
+	struct event e = {
+		.account = mem_str("default"),
+		.email = mem_str("jo@example.com"),
+		.metric = mem_str("m"),
+		.source = mem_str("lumen"),
+		.time_ms = T + 7 * CLOCK_DAY_MS,
+	};
+	struct err err = {0};
+	int64_t id;
+	int r;
+
+	(void)snprintf(e.unique_id, sizeof(e.unique_id), "%02x000000000000000000000000000000", n);
+	r = store_event_insert(f->s, &e, 0, T + 7 * CLOCK_DAY_MS, &err);
+	if (r < 0)
+		fail_msg("%s", err.text);
+	id = r == 0 ? e.id : 0;
+	event_done(&e);
+	return id;
+}
+
+static void an_event_of_schema_1_is_not_queued_again(void **state)
+{
+	struct fixture *f = *state;
+	struct event e = {0};
+
+	write_old(f, "schema-1.sql");
+	fixture_sql(f, work);
+	fixture_open(f);
+	MUST(store_event_load(f->s, 3, &e, err));
+	assert_string_equal(e.unique_id, "03000000000000000000000000000000");
+	event_done(&e);
+	fixture_begin(f);
+	for (unsigned i = 1; i <= 4; i++)
+		assert_int_equal(queue_again(f, i), 0);
+	assert_true(queue_again(f, 5) > 0);
+	assert_int_equal(queue_again(f, 5), 0);
+	for (int64_t id = 2; id <= 4; id++)
+		MUST(store_event_delivered(f->s, id, 0, T, err));
+	fixture_commit(f);
+	assert_false(f->s->no_old_keys);
+	/* After the last of them is past its time, the store asks no longer; a rollback brings them back. */
+	for (int i = 0; i < 2; i++) {
+		fixture_begin(f);
+		MUST(store_clean(f->s, CLOCK_DAY_MS, CLOCK_DAY_MS, T + 7 * CLOCK_DAY_MS, 100, err));
+		assert_true(queue_again(f, 6) > 0);
+		assert_true(f->s->no_old_keys);
+		assert_true(queue_again(f, 1) > 0);
+		if (i == 0)
+			store_rollback(f->s);
+		else
+			fixture_commit(f);
+		assert_int_equal(f->s->no_old_keys, i);
+		fixture_begin(f);
+		assert_int_equal(queue_again(f, 1), 0);
+		fixture_commit(f);
+	}
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM events WHERE length(unique_id) <> 24"), 0);
+}
+
+/* The entry of a row that is missing keeps no event out. */
+static void an_entry_of_schema_1_without_its_row_stops_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	write_old(f, "schema-1.sql");
+	fixture_sql(f, work);
+	fixture_sql(f, "PRAGMA writable_schema = 1; CREATE TABLE kept AS SELECT * FROM sqlite_schema WHERE name ="
+		       " 'events_unique'; DELETE FROM sqlite_schema WHERE name = 'events_unique'");
+	fixture_sql(f, "DELETE FROM events WHERE id = 2");
+	fixture_sql(f, "PRAGMA writable_schema = 1; INSERT INTO sqlite_schema SELECT * FROM kept");
+	fixture_sql(f, "DROP TABLE kept");
+	fixture_open(f);
+	fixture_begin(f);
+	assert_true(queue_again(f, 2) > 0);
+	assert_int_equal(queue_again(f, 2), 0);
+	assert_int_equal(queue_again(f, 3), 0);
+	fixture_commit(f);
 }
 
 struct held {
@@ -249,7 +331,7 @@ static void what_a_store_of_schema_2_holds_back_is_there_without_its_times(void 
 	write_old(f, "schema-2.sql");
 	fixture_open(f);
 	assert_true(store_was_migrated(f->s, &from, &to));
-	assert_true(from == 2 && to == 3);
+	assert_true(from == 2 && to == 4);
 	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhook_times"), 0);
 	MUST(store_webhooks_of_conversation(f->s, "lumen", "held-2", meet, &h, err));
 	assert_int_equal(h.n, 2);
@@ -276,6 +358,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(one_damaged_row_stops_no_store_of_schema_1, fixture_setup,
 						fixture_teardown),
 		cmocka_unit_test_setup_teardown(a_store_that_was_brought_forward_is_like_a_new_one, fixture_setup,
+						fixture_teardown),
+		cmocka_unit_test_setup_teardown(an_event_of_schema_1_is_not_queued_again, fixture_setup,
+						fixture_teardown),
+		cmocka_unit_test_setup_teardown(an_entry_of_schema_1_without_its_row_stops_nothing, fixture_setup,
 						fixture_teardown),
 		cmocka_unit_test_setup_teardown(what_a_store_of_schema_2_holds_back_is_there_without_its_times,
 						fixture_setup, fixture_teardown),
