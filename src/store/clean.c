@@ -80,8 +80,9 @@ static void clean_events(struct cleaning *cleaning, int64_t until_ms, size_t max
 	if (!can_delete(cleaning))
 		return;
 	CHANGE(q, c,
-	       "SELECT e.id FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.state = " SQL_DELIVERED
-	       " AND i.ended <= ?1 AND e.state = " SQL_DELIVERED " ORDER BY i.ended LIMIT ?2");
+	       "SELECT e.id FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.state > " SQL_READY
+	       " AND i.state = " SQL_DELIVERED " AND i.ended <= ?1 AND e.state = " SQL_DELIVERED
+	       " ORDER BY i.ended LIMIT ?2");
 	query_bind_int(&q, until_ms);
 	query_bind_int(&q, (int64_t)(max < cleaning->left ? max : cleaning->left));
 	change_ids(c, &q, &ids);

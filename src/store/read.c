@@ -88,35 +88,64 @@ void store_webhook_counts(struct store *s,
 
 /* ---- the oldest ready event -------------------------------------------------------------------------------------- */
 
-/* Looks at the oldest event of each URL: there is one URL, or a few after a change of the configuration. A URL that is
- * no text sorts after all texts (x'') and is skipped: its event becomes a dead letter when it is due. */
+/*
+ * Finds the next URL of the account's ready events, from `from` on, and the queue time of its oldest event. The caller
+ * owns *ret_url. There is one URL, or a few after a change of the configuration. A URL that is no text sorts after all
+ * texts (x'') and is not found: its event becomes a dead letter when it is due.
+ */
+static bool ready_url(struct store *s, const char *account, const char *from, char **ret_url, int64_t *ret_oldest_ms)
+{
+	QUERY(q, s,
+	      "SELECT i.url, e.created FROM events i CROSS JOIN events e ON e.id = i.id"
+	      " WHERE i.state = " SQL_READY
+	      " AND i.account = ?1 AND i.url >= ?2 AND i.url < x'' AND e.state = " SQL_READY
+	      " ORDER BY i.url, i.id LIMIT 1",
+	      NULL);
+	query_bind_text(&q, account);
+	query_bind_text(&q, from);
+	if (query_step(&q) <= 0)
+		return false;
+	*ret_url = query_text(&q);
+	*ret_oldest_ms = query_int(&q);
+	return true;
+}
+
+/* As ready_url, for the next account that has ready events. */
+static bool ready_account(struct store *s, const char *from, char **ret_account)
+{
+	QUERY(q, s,
+	      "SELECT account FROM events WHERE state = " SQL_READY
+	      " AND account >= ?1 AND account < x'' ORDER BY account, url LIMIT 1",
+	      NULL);
+	query_bind_text(&q, from);
+	if (query_step(&q) <= 0)
+		return false;
+	*ret_account = query_text(&q);
+	return true;
+}
+
+/* Returns a text that sorts after this one, and after texts that continue it with a NUL. */
+static char *after_text(const char *text)
+{
+	return mem_fmt("%s\1", text);
+}
+
 int64_t store_events_oldest_ms(struct store *s, const char *account)
 {
 	CLEANUP(mem_freep) char *from = mem_str("");
+	CLEANUP(mem_freep) char *url = NULL;
 	int64_t oldest = 0;
+	int64_t created;
 
-	for (;;) {
-		CLEANUP(mem_freep) char *url = NULL;
-		int64_t created;
-
-		QUERY(q, s,
-		      "SELECT i.url, e.created FROM events i CROSS JOIN events e ON e.id = i.id"
-		      " WHERE i.state = " SQL_READY
-		      " AND i.account = ?1 AND i.url >= ?2 AND i.url < x'' AND e.state = " SQL_READY
-		      " ORDER BY i.url, i.id LIMIT 1",
-		      NULL);
-		query_bind_text(&q, account);
-		query_bind_text(&q, from);
-		if (query_step(&q) <= 0)
-			return oldest;
-		url = query_text(&q);
-		created = query_int(&q);
-		query_close(&q);
+	while (ready_url(s, account, from, &url, &created)) {
 		if (oldest == 0 || created < oldest)
 			oldest = created;
 		free(from);
-		from = mem_fmt("%s\1", url); /* after the URL, and after URLs that continue it with a NUL */
+		from = after_text(url);
+		free(url);
+		url = NULL;
 	}
+	return oldest;
 }
 
 /* ---- events with failed attempts --------------------------------------------------------------------------------- */
@@ -179,6 +208,85 @@ static int page_ids(struct store *s, const char *sql, int64_t before_id, size_t 
 	return r;
 }
 
+static int newer_first(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a;
+	int64_t y = *(const int64_t *)b;
+
+	return (x < y) - (x > y);
+}
+
+/* Sorts ids of several pages, and keeps one page. */
+static void page_merge(struct ids *ids, size_t max)
+{
+	if (ids->n > 0)
+		qsort(ids->items, ids->n, sizeof(*ids->items), newer_first);
+	if (ids->n > max)
+		ids->n = max;
+}
+
+/* Appends a page of each URL of the account's ready events. */
+static int ready_ids_of(struct store *s, const char *account, int64_t before_id, size_t max, struct ids *ids,
+			struct err *reterr)
+{
+	CLEANUP(mem_freep) char *from = mem_str("");
+	CLEANUP(mem_freep) char *url = NULL;
+	int64_t created;
+	int r = 0;
+
+	while (r == 0 && ready_url(s, account, from, &url, &created)) {
+		QUERY(q, s,
+		      "SELECT id FROM events WHERE state = " SQL_READY
+		      " AND account = ?1 AND url = ?2 AND id < ?3 ORDER BY id DESC LIMIT ?4",
+		      reterr);
+		query_bind_text(&q, account);
+		query_bind_text(&q, url);
+		query_bind_int(&q, before_id > 0 ? before_id : INT64_MAX);
+		query_bind_int(&q, (int64_t)max);
+		r = query_ids(&q, ids);
+		query_close(&q);
+		if (r == 0)
+			r = read_limit_check(s, reterr);
+		free(from);
+		from = after_text(url);
+		free(url);
+		url = NULL;
+	}
+	return r;
+}
+
+/* No index holds ready events by their ids alone. */
+static int ready_ids(struct store *s, int64_t before_id, size_t max, struct ids *ids, struct err *reterr)
+{
+	CLEANUP(mem_freep) char *from = mem_str("");
+	CLEANUP(mem_freep) char *account = NULL;
+	int r = 0;
+
+	while (r == 0 && ready_account(s, from, &account)) {
+		r = ready_ids_of(s, account, before_id, max, ids, reterr);
+		free(from);
+		from = after_text(account);
+		free(account);
+		account = NULL;
+	}
+	page_merge(ids, max);
+	return r;
+}
+
+static int event_ids(struct store *s, int state, int64_t before_id, size_t max, struct ids *ids, struct err *reterr)
+{
+	if (state == EVENT_READY)
+		return ready_ids(s, before_id, max, ids, reterr);
+	/* All events, or delivered ones (nearly all), are read in the order of their ids. */
+	return page_ids(s,
+			state < 0 ? "SELECT id FROM events WHERE id < ?1 ORDER BY id DESC LIMIT ?2"
+			: state == EVENT_DELIVERED
+				? "SELECT id FROM events WHERE id < ?1 AND +state = ?3 ORDER BY id DESC LIMIT ?2"
+				: "SELECT id FROM events WHERE state > " SQL_READY
+				  " AND state = ?3 AND ended = 0 AND id < ?1 ORDER BY id DESC LIMIT ?2",
+			before_id, max, state, ids, reterr);
+}
+
 int store_events_page(struct store *s, int state, int64_t before_id, size_t max,
 		      int (*fn)(void *ctx, const struct event *e), void *ctx, struct err *reterr)
 {
@@ -188,14 +296,7 @@ int store_events_page(struct store *s, int state, int64_t before_id, size_t max,
 	int r;
 
 	read_limit_start(s);
-	/* All events, or delivered ones (nearly all), are read in the order of their ids. */
-	r = page_ids(s,
-		     state < 0 ? "SELECT id FROM events WHERE id < ?1 ORDER BY id DESC LIMIT ?2"
-		     : state == EVENT_DELIVERED
-			     ? "SELECT id FROM events WHERE id < ?1 AND +state = ?3 ORDER BY id DESC LIMIT ?2"
-			     : "SELECT id FROM events WHERE state = ?3 AND ended = 0 AND id < ?1"
-			       " ORDER BY id DESC LIMIT ?2",
-		     before_id, max, state, &ids, reterr);
+	r = event_ids(s, state, before_id, max, &ids, reterr);
 	for (size_t i = 0; r == 0 && !is_over && i < ids.n; i++) {
 		struct event e = {0};
 
@@ -210,14 +311,6 @@ int store_events_page(struct store *s, int state, int64_t before_id, size_t max,
 	}
 	read_limit_end(s);
 	return r < 0 ? r : n;
-}
-
-static int newer_first(const void *a, const void *b)
-{
-	int64_t x = *(const int64_t *)a;
-	int64_t y = *(const int64_t *)b;
-
-	return (x < y) - (x > y);
 }
 
 static int ids_of_wait(struct store *s, int state, int wait, int64_t before_id, size_t max, struct ids *ids,
@@ -253,10 +346,7 @@ static int webhook_ids(struct store *s, int state, int64_t before_id, size_t max
 	 * read, and sorted. */
 	for (int wait = 0; r >= 0 && wait <= last_wait; wait++)
 		r = ids_of_wait(s, state, wait, before_id, max, ids, reterr);
-	if (ids->n > 0)
-		qsort(ids->items, ids->n, sizeof(*ids->items), newer_first);
-	if (ids->n > max)
-		ids->n = max;
+	page_merge(ids, max);
 	return r;
 }
 

@@ -163,8 +163,10 @@ static const char *const migrations[] = {
 	" undated INTEGER NOT NULL) STRICT;", /* 1: the helpdesk gave no time; `time` is the receipt */
 
 	/* 4: new events have their time before their unique_id in that column. Versions that do not know this would
-	 * queue an event twice, so the number of the schema keeps them out. */
-	"",
+	 * queue an event twice, so the number of the schema keeps them out. Ready events leave the index of states: an
+	 * event that is queued changes one index less, and so does its end. */
+	"DROP INDEX events_state;"
+	"CREATE INDEX events_state ON events (state, ended) WHERE state > 0;",
 };
 
 #define SCHEMA_NEWEST ((int64_t)(sizeof(migrations) / sizeof(*migrations)))

@@ -283,6 +283,34 @@ static void events_are_paged_by_state_newest_first(void **state)
 	free(p.last_reason);
 }
 
+/* No index holds ready events by their ids alone. */
+static void ready_events_of_all_accounts_and_urls_come_newest_first(void **state)
+{
+	static const char *const urls[] = {"", "http://127.0.0.1:9090", URL};
+	struct fixture *f = *state;
+	struct page p = {.n = 0};
+	int64_t before = 0;
+
+	fixture_begin(f);
+	for (unsigned i = 1; i <= 18; i++)
+		assert_int_equal(
+			fixture_queue_to(f, i % 2 ? "default" : "eu", urls[i % 3], "a@example.com", i, true, 0, NOW),
+			i);
+	MUST(store_event_delivered(f->s, 13, 0, NOW, err));
+	fixture_commit(f);
+	for (int64_t id = 18; id > 0; before = p.ids[p.n - 1]) {
+		p.n = 0;
+		assert_int_equal(store_events_page(f->s, EVENT_READY, before, 5, turn_page, &p, NULL), id == 2 ? 2 : 5);
+		for (unsigned i = 0; i < p.n; i++) {
+			id -= id == 13; /* it was delivered */
+			assert_int_equal(p.ids[i], id--);
+		}
+	}
+	p.n = 0;
+	assert_int_equal(store_events_page(f->s, EVENT_READY, before, 5, turn_page, &p, NULL), 0);
+	free(p.last_reason);
+}
+
 struct rows {
 	struct store_webhook_row rows[16];
 	char reason[16][32];
@@ -537,6 +565,7 @@ int main(void)
 		TEST(counters_equal_a_recount_after_any_history),
 		TEST(counters_equal_a_recount_where_rows_take_no_change),
 		TEST(events_are_paged_by_state_newest_first),
+		TEST(ready_events_of_all_accounts_and_urls_come_newest_first),
 		TEST(webhooks_are_paged_with_what_they_wait_for),
 		TEST(every_wait_has_a_name_of_its_own),
 		TEST(events_tried_in_vain_are_told_with_their_oldest_and_latest_reason),

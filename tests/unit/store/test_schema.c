@@ -224,7 +224,7 @@ static void a_store_that_was_brought_forward_is_like_a_new_one(void **state)
 	assert_int_equal(columns, 4);
 }
 
-/* Queues an event that `work` holds, in a transaction. */
+/* Queues the nth event of schema-3.sql again, in a transaction. */
 static int64_t queue_again(struct fixture *f, unsigned n)
 {
 	struct event e = {
@@ -247,23 +247,25 @@ static int64_t queue_again(struct fixture *f, unsigned n)
 	return id;
 }
 
-static void an_event_of_schema_1_is_not_queued_again(void **state)
+static void an_event_of_schema_3_is_not_queued_again(void **state)
 {
 	struct fixture *f = *state;
 	struct event e = {0};
+	int64_t from, to;
 
-	write_old(f, "schema-1.sql");
-	fixture_sql(f, work);
+	write_old(f, "schema-3.sql");
 	fixture_open(f);
+	assert_true(store_was_migrated(f->s, &from, &to));
+	assert_true(from == 3 && to == 4);
 	MUST(store_event_load(f->s, 3, &e, err));
 	assert_string_equal(e.unique_id, "03000000000000000000000000000000");
 	event_done(&e);
 	fixture_begin(f);
-	for (unsigned i = 1; i <= 4; i++)
+	for (unsigned i = 1; i <= 5; i++)
 		assert_int_equal(queue_again(f, i), 0);
-	assert_true(queue_again(f, 5) > 0);
-	assert_int_equal(queue_again(f, 5), 0);
-	for (int64_t id = 2; id <= 4; id++)
+	assert_true(queue_again(f, 6) > 0);
+	assert_int_equal(queue_again(f, 6), 0);
+	for (int64_t id = 2; id <= 5; id++)
 		MUST(store_event_delivered(f->s, id, 0, T, err));
 	fixture_commit(f);
 	assert_false(f->s->no_old_keys);
@@ -271,7 +273,7 @@ static void an_event_of_schema_1_is_not_queued_again(void **state)
 	for (int i = 0; i < 2; i++) {
 		fixture_begin(f);
 		MUST(store_clean(f->s, CLOCK_DAY_MS, CLOCK_DAY_MS, T + 7 * CLOCK_DAY_MS, 100, err));
-		assert_true(queue_again(f, 6) > 0);
+		assert_true(queue_again(f, 7) > 0);
 		assert_true(f->s->no_old_keys);
 		assert_true(queue_again(f, 1) > 0);
 		if (i == 0)
@@ -287,12 +289,11 @@ static void an_event_of_schema_1_is_not_queued_again(void **state)
 }
 
 /* The entry of a row that is missing keeps no event out. */
-static void an_entry_of_schema_1_without_its_row_stops_nothing(void **state)
+static void an_entry_of_schema_3_without_its_row_stops_nothing(void **state)
 {
 	struct fixture *f = *state;
 
-	write_old(f, "schema-1.sql");
-	fixture_sql(f, work);
+	write_old(f, "schema-3.sql");
 	fixture_sql(f, "PRAGMA writable_schema = 1; CREATE TABLE kept AS SELECT * FROM sqlite_schema WHERE name ="
 		       " 'events_unique'; DELETE FROM sqlite_schema WHERE name = 'events_unique'");
 	fixture_sql(f, "DELETE FROM events WHERE id = 2");
@@ -359,9 +360,9 @@ int main(void)
 						fixture_teardown),
 		cmocka_unit_test_setup_teardown(a_store_that_was_brought_forward_is_like_a_new_one, fixture_setup,
 						fixture_teardown),
-		cmocka_unit_test_setup_teardown(an_event_of_schema_1_is_not_queued_again, fixture_setup,
+		cmocka_unit_test_setup_teardown(an_event_of_schema_3_is_not_queued_again, fixture_setup,
 						fixture_teardown),
-		cmocka_unit_test_setup_teardown(an_entry_of_schema_1_without_its_row_stops_nothing, fixture_setup,
+		cmocka_unit_test_setup_teardown(an_entry_of_schema_3_without_its_row_stops_nothing, fixture_setup,
 						fixture_teardown),
 		cmocka_unit_test_setup_teardown(what_a_store_of_schema_2_holds_back_is_there_without_its_times,
 						fixture_setup, fixture_teardown),
