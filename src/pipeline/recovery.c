@@ -28,61 +28,109 @@ bool recovery_has(const struct recovery *recovery, int64_t webhook)
 	return webhook <= recovery->until;
 }
 
-/*
- * Counts an attempt of the first ready webhook. A webhook with three counted attempts becomes a dead letter, and the
- * next one is counted. *ret_id: the counted webhook; 0: none. A counted attempt whose transaction failed is not counted
- * again, because it was no crash.
- */
-static int count_next(const struct recovery *recovery, struct turn_context *tc, int64_t *ret_id, struct err *reterr)
+static bool is_counted(const struct recovery *recovery, int64_t id)
 {
-	unsigned tries;
+	for (size_t i = 0; i < recovery->counted_n; i++)
+		if (recovery->counted[i] == id)
+			return true;
+	return false;
+}
+
+/* The webhook is tried now. If it becomes ready again, its next attempt is counted again. */
+static void not_counted_any_more(struct recovery *recovery, int64_t id)
+{
+	for (size_t i = 0; i < recovery->counted_n; i++)
+		if (recovery->counted[i] == id)
+			recovery->counted[i] = recovery->counted[--recovery->counted_n];
+}
+
+/*
+ * Counts an attempt of one ready webhook and adds it to the batch, or makes it a dead letter after three attempts. An
+ * attempt that is counted already, because its transaction failed, is not counted again, because it was no crash.
+ * Returns 1; 0: the webhook must wait until the batch has ended, or the turn handles it.
+ */
+static int count_one(const struct recovery *recovery, struct turn_context *tc, int64_t id, struct recovery *batch,
+		     struct err *reterr)
+{
+	bool was_counted = is_counted(recovery, id);
+	unsigned tries = 0;
+	bool is_alone;
+	int r = store_webhook_tries(tc->store, id, &tries, reterr);
+
+	if (r == -ENOENT) /* one of many lost rows: the turn handles it */
+		return 0;
+	if (r < 0)
+		return r;
+	if (was_counted && tries > 0)
+		tries--;
+	if (tries >= CRASHES_MAX && !was_counted) {
+		r = turn_context_webhook_dead(
+			tc, NULL, id, "three crashes", LOG_ERR,
+			"a webhook became a dead letter: the daemon ended three times while it worked on it", reterr);
+		return r < 0 ? r : 1;
+	}
+	is_alone = tries > 0;
+	if (is_alone && batch->counted_n > 0)
+		return 0;
+	if (!was_counted)
+		r = store_webhook_set_tries(tc->store, id, tries + 1, reterr);
+	if (r < 0 && r != -EBADMSG) /* the row cannot be changed: its attempt ends it */
+		return r;
+	batch->counted[batch->counted_n++] = id;
+	return is_alone ? 0 : 1;
+}
+
+/* Counts an attempt of the next webhooks, at most max, all of which have no count yet, or of one that has. Writes them
+ * to *batch. */
+static int count_batch(const struct recovery *recovery, struct turn_context *tc, size_t max, struct recovery *batch,
+		       struct err *reterr)
+{
+	int64_t ids[RECOVERY_BATCH];
+	int r = 1;
+
+	batch->counted_n = 0;
+	while (r > 0 && batch->counted_n == 0) {
+		int n = store_webhooks_ready(tc->store, ids, max, reterr);
+
+		r = n;
+		for (int i = 0; r > 0 && i < n; i++)
+			r = recovery_has(recovery, ids[i]) ? count_one(recovery, tc, ids[i], batch, reterr) : 0;
+	}
+	return r < 0 ? r : 0;
+}
+
+/* Tries the counted webhooks in order of receipt, up to one that was not counted and is ready before them: a webhook
+ * that was woken. */
+static int try_batch(struct recovery *batch, struct turn_context *tc, struct err *reterr)
+{
 	int64_t id;
 	int r;
 
-	*ret_id = 0;
-	for (;;) {
-		r = store_webhooks_ready(tc->store, &id, 1, reterr);
-		if (r <= 0 || !recovery_has(recovery, id))
-			return r < 0 ? r : 0;
-		if (id == recovery->counted)
-			break;
-		r = store_webhook_tries(tc->store, id, &tries, reterr);
-		if (r == 0 && tries < CRASHES_MAX) {
-			r = store_webhook_set_tries(tc->store, id, tries + 1, reterr);
-			if (r < 0 && r != -EBADMSG) /* the row cannot be changed: its attempt ends it */
-				return r;
-			break;
-		}
-		if (r == -ENOENT) /* one of many lost rows: the turn handles it */
-			return 0;
+	while ((r = store_webhooks_ready(tc->store, &id, 1, reterr)) > 0 && is_counted(batch, id)) {
+		r = pass_run(tc, id, reterr);
 		if (r == 0)
-			r = turn_context_webhook_dead(
-				tc, NULL, id, "three crashes", LOG_ERR,
-				"a webhook became a dead letter: the daemon ended three times while it worked on it",
-				reterr);
+			r = store_webhook_set_tries(tc->store, id, 0, reterr);
 		if (r < 0)
 			return r;
+		not_counted_any_more(batch, id);
 	}
-	*ret_id = id;
-	return 0;
+	return r < 0 ? r : 0;
 }
 
-/* One transaction: the attempt of `id` (0: none) and, where `more`, the count of the next. */
-static int try_one(struct recovery *recovery, struct turn_context *tc, int64_t id, bool more, int64_t *ret_next,
-		   struct err *reterr)
+/* One transaction: the attempts that are counted and, where `more`, the counts of the next ones. */
+static int recover(struct recovery *recovery, struct turn_context *tc, size_t max, bool more, struct err *reterr)
 {
-	int64_t next = 0;
+	struct recovery tried = *recovery;
+	struct recovery next = {.until = recovery->until};
 	int r = store_begin(tc->store, reterr);
 
-	if (r == 0 && id != 0)
-		r = pass_run(tc, id, reterr);
-	if (r == 0 && id != 0)
-		r = store_webhook_set_tries(tc->store, id, 0, reterr);
+	if (r == 0)
+		r = try_batch(&tried, tc, reterr);
 	if (r == 0 && more)
-		r = count_next(recovery, tc, &next, reterr);
+		r = count_batch(&tried, tc, max, &next, reterr);
 	r = commit_end(tc, r, reterr);
 	if (r == 0)
-		recovery->counted = *ret_next = next;
+		*recovery = more ? next : tried;
 	return r;
 }
 
@@ -90,17 +138,26 @@ int recovery_run(struct recovery *recovery, struct turn_context *tc, const struc
 		 int64_t budget_us, struct err *reterr)
 {
 	int64_t began_us = clock_mono_us();
+	size_t max = disk_budget_passes(budget);
+	bool more;
 	int64_t id;
 	int r = store_webhooks_ready(tc->store, &id, 1, reterr);
 
 	if (r <= 0 || !recovery_has(recovery, id))
 		return r < 0 ? r : 0;
-	if (disk_budget_passes(budget) == 0)
+	if (max == 0)
 		return 0;
+	if (max > RECOVERY_BATCH)
+		max = RECOVERY_BATCH;
 	tc->changed = true;
-	r = try_one(recovery, tc, 0, true, &id, reterr);
-	while (r == 0 && id != 0)
-		r = try_one(recovery, tc, id, clock_mono_us() - began_us < budget_us && disk_budget_passes(budget) > 0,
-			    &id, reterr);
+	/* A count is committed just before its attempt, so the last transaction of a turn counts none, and the first
+	 * one of the next turn only counts. */
+	more = true;
+	do {
+		r = recover(recovery, tc, max, more, reterr);
+		if (!more)
+			break;
+		more = clock_mono_us() - began_us < budget_us && disk_budget_passes(budget) > 0;
+	} while (r == 0 && recovery->counted_n > 0);
 	return r;
 }

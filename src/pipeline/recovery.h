@@ -2,23 +2,29 @@
 /*
  * recovery: processes the webhooks that were pending when the last process ended.
  *
- * Each has a transaction of its own, before the turn. The attempt is counted and committed first; the commit of its
- * result resets the count. So only a webhook whose pass ends the process keeps a count. The commit of one attempt also
- * counts the next, so each attempt costs one commit.
+ * It processes them in batches, each in a transaction before the turn. The attempt of each webhook of a batch is
+ * counted and committed first; the commit of the results resets the counts. So after a crash only the webhooks of the
+ * batch have a count. Such a webhook is tried alone, so a second crash counts for the one that causes it. Three counts
+ * make it a dead letter, and no other. The commit of a batch also counts the next one, so a batch costs one commit.
  */
 #ifndef PIPELINE_RECOVERY_H
 #define PIPELINE_RECOVERY_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "pipeline/disk_budget.h"
 #include "pipeline/turn_context.h"
 
+/* Clients wait while a batch is processed: about 3 ms. */
+#define RECOVERY_BATCH 32
+
 /* Initialise `until` with the store's last webhook before the first turn. */
 struct recovery {
-	int64_t until;   /* webhooks up to this id were there at start */
-	int64_t counted; /* the webhook whose counted attempt has not ended; 0: none */
+	int64_t until;                   /* webhooks up to this id were there at start */
+	int64_t counted[RECOVERY_BATCH]; /* the webhooks whose counted attempts have not ended */
+	size_t counted_n;
 };
 
 /* Makes webhooks ready that waited for a lookup. Call once, after the store is opened and before the first turn. */

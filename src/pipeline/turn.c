@@ -23,7 +23,7 @@
  *    8. clean               expire conversations, delete old rows
  *    9. commit
  *
- * Before it, recovery.c processes webhooks that were pending at start, each in a transaction of its own.
+ * Before it, recovery.c processes webhooks that were pending at start, in batches with a transaction of their own.
  *
  * Visible only after the commit, in this order:
  *

@@ -10,6 +10,7 @@
 #include "fixtures/log.h"
 #include "fixtures/turn_play.h"
 #include "pipeline/pass.h"
+#include "pipeline/recovery.h"
 
 /* Commits fail with commit_fails while it is set, after commits_left more commits. */
 static int commit_fails;
@@ -770,28 +771,58 @@ static void three_crashes_make_a_dead_letter_of_one_webhook_and_of_no_other(void
 	assert_int_equal(tries_of(p, 3), 0);
 }
 
+/* Starts, counts the attempts, and loses their results with the process. */
+static void crash_in_a_try(struct play *p)
+{
+	play_start(p);
+	commit_fails = -EIO;
+	commits_left = 1;
+	(void)turn_run(p->turn);
+	commit_fails = 0;
+	turn_free(TAKE(p->turn));
+}
+
 static void a_crash_in_the_middle_of_a_try_is_counted_for_that_webhook_alone(void **state)
 {
 	struct play *p = *state;
 
 	put_opened(p, 1, 1);
 	put_opened(p, 2, 2);
-	play_start(p);
-	/* The attempt is counted, and its result is lost with the process. */
-	commit_fails = -EIO;
-	commits_left = 1;
-	(void)turn_run(p->turn);
-	turn_free(p->turn);
+	crash_in_a_try(p); /* in the batch of both */
 	assert_int_equal(tries_of(p, 1), 1);
-	assert_int_equal(tries_of(p, 2), 0);
+	assert_int_equal(tries_of(p, 2), 1);
+	put_opened(p, 3, 3);
+	crash_in_a_try(p); /* in the first one's own try */
+	assert_int_equal(tries_of(p, 1), 2);
+	assert_int_equal(tries_of(p, 2), 1);
+	assert_int_equal(tries_of(p, 3), 0);
 	assert_waits(p->stage, 1, STORE_WAIT_NONE);
 	assert_int_equal(stage_events(p->stage).n, 0);
-	commit_fails = 0;
 	play_start(p);
 	run(p);
-	assert_int_equal(tries_of(p, 1), 0);
-	assert_done(p->stage, 1, "events");
-	assert_done(p->stage, 2, "events");
+	for (int64_t id = 1; id <= 3; id++) {
+		assert_int_equal(tries_of(p, id), 0);
+		assert_done(p->stage, id, "events");
+	}
+}
+
+/* Three crashes in the same webhook's try: the first in a batch, the others alone. */
+static void a_webhook_that_ends_the_process_thrice_is_the_only_dead_letter(void **state)
+{
+	struct play *p = *state;
+
+	for (unsigned i = 1; i <= RECOVERY_BATCH + 2; i++)
+		put_opened(p, i, i);
+	for (unsigned i = 0; i < 3; i++)
+		crash_in_a_try(p);
+	assert_int_equal(tries_of(p, 1), 3);
+	play_start(p);
+	run(p);
+	assert_dead(p->stage, 1, "three crashes");
+	for (int64_t id = 2; id <= RECOVERY_BATCH + 2; id++) {
+		assert_int_equal(tries_of(p, id), 0);
+		assert_done(p->stage, id, "events");
+	}
 }
 
 static void a_disk_that_fails_again_and_again_is_no_crash(void **state)
@@ -802,7 +833,7 @@ static void a_disk_that_fails_again_and_again_is_no_crash(void **state)
 	play_start(p);
 	commit_fails = -ENOSPC;
 	for (unsigned i = 0; i < 4; i++) {
-		commits_left = 1; /* of the count; the attempt's result does not fit */
+		commits_left = i == 0; /* the first turn's count; no result of an attempt fits */
 		wait_until(turn_run(p->turn));
 		assert_int_equal(tries_of(p, 1), 1);
 	}
@@ -1064,6 +1095,7 @@ int main(void)
 		PLAYED(a_source_that_is_configured_again_gets_its_webhooks_taken_up),
 		PLAYED(three_crashes_make_a_dead_letter_of_one_webhook_and_of_no_other),
 		PLAYED(a_crash_in_the_middle_of_a_try_is_counted_for_that_webhook_alone),
+		PLAYED(a_webhook_that_ends_the_process_thrice_is_the_only_dead_letter),
 		PLAYED(a_disk_that_fails_again_and_again_is_no_crash),
 		PLAYED(a_row_with_a_value_of_another_type_is_a_dead_letter_and_stops_no_other),
 		PLAYED(a_death_is_told_once_and_after_its_commit),
