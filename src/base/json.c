@@ -57,10 +57,8 @@ const char *json_wide(struct json_object *o)
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
-/* Decides whether a text is JSON; no other code does. Moves *text and *len to the value. to: gets the values, also
- * those before a fault; NULL: only checks. */
-static int json_check(const char **text, size_t *len, struct json_builder *to, struct json_lexed *found,
-		      struct err *reterr)
+/* Decides whether a text is JSON; no other code does. Moves *text and *len to the value. */
+static int json_check(const char **text, size_t *len, struct json_lexed *found, struct err *reterr)
 {
 	size_t mark = text_bom(*text, *len);
 	size_t at = 0;
@@ -78,7 +76,7 @@ static int json_check(const char **text, size_t *len, struct json_builder *to, s
 			at += n;
 		return json_fail(reterr, *text, at, "not UTF-8");
 	}
-	json_lex(*text, *len, to, found);
+	json_lex(*text, *len, NULL, found);
 	return found->wrong ? json_fail(reterr, *text, found->at, found->wrong) : 0;
 }
 
@@ -86,18 +84,17 @@ int json_read_sized(const char *text, size_t len, struct json_object **ret, size
 {
 	struct json_builder builder;
 	struct json_lexed found;
-	struct json_object *o;
 	int r;
 
-	json_build_init(&builder);
-	r = json_check(&text, &len, &builder, &found, reterr);
-	o = json_build_end(&builder);
-	if (r < 0) {
-		json_object_put(o);
+	r = json_check(&text, &len, &found, reterr);
+	if (r < 0)
 		return r;
-	}
+	/* Only now, because a tree may take a hundred times the memory of its text. */
+	json_build_init(&builder);
+	json_lex(text, len, &builder, &found);
+	INSIST(!found.wrong);
+	*ret = json_build_end(&builder);
 	atomic_fetch_add_explicit(&reads, 1, memory_order_relaxed);
-	*ret = o;
 	if (ret_bytes)
 		/* A wide number keeps its text in addition to its value. */
 		*ret_bytes = len + found.branches * JSON_BRANCH_BYTES + (found.values + found.wide) * JSON_VALUE_BYTES;
@@ -116,7 +113,7 @@ int json_check_object(const char *text, struct err *reterr)
 	struct json_lexed found;
 	int r;
 
-	r = json_check(&value, &len, NULL, &found, reterr);
+	r = json_check(&value, &len, &found, reterr);
 	if (r < 0)
 		return r;
 	if (text[0] != '{')

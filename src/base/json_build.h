@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * json_build: builds json-c's tree of a text while json_lex.c reads it; only for that file. Pure.
+ * json_build: builds json-c's tree of a text that json_lex.c reads; only for json_lex.c and json.c. Pure.
  *
- * The calls come in the order of the text, which is JSON as far as it was read. The tree is the one that json-c's own
+ * The calls come in the order of the text, which is JSON. The tree is the one that json-c's own
  * parser makes: half of a surrogate pair becomes U+FFFD, a double keeps its text, the last of equal names counts. An
  * integer beyond 64 bits is a double that keeps its text, too; json-c 0.16 would read the largest 64-bit integer, so
  * that two ids became one, and 0.18 would refuse it.
@@ -26,7 +26,7 @@ struct json_builder {
 };
 
 void json_build_init(struct json_builder *b);
-/* Returns the tree, which the caller owns. It is incomplete where the text was not read to its end. */
+/* Returns the tree, which the caller owns. NULL: null. */
 struct json_object *json_build_end(struct json_builder *b);
 
 void json_build_open(struct json_builder *b, bool object); /* an object or an array */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * json_lex: checks that a text is JSON, and has the tree built meanwhile (json_build.h); only for json.c. Pure.
+ * json_lex: checks that a text is JSON, and reads it for json_build.h; only for json.c. Pure.
  *
  * json-c's own parser is not used, because its versions differ: in its strict mode 0.16 accepts texts that are not JSON
  * (NaN, 01, a name in single quotes), and 0.18 refuses control characters and all non-ASCII characters in strings. It
- * would also read each text a second time, character by character.
+ * also advances one character at a time.
  *
  * Raw control characters in strings are accepted.
  */
@@ -23,7 +23,8 @@ struct json_lexed {
 	size_t branches;   /* number of objects and lists among them */
 };
 
-/* text: UTF-8 without a NUL; it need not be NUL-terminated. to: gets the values; NULL: only checks. */
+/* text: UTF-8 without a NUL; it need not be NUL-terminated. to: gets the
+ * values of a text that was checked before; NULL: only checks. */
 void json_lex(const char *text, size_t len, struct json_builder *to, struct json_lexed *ret);
 
 #endif
