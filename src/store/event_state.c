@@ -151,16 +151,36 @@ static bool person_promote(struct change *c, const char *account, const char *em
 	}
 }
 
-bool person_has_ready(struct change *c, const char *account, const char *email, int64_t now_ms)
+enum person_queue person_queue(struct change *c, const char *account, const char *email, int64_t now_ms)
 {
-	/* The head is the oldest ready event, unless an older dead letter was revived. */
-	CHANGE(head, c,
-	       "SELECT 1 FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.account = ?1 AND i.email = ?2"
-	       " AND i.state = " SQL_READY " AND i.ended = 0 AND e.state = " SQL_READY
-	       " AND e.head = 1 AND +e.account = ?1 AND +e.email = ?2 LIMIT 1");
-	query_bind_text(&head, account);
-	query_bind_text(&head, email);
-	return change_step(c, &head) || person_promote(c, account, email, -1, now_ms);
+	bool has_ready = false;
+	bool has_ended = false;
+
+	/* Ready events come first. The head is the oldest of them, unless an older dead letter was revived. The rows of
+	 * ended events are not read. */
+	CHANGE(q, c,
+	       "SELECT i.state = " SQL_READY ", e.state = " SQL_READY ", e.head = 1 FROM events i LEFT JOIN events e"
+	       " ON e.id = CASE i.state WHEN " SQL_READY " THEN i.id END AND +e.account = ?1 AND +e.email = ?2"
+	       " WHERE i.account = ?1 AND i.email = ?2 AND i.state >= " SQL_READY " ORDER BY i.state, i.ended, i.id");
+	query_bind_text(&q, account);
+	query_bind_text(&q, email);
+	while (change_step(c, &q)) {
+		bool indexed = query_int(&q) != 0;
+		bool ready = query_int(&q) != 0;
+		bool head = query_int(&q) != 0;
+
+		if (!indexed) { /* only ended ones follow */
+			has_ended = true;
+			break;
+		}
+		if (ready && head)
+			return PERSON_WAITS;
+		has_ready = has_ready || ready;
+	}
+	query_close(&q);
+	if (has_ready && person_promote(c, account, email, -1, now_ms))
+		return PERSON_WAITS;
+	return has_ended ? PERSON_IDLE : PERSON_NEW;
 }
 
 /* The address of a lost event is unknown, so everybody whom its conversation reached gets a head. Damage met here is
@@ -178,7 +198,7 @@ static void promote_reached_people(struct change *c, int64_t id, const char *acc
 	while (c->status == 0 && change_step(&part, &q)) {
 		CLEANUP(mem_freep) char *email = query_text(&q);
 
-		(void)person_has_ready(c, account, email, now_ms);
+		(void)person_queue(c, account, email, now_ms);
 	}
 	(void)change_part_failed(c, &part, -EUCLEAN);
 }
@@ -207,11 +227,28 @@ static void mark_overtaken(struct change *c, const struct event_brief *p)
 	}
 }
 
+/* True, true: the person may have ready events, dead letters. Most people have none after a delivery, and one statement
+ * on the index says so. */
+static void person_look(struct change *c, const struct event_brief *p, bool *ret_ready, bool *ret_dead)
+{
+	CHANGE(q, c,
+	       "SELECT EXISTS (SELECT 1 FROM events WHERE account = ?1 AND email = ?2 AND state = " SQL_READY
+	       "), EXISTS (SELECT 1 FROM events WHERE account = ?1 AND email = ?2 AND state = " SQL_EVENT_DEAD ")");
+	query_bind_text(&q, p->account);
+	query_bind_text(&q, p->email);
+	if (!change_step(c, &q))
+		return;
+	*ret_ready = query_int(&q) != 0;
+	*ret_dead = query_int(&q) != 0;
+}
+
 void event_change_state(struct change *c, struct event_brief *p, enum event_state to, const char *reason,
 			int64_t gap_ms, int64_t now_ms)
 {
 	int64_t ended_ms = to != EVENT_DELIVERED ? 0 : now_ms > 0 ? now_ms : 1;
 	bool was_head = p->head;
+	bool may_be_ready = true;
+	bool may_be_dead = false;
 
 	row_change(c, p->id, to, ended_ms, reason);
 	if (c->status < 0)
@@ -220,8 +257,10 @@ void event_change_state(struct change *c, struct event_brief *p, enum event_stat
 	p->state = to;
 	p->head = false;
 	if (to == EVENT_DELIVERED)
+		person_look(c, p, &may_be_ready, &may_be_dead);
+	if (may_be_dead)
 		mark_overtaken(c, p);
-	if (was_head && to != EVENT_READY)
+	if (was_head && to != EVENT_READY && may_be_ready)
 		(void)person_promote(c, p->account, p->email, gap_ms, now_ms);
 }
 

@@ -129,22 +129,23 @@ int store_event_insert(struct store *s, struct event *e, int64_t person_gap_ms, 
 {
 	struct change c = change_begin(s, reterr);
 	unsigned char key[EVENT_KEY_BYTES];
-	bool head, is_new, is_old;
+	enum person_queue queue;
+	bool is_new, is_old;
 	int r;
 
 	if (event_key(e, key) < 0)
 		return err_set(reterr, -EINVAL, "an event's unique_id is not 32 hexadecimal digits");
 	store_advance_now(s, now_ms);
-	head = !person_has_ready(&c, e->account, e->email, now_ms);
+	queue = person_queue(&c, e->account, e->email, now_ms);
 	e->state = EVENT_READY;
 	e->created_ms = e->due_ms = now_ms;
-	if (head)
+	if (queue == PERSON_IDLE)
 		e->due_ms = person_due(&c, e->account, e->email, e->profile ? e->profile : "{}", person_gap_ms, now_ms);
 	e->attempts = 0;
 	is_old = has_old_key(&c, e->account, key);
-	is_new = !is_old && row_insert(&c, e, key, head, person_gap_ms) > 0;
+	is_new = !is_old && row_insert(&c, e, key, queue != PERSON_WAITS, person_gap_ms) > 0;
 	if (!is_old && !is_new && event_repair_unique(&c, e->account, key)) /* only an index had it */
-		is_new = row_insert(&c, e, key, head, person_gap_ms) > 0;
+		is_new = row_insert(&c, e, key, queue != PERSON_WAITS, person_gap_ms) > 0;
 	if (is_new) {
 		e->id = sqlite3_last_insert_rowid(s->db);
 		body_insert(&c, e);
@@ -408,7 +409,7 @@ int store_event_revive(struct store *s, int64_t id, int64_t now_ms, bool *ret_la
 
 	event_brief_load(&c, id, EVENT_DEAD, &p);
 	store_advance_now(s, now_ms);
-	has_ready = person_has_ready(&c, p.account, p.email, now_ms);
+	has_ready = person_queue(&c, p.account, p.email, now_ms) == PERSON_WAITS;
 	/* The person's head may be in flight, so it stays first, even if it was queued later. */
 	CHANGE(later, &c,
 	       "SELECT 1 FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.account = ?1 AND i.email = ?2"
