@@ -4,6 +4,7 @@
 #include "base/thread.h"
 
 #include <signal.h>
+#include <stdbool.h>
 
 #include "base/lock.h"
 #include "base/mem.h"
@@ -58,18 +59,23 @@ void mailbox_set_waker(struct mailbox *m, void (*wake)(void *), void *arg)
 	m->wake_arg = arg;
 }
 
+/* Wakes the reader only for the first message: the reader takes all of them, also those that come before it wakes. */
 void mailbox_post(struct mailbox *m, struct message *message)
 {
+	bool was_empty;
+
 	message->next = NULL;
 	lock_acquire(&m->lock);
-	if (m->first)
-		m->last->next = message;
-	else
+	was_empty = !m->first;
+	if (was_empty)
 		m->first = message;
+	else
+		m->last->next = message;
 	m->last = message;
-	cond_signal(&m->filled);
+	if (was_empty)
+		cond_signal(&m->filled);
 	lock_release(&m->lock);
-	if (m->wake)
+	if (was_empty && m->wake)
 		m->wake(m->wake_arg);
 }
 

@@ -25,11 +25,11 @@ struct message {
 struct mailbox;
 struct mailbox *mailbox_new(void);
 void mailbox_free(struct mailbox *m); /* must be empty */
-/* Any thread. Adds the message, then calls the waker, if one is set. The mailbox owns the message until the reader
- * takes it. */
+/* Any thread. Adds the message. If it is the only one, wakes the reader or calls the waker. The mailbox owns the
+ * message until the reader takes it. */
 void mailbox_post(struct mailbox *m, struct message *message);
 /* For a reader that sleeps elsewhere (in curl's poll): wake is called on the posting thread. Set it before the first
- * post. */
+ * post. The reader calls mailbox_take() after each wake. */
 void mailbox_set_waker(struct mailbox *m, void (*wake)(void *), void *arg);
 /* Reader only: takes all messages, linked by next, oldest first; NULL: none. Never blocks. */
 struct message *mailbox_take(struct mailbox *m);

@@ -125,6 +125,30 @@ static void the_waker_is_called_after_the_mail_is_in(void **state)
 	mailbox_free(m);
 }
 
+static void count_wake(void *arg)
+{
+	++*(int *)arg;
+}
+
+static void the_waker_is_called_once_until_the_mail_is_taken(void **state)
+{
+	struct mailbox *m = mailbox_new();
+	struct message one = {.kind = 1}, two = {.kind = 2};
+	int wakes = 0;
+
+	(void)state;
+	mailbox_set_waker(m, count_wake, &wakes);
+	mailbox_post(m, &one);
+	mailbox_post(m, &two);
+	assert_int_equal(wakes, 1);
+	assert_ptr_equal(mailbox_take(m), &one);
+	assert_ptr_equal(one.next, &two);
+	mailbox_post(m, &two);
+	assert_int_equal(wakes, 2);
+	assert_ptr_equal(mailbox_take(m), &two);
+	mailbox_free(m);
+}
+
 static void *look_at_signals(void *arg)
 {
 	sigset_t *mask = arg;
@@ -156,6 +180,7 @@ int main(void)
 		cmocka_unit_test(waiting_ends_when_the_time_has_come),
 		cmocka_unit_test(waiting_is_over_where_mail_is_there_already),
 		cmocka_unit_test(the_waker_is_called_after_the_mail_is_in),
+		cmocka_unit_test(the_waker_is_called_once_until_the_mail_is_taken),
 		cmocka_unit_test(threads_have_all_signals_blocked),
 	};
 
