@@ -32,6 +32,17 @@ size_t buf_alloc_after(const struct buf *b, size_t n)
 	return (content < b->cap ? content : b->cap) + 1;
 }
 
+static void buf_grow(struct buf *b, size_t alloc)
+{
+	if (b->alloc == 0) {
+		b->data = mem_grow(NULL, alloc, 1);
+		b->data[0] = '\0';
+	} else {
+		b->data = mem_grow(b->data, alloc, 1);
+	}
+	b->alloc = alloc;
+}
+
 /* Allocates for n more bytes and the NUL. False: the cap does not allow it. */
 static bool buf_room(struct buf *b, size_t n)
 {
@@ -44,17 +55,17 @@ static bool buf_room(struct buf *b, size_t n)
 		return false;
 	}
 	alloc = buf_alloc_after(b, n);
-	if (alloc == b->alloc)
-		return true;
-
-	if (b->alloc == 0) {
-		b->data = mem_grow(NULL, alloc, 1);
-		b->data[0] = '\0';
-	} else {
-		b->data = mem_grow(b->data, alloc, 1);
-	}
-	b->alloc = alloc;
+	if (alloc != b->alloc)
+		buf_grow(b, alloc);
 	return true;
+}
+
+void buf_reserve(struct buf *b, size_t n)
+{
+	size_t alloc = n < b->cap - b->len ? b->len + n + 1 : b->cap + 1;
+
+	if (b->error == 0 && alloc > b->alloc)
+		buf_grow(b, alloc);
 }
 
 void buf_add(struct buf *b, const void *bytes, size_t n)

@@ -28,6 +28,8 @@ void buf_init(struct buf *b, size_t cap);
 /* Returns the value of alloc after an addition of n bytes: it doubles, up to cap + 1. A caller that counts memory calls
  * this before the addition. */
 size_t buf_alloc_after(const struct buf *b, size_t n);
+/* Allocates for n more bytes in all, so that many additions allocate once. */
+void buf_reserve(struct buf *b, size_t n);
 /* Add bytes, a text, a character, a formatted text. */
 void buf_add(struct buf *b, const void *bytes, size_t n);
 void buf_adds(struct buf *b, const char *s);

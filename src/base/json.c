@@ -132,13 +132,35 @@ char *json_text(struct json_object *o)
 	return mem_str(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
+static void add_escaped(struct buf *to, unsigned char c)
+{
+	static const char letters[] = "btn\0fr"; /* of 8 to 13; 11 has none */
+	char letter = c == '"' || c == '\\' ? (char)c : c >= 8 && c <= 13 ? letters[c - 8] : '\0';
+
+	if (letter == '\0') {
+		buf_addf(to, "\\u%04x", c);
+		return;
+	}
+	buf_addc(to, '\\');
+	buf_addc(to, letter);
+}
+
 void json_add_str(struct buf *to, const char *text)
 {
-	struct json_object *o = json_object_new_string(text);
+	const char *kept = text; /* the beginning of what is copied as it is */
 
-	INSIST(o);
-	buf_adds(to, json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(o);
+	buf_addc(to, '"');
+	for (; *text != '\0'; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c >= 0x20 && c != '"' && c != '\\')
+			continue;
+		buf_add(to, kept, (size_t)(text - kept));
+		add_escaped(to, c);
+		kept = text + 1;
+	}
+	buf_add(to, kept, (size_t)(text - kept));
+	buf_addc(to, '"');
 }
 
 char *json_pretty(struct json_object *o)

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 
+#define BODY_REST_USUAL 600 /* bytes of a body without properties, except where metric or address are long */
 #define MEDIA_TYPE "application/vnd.api+json"
 
 /* ---- the body ---------------------------------------------------------------------------------------------------- */
@@ -39,17 +40,27 @@ static void add_attributes(struct buf *to, const struct event *e, int64_t now_ms
 	char time[CLOCK_ISO_MAX];
 
 	clock_iso(e->time_ms, time);
-	buf_addf(to, "\"properties\":%s,\"time\":\"%s\",", e->properties, time);
-	if (value)
-		buf_addf(to, "\"value\":%s,", value);
-	buf_addf(to, "\"unique_id\":\"%s\",\"backfill\":%s,", e->unique_id,
-		 event_is_backfill(e, now_ms) ? "true" : "false");
-	buf_adds(to, "\"metric\":" RESOURCE("metric") "\"name\":");
+	buf_adds(to, "\"properties\":");
+	buf_adds(to, e->properties);
+	buf_adds(to, ",\"time\":\"");
+	buf_adds(to, time);
+	if (value) {
+		buf_adds(to, "\",\"value\":");
+		buf_adds(to, value);
+		buf_adds(to, ",\"unique_id\":\"");
+	} else {
+		buf_adds(to, "\",\"unique_id\":\"");
+	}
+	buf_adds(to, e->unique_id);
+	buf_adds(to, event_is_backfill(e, now_ms) ? "\",\"backfill\":true" : "\",\"backfill\":false");
+	buf_adds(to, ",\"metric\":" RESOURCE("metric") "\"name\":");
 	json_add_str(to, e->metric);
 	buf_adds(to, RESOURCE_END ",\"profile\":" RESOURCE("profile") "\"email\":");
 	json_add_str(to, e->email);
-	if (strcmp(e->profile, "{}") != 0)
-		buf_addf(to, ",\"properties\":%s", e->profile);
+	if (strcmp(e->profile, "{}") != 0) {
+		buf_adds(to, ",\"properties\":");
+		buf_adds(to, e->profile);
+	}
 	buf_adds(to, RESOURCE_END);
 }
 
@@ -68,6 +79,7 @@ int request_single(const struct event *e, int64_t now_ms, char **ret, struct err
 		return err_set(reterr, -EBADMSG, "the stored value is not a number");
 
 	buf_init(&body, INT_MAX);
+	buf_reserve(&body, strlen(e->properties) + strlen(e->profile) + BODY_REST_USUAL);
 	buf_adds(&body, RESOURCE("event"));
 	add_attributes(&body, e, now_ms);
 	buf_adds(&body, RESOURCE_END);

@@ -507,6 +507,9 @@ static void pieces_are_written_as_in_a_tree(void **state)
 		double value;
 		const char *text;
 	} numbers[] = {{9.99, "9.99"}, {-0.0, "0"}, {5, "5"}, {1e21, "1e+21"}, {1.5e9, "1500000000"}, {1e-7, "1e-07"}};
+	struct json_object *o;
+	char all[256] = "";
+	char *tree;
 	struct buf b;
 
 	(void)state;
@@ -517,9 +520,18 @@ static void pieces_are_written_as_in_a_tree(void **state)
 	}
 	assert_null(json_number(NAN));
 	assert_null(json_number(-INFINITY));
-	buf_init(&b, 100);
+	buf_init(&b, 1000);
 	json_add_str(&b, "a/\"b\"\\\n\x7f\xc3\xbc");
 	assert_string_equal(b.data, "\"a/\\\"b\\\"\\\\\\n\x7f\xc3\xbc\"");
+	buf_clear(&b);
+	for (int i = 1; i < 256; i++)
+		all[i - 1] = (char)i;
+	json_add_str(&b, all);
+	o = json_object_new_string(all);
+	tree = json_text(o);
+	assert_string_equal(b.data, tree);
+	json_object_put(o);
+	free(tree);
 	buf_done(&b);
 }
 
