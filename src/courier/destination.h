@@ -25,6 +25,7 @@ struct destination_shared {
 	struct courier_sink sink;
 	struct courier_options options; /* without zeros */
 	unsigned deliveries;            /* in flight, of all accounts */
+	uint64_t series;                /* the last http_request.series */
 };
 
 struct destination;

@@ -39,7 +39,7 @@
 /* One request, from its event's arrival to its outcome. */
 struct pace_request {
 	int64_t event;
-	uint64_t person; /* a digest of the address */
+	uint64_t person; /* a digest of the address; read for an odd answer only */
 	uint64_t since;  /* pace.successes when the event arrived */
 	struct upstream_stamp stamp;
 };

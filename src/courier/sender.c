@@ -32,6 +32,10 @@ struct sender {
 	bool held;
 	/* copies of the account's values, because the generation may be freed while events are in flight */
 	char *url, *revision, *key, *key_fix_hint;
+	/* of the requests, made of the values above; `series` changes with them */
+	char *events_url;
+	struct pairs headers;
+	uint64_t series;
 	struct quota_limits limits;
 	struct send_job *queue, **queue_end;
 };
@@ -121,6 +125,8 @@ static void send_job_back(struct send_job *job, const struct outcome_verdict *an
 	bool moved;
 
 	s->base.shared->deliveries--;
+	if (answer->odd)
+		job->request.person = digest_number(job->event->email);
 	moved = pace_returned(&s->pace, &job->request, answer, backoff_jitter(), mono_ms, &v.outcome);
 	if (!s->base.configured)
 		pace_renew(&s->pace, &s->limits); /* its pause does not matter any more */
@@ -191,23 +197,18 @@ static void send_job_end_unsent(struct send_job *job, enum outcome outcome, cons
 static int send_job_ask(struct send_job *job, char *body, struct err *reterr)
 {
 	struct sender *s = job->sender;
-	CLEANUP(mem_freep) char *url = request_url(s->url, KLAVIYO_PATH_EVENTS);
-	struct pairs headers = {0};
 	struct http_request request = {
 		.method = "POST",
-		.url = url,
-		.headers = &headers,
+		.url = s->events_url,
+		.headers = &s->headers,
+		.series = s->series,
 		.body = body,
 		.body_len = strlen(body),
 		.connect_timeout_ms = s->base.shared->options.connect_ms,
 		.timeout_ms = s->base.shared->options.timeout_ms,
 	};
-	int r;
 
-	request_headers(&headers, s->key, s->revision);
-	r = http_client_start(s->base.shared->client, &request, on_response, job, reterr);
-	pairs_done(&headers);
-	return r;
+	return http_client_start(s->base.shared->client, &request, on_response, job, reterr);
 }
 
 static void send_job_send(struct send_job *job, int64_t mono_ms)
@@ -257,6 +258,24 @@ static int64_t sender_run(struct destination *d, bool sending, int64_t now_ms)
 
 /* ---- the destination --------------------------------------------------------------------------------------------- */
 
+/* One of them holds the key. */
+static void wipe_headers(struct pairs *headers)
+{
+	for (size_t i = 0; i < headers->n; i++)
+		mem_wipe_str(TAKE(headers->items[i].value));
+	pairs_done(headers);
+}
+
+static void make_request_parts(struct sender *s)
+{
+	free(s->events_url);
+	wipe_headers(&s->headers);
+	s->events_url = request_url(s->url, KLAVIYO_PATH_EVENTS);
+	if (s->key)
+		request_headers(&s->headers, s->key, s->revision);
+	s->series = ++s->base.shared->series;
+}
+
 /* Copies the account's values. Returns true where one that Klaviyo sees has changed. */
 static bool take_configuration(struct sender *s, const struct account *a, const char *key)
 {
@@ -272,6 +291,7 @@ static bool take_configuration(struct sender *s, const struct account *a, const 
 	s->revision = mem_str(a->revision);
 	s->key_fix_hint = mem_str(secret_fix_hint(a->api_key));
 	s->key = mem_str(key);
+	make_request_parts(s);
 	s->limits = a->single;
 	s->held = a->hold;
 	s->base.configured = true;
@@ -302,8 +322,7 @@ void sender_take(struct destination *d, struct event *e)
 
 	job->sender = s;
 	job->event = e;
-	job->request =
-		(struct pace_request){.event = e->id, .person = digest_number(e->email), .since = s->pace.successes};
+	job->request = (struct pace_request){.event = e->id, .since = s->pace.successes};
 	*s->queue_end = job;
 	s->queue_end = &job->next;
 	queue_return(s, window_is_closed(s));
@@ -324,6 +343,8 @@ static void sender_free(struct destination *d)
 	free(s->revision);
 	mem_wipe_str(s->key);
 	free(s->key_fix_hint);
+	free(s->events_url);
+	wipe_headers(&s->headers);
 	report_done(&d->report);
 	free(s);
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * All code but http_client_wake() runs on the loop's thread. The multi handle keeps the connections, so they outlive
- * the easy handles, which are reset and used again. A transfer is in `running` from its start until its done() begins;
- * done() may start the next one. Nothing here survives a crash: the owner of the work repeats an unanswered request.
+ * the easy handles. A transfer has its easy handle for life. It is in `running` from its start until its done() begins;
+ * done() may start the next one. After its end it is in `idle` and is used again: by a request of the same series as it
+ * is, so that only the body is set, by another after a reset. Nothing here survives a crash: the owner of the work
+ * repeats an unanswered request.
  */
 #include <config.h>
 
@@ -32,7 +34,7 @@ struct http_client {
 	char *user_agent;
 	struct transfer *running; /* doubly linked, newest first */
 	unsigned n_running;
-	CURL *idle[CLIENT_IDLE_HANDLES];
+	struct transfer *idle[CLIENT_IDLE_HANDLES]; /* the one that ended last is the last */
 	unsigned n_idle;
 	bool closing;
 };
@@ -40,8 +42,10 @@ struct http_client {
 struct transfer {
 	struct transfer *prev, *next;
 	CURL *easy;
+	uint64_t series; /* 0: none */
+	CURLU *url;
 	struct curl_slist *headers;
-	char *body; /* libcurl does not copy it */
+	char *body; /* libcurl copies neither this nor the two above */
 	http_done_fn done;
 	void *ctx;
 	struct http_response response;
@@ -211,35 +215,6 @@ static void fill_response(struct transfer *transfer, CURLcode code)
 	response->type = mem_str(pairs_get(&response->headers, "Content-Type"));
 }
 
-static const char *remedy_of(enum http_failure failure, const char *issuer)
-{
-	switch (failure) {
-	case HTTP_TLS:
-		return "the port speaks no TLS, or no version that deskbridge speaks: check the URL's port";
-	case HTTP_ISSUER:
-		return issuer;
-	case HTTP_EXPIRED:
-		return "it is not valid at this time: the server needs a new one, unless this machine's clock is wrong";
-	case HTTP_OTHER_HOST:
-		return "the certificate is for other hosts: the URL must name one of them";
-	default:
-		return NULL;
-	}
-}
-
-bool http_why_has_remedy(enum http_failure failure)
-{
-	return remedy_of(failure, "") != NULL;
-}
-
-const char *http_why(const struct http_response *response, const char *issuer, char out[HTTP_WHY_MAX])
-{
-	const char *remedy = remedy_of(response->failure, issuer);
-
-	(void)snprintf(out, HTTP_WHY_MAX, remedy ? "%s (%s)" : "%s", response->error, remedy);
-	return out;
-}
-
 void http_response_done(struct http_response *r)
 {
 	free(r->type);
@@ -249,22 +224,49 @@ void http_response_done(struct http_response *r)
 
 /* ---- transfers --------------------------------------------------------------------------------------------------- */
 
-static void transfer_free(struct http_client *c, struct transfer *transfer)
+static void transfer_free(struct transfer *transfer)
 {
-	if (transfer->easy) {
-		curl_easy_reset(transfer->easy);
-		if (c->n_idle < CLIENT_IDLE_HANDLES)
-			c->idle[c->n_idle++] = transfer->easy;
-		else
-			curl_easy_cleanup(transfer->easy);
-	}
+	curl_easy_cleanup(transfer->easy);
+	curl_url_cleanup(transfer->url);
 	curl_slist_free_all(transfer->headers);
-	free(transfer->body);
-	http_response_done(&transfer->response);
 	free(transfer);
 }
 
-/* Takes the transfer out of the loop, calls done() and frees it. */
+/* Forgets the request, except what the next one of its series needs. */
+static void transfer_retire(struct http_client *c, struct transfer *transfer)
+{
+	free(TAKE(transfer->body));
+	http_response_done(&transfer->response);
+	if (c->n_idle < CLIENT_IDLE_HANDLES)
+		c->idle[c->n_idle++] = transfer;
+	else
+		transfer_free(transfer);
+}
+
+/* Returns an idle transfer, one that is prepared for the series where there is one, or a new one. */
+static struct transfer *transfer_get(struct http_client *c, uint64_t series)
+{
+	struct transfer *transfer;
+	unsigned i = c->n_idle;
+
+	if (i == 0) {
+		transfer = mem_new(1, sizeof(*transfer));
+		transfer->easy = curl_easy_init();
+		INSIST(transfer->easy);
+		return transfer;
+	}
+	while (i > 0 && c->idle[i - 1]->series != series)
+		i--;
+	/* None of the series: the one that was not used for the longest time. */
+	if (i > 0)
+		i--;
+	transfer = c->idle[i];
+	c->n_idle--;
+	memmove(&c->idle[i], &c->idle[i + 1], (c->n_idle - i) * sizeof(*c->idle));
+	return transfer;
+}
+
+/* Takes the transfer out of the loop, calls done() and retires it. */
 static void transfer_end(struct http_client *c, struct transfer *transfer)
 {
 	INSIST(curl_multi_remove_handle(c->multi, transfer->easy) == CURLM_OK);
@@ -276,7 +278,7 @@ static void transfer_end(struct http_client *c, struct transfer *transfer)
 		transfer->next->prev = transfer->prev;
 	c->n_running--;
 	transfer->done(transfer->ctx, &transfer->response);
-	transfer_free(c, transfer);
+	transfer_retire(c, transfer);
 }
 
 static void add_header_line(struct transfer *transfer, char *line)
@@ -305,22 +307,22 @@ static int set_headers(struct transfer *transfer, const struct pairs *headers, s
 	return 0;
 }
 
-/* Checks that the URL can be requested. *ret_direct: true where the environment's proxy must not be used. */
-static int check_url(const char *url, bool *ret_direct, struct err *reterr)
+/* Reads the URL and checks that it can be requested. *ret_direct: true where the environment's proxy must not be used.
+ */
+static int set_url(struct transfer *transfer, const char *url, bool *ret_direct, struct err *reterr)
 {
 	char *scheme = NULL;
 	char *host = NULL;
 	CURLUcode code;
-	CURLU *parts;
 	int r = 0;
 
-	parts = curl_url();
-	INSIST(parts);
-	code = curl_url_set(parts, CURLUPART_URL, url, 0);
+	transfer->url = curl_url();
+	INSIST(transfer->url);
+	code = curl_url_set(transfer->url, CURLUPART_URL, url, 0);
 	if (code == CURLUE_OK)
-		code = curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0);
+		code = curl_url_get(transfer->url, CURLUPART_SCHEME, &scheme, 0);
 	if (code == CURLUE_OK)
-		code = curl_url_get(parts, CURLUPART_HOST, &host, 0);
+		code = curl_url_get(transfer->url, CURLUPART_HOST, &host, 0);
 	if (code != CURLUE_OK)
 		r = err_set(reterr, -EINVAL, "this is no URL that can be asked: %s", curl_url_strerror(code));
 	else if (!text_same(scheme, "http") && !text_same(scheme, "https"))
@@ -329,16 +331,21 @@ static int check_url(const char *url, bool *ret_direct, struct err *reterr)
 		*ret_direct = text_same(scheme, "http") || host_is_loopback(host);
 	curl_free(scheme);
 	curl_free(host);
-	curl_url_cleanup(parts);
+	SET(transfer, CURLOPT_CURLU, transfer->url);
 	return r;
+}
+
+static void set_body(struct transfer *transfer, const struct http_request *request)
+{
+	SET(transfer, CURLOPT_POSTFIELDS, transfer->body ? transfer->body : "");
+	SET(transfer, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)(transfer->body ? request->body_len : 0));
 }
 
 static void set_method(struct transfer *transfer, const struct http_request *request)
 {
 	if (transfer->body || text_is(request->method, "POST")) {
 		SET(transfer, CURLOPT_POST, 1L);
-		SET(transfer, CURLOPT_POSTFIELDS, transfer->body ? transfer->body : "");
-		SET(transfer, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)(transfer->body ? request->body_len : 0));
+		set_body(transfer, request);
 	} else if (text_is(request->method, "HEAD")) {
 		SET(transfer, CURLOPT_NOBODY, 1L);
 	}
@@ -348,20 +355,20 @@ static void set_method(struct transfer *transfer, const struct http_request *req
 		SET(transfer, CURLOPT_CUSTOMREQUEST, request->method);
 }
 
-static int set_up(struct http_client *c, struct transfer *transfer, const struct http_request *request,
-		  struct err *reterr)
+/* Sets all that the body does not decide. */
+static int set_all(struct http_client *c, struct transfer *transfer, const struct http_request *request,
+		   struct err *reterr)
 {
 	bool direct = false;
 	int r;
 
-	r = check_url(request->url, &direct, reterr);
+	r = set_url(transfer, request->url, &direct, reterr);
 	if (r < 0)
 		return r;
 	r = set_headers(transfer, request->headers, reterr);
 	if (r < 0)
 		return r;
 	set_method(transfer, request);
-	SET(transfer, CURLOPT_URL, request->url);
 	SET(transfer, CURLOPT_PRIVATE, transfer);
 	SET(transfer, CURLOPT_NOSIGNAL, 1L);
 	/* Otherwise libcurl blocks this thread, after a timeout of name resolution, until its resolver thread has
@@ -397,6 +404,26 @@ static int set_up(struct http_client *c, struct transfer *transfer, const struct
 		SET(transfer, CURLOPT_FRESH_CONNECT, 1L);
 		SET(transfer, CURLOPT_FORBID_REUSE, 1L);
 	}
+	return 0;
+}
+
+static int set_up(struct http_client *c, struct transfer *transfer, const struct http_request *request,
+		  struct err *reterr)
+{
+	int r = 0;
+
+	if (transfer->series != 0 && transfer->series == request->series) {
+		if (transfer->body)
+			set_body(transfer, request);
+	} else {
+		curl_easy_reset(transfer->easy);
+		curl_url_cleanup(TAKE(transfer->url));
+		curl_slist_free_all(TAKE(transfer->headers));
+		transfer->setup = CURLE_OK;
+		r = set_all(c, transfer, request, reterr);
+	}
+	if (r < 0)
+		return r;
 	if (transfer->setup != CURLE_OK)
 		return err_set(reterr, -EINVAL, "the request cannot be made: %s", curl_easy_strerror(transfer->setup));
 	return 0;
@@ -405,24 +432,26 @@ static int set_up(struct http_client *c, struct transfer *transfer, const struct
 int http_client_start(struct http_client *c, const struct http_request *request, http_done_fn done, void *ctx,
 		      struct err *reterr)
 {
-	struct transfer *transfer = mem_new(1, sizeof(*transfer));
+	struct transfer *transfer = transfer_get(c, request->series);
 	int r;
 
+	transfer->too_long = false;
 	transfer->body = request->body;
 	transfer->done = done;
 	transfer->ctx = ctx;
+	transfer->response = (struct http_response){0};
 	buf_init(&transfer->response.body, request->max_answer > 0 ? request->max_answer : CLIENT_MAX_ANSWER);
-	transfer->easy = c->n_idle > 0 ? c->idle[--c->n_idle] : curl_easy_init();
-	INSIST(transfer->easy);
 	if (c->closing)
 		r = err_set(reterr, -ESHUTDOWN, "the client stops");
 	else
 		r = set_up(c, transfer, request, reterr);
+	transfer->series = r < 0 ? 0 : request->series;
 	if (r < 0) {
-		transfer_free(c, transfer);
+		transfer_retire(c, transfer);
 		return r;
 	}
 	INSIST(curl_multi_add_handle(c->multi, transfer->easy) == CURLM_OK);
+	transfer->prev = NULL;
 	transfer->next = c->running;
 	if (c->running)
 		c->running->prev = transfer;
@@ -487,44 +516,10 @@ void http_client_free(struct http_client *c)
 		transfer_end(c, transfer);
 	}
 	while (c->n_idle > 0)
-		curl_easy_cleanup(c->idle[--c->n_idle]);
+		transfer_free(c->idle[--c->n_idle]);
 	(void)curl_multi_cleanup(c->multi);
 	free(c->user_agent);
 	free(c);
-}
-
-/* ---- one transfer on the calling thread -------------------------------------------------------------------------- */
-
-struct fetch {
-	struct http_response *to;
-	bool done;
-};
-
-/* Moves the response out: the transfer frees an empty one. */
-static void fetch_done(void *ctx, const struct http_response *response)
-{
-	struct http_response *from = (struct http_response *)response;
-	struct fetch *f = ctx;
-
-	*f->to = *from;
-	from->type = NULL;
-	from->headers = (struct pairs){0};
-	buf_init(&from->body, 0);
-	f->done = true;
-}
-
-int http_fetch(const struct http_request *request, const char *user_agent, struct http_response *ret,
-	       struct err *reterr)
-{
-	struct http_client *c = http_client_new(user_agent);
-	struct fetch f = {.to = ret};
-	int r;
-
-	r = http_client_start(c, request, fetch_done, &f, reterr);
-	while (r == 0 && !f.done)
-		http_client_turn(c, CLOCK_NEVER_MS);
-	http_client_free(c);
-	return r;
 }
 
 /* ---- library versions -------------------------------------------------------------------------------------------- */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * http/client: many HTTP transfers on one loop and one thread. The only file that uses libcurl.
+ * http/client: many HTTP transfers on one loop and one thread. Only client.c uses libcurl.
  *
  * A client belongs to the thread that runs its loop; other threads may only call http_client_wake(). Transfers do not
  * queue inside libcurl: the owner starts only transfers that may run now.
@@ -41,6 +41,9 @@ struct http_request {
 	/* Certificates of authorities (PEM) to trust for this transfer instead of the system's; NULL: the system's.
 	 * Connections that were made with other authorities are not reused. */
 	const char *authorities;
+	/* Requests of one series (a number of the caller's) differ in the body only, which all of them have or none
+	 * has: the other members of an earlier one may serve, which costs less. 0: of no series. */
+	uint64_t series;
 };
 
 /* The reason for a missing or incomplete answer. */

@@ -258,6 +258,45 @@ static void a_request_goes_out_as_asked(void **state)
 	peer_done();
 }
 
+#define FORM "\r\nContent-Type: application/x-www-form-urlencoded\r\n\r\n" /* libcurl's, without a header for it */
+
+static struct answer ask_in_series(struct http_client *c, uint64_t series, const struct pairs *headers,
+				   const char *body)
+{
+	return ask_one(c, &(struct http_request){.method = "POST",
+						 .url = peer.url,
+						 .headers = headers,
+						 .body = mem_str(body),
+						 .body_len = strlen(body),
+						 .series = series});
+}
+
+static void requests_of_a_series_differ_in_the_body_only(void **state)
+{
+	static const char *const answers[] = {OK_TEXT, RESET, OK_TEXT, OK_TEXT, OK_TEXT, NULL};
+	struct http_client *c = http_client_new(NULL);
+	struct pairs headers = {0}, other = {0};
+
+	(void)state;
+	peer_start(answers, "127.0.0.1:0");
+	pairs_add(&headers, "X-Series", "one");
+	pairs_add(&other, "X-Series", "two");
+	assert_int_equal(ask_in_series(c, 1, &headers, "first").failure, HTTP_OK);
+	/* A failure leaves nothing behind. libcurl repeats the request, because the connection was used before. */
+	assert_string_equal(ask_in_series(c, 1, &headers, "2nd").error, "");
+	assert_int_equal(ask_in_series(c, 2, &other, "of two").failure, HTTP_OK);
+	assert_int_equal(ask_in_series(c, 1, &headers, "the third").failure, HTTP_OK);
+	http_client_free(c);
+	peer_stop();
+	assert_received_bytes("X-Series: one\r\nContent-Length: 5" FORM "first");
+	assert_received_bytes("X-Series: one\r\nContent-Length: 3" FORM "2nd");
+	assert_received_bytes("X-Series: two\r\nContent-Length: 6" FORM "of two");
+	assert_received_bytes("X-Series: one\r\nContent-Length: 9" FORM "the third");
+	pairs_done(&headers);
+	pairs_done(&other);
+	peer_done();
+}
+
 static void a_long_body_does_not_wait_for_100(void **state)
 {
 	static const char *const answers[] = {OK_TEXT, NULL};
@@ -693,6 +732,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_request_goes_out_as_asked),
+		cmocka_unit_test(requests_of_a_series_differ_in_the_body_only),
 		cmocka_unit_test(a_long_body_does_not_wait_for_100),
 		cmocka_unit_test(a_fresh_call_has_a_connection_of_its_own),
 		cmocka_unit_test(any_status_is_an_answer),
