@@ -9,6 +9,7 @@ from pathlib import Path
 
 import load
 import prefill
+import soak
 from report import Row
 from stage import HMAC, HMAC_KEY, NOWHERE, Daemon, Server, program, wait_for
 
@@ -79,7 +80,7 @@ def loaded(d, environment, connections, seconds, refused=False):
     still pending when wrk ends, for at most ten seconds."""
     cpu, before = d.cpu_s(), d.received()
     found = load.wrk(d.url, connections, seconds, environment, refused)
-    found.update(rss_mib=d.rss_mib(), pending=d.accepted() - d.processed())
+    found.update(rss_mib=d.rss_mib(), pending=max(0, d.accepted() - d.processed()))
     end = time.monotonic() + 10
     while d.processed() < d.accepted() and time.monotonic() < end:
         time.sleep(0.1)
@@ -135,7 +136,7 @@ def queue(bench, case, n):
         with bench.home() as home:
             if store:
                 store.copy_to(home)
-            with Daemon(program(build), home, NOWHERE, True) as d:
+            with Daemon(program(build), home, prefill.URL, True) as d:
                 return loaded(d, load.request(), 64, bench.args.seconds)
 
     for name, build in bench.builds:
@@ -173,26 +174,31 @@ def stalls(bench, case):
 
 # ---- end to end ------------------------------------------------------------------------------------------------------
 
-def end_to_end(bench, case, connections):
-    def once(build):
-        with bench.home() as home, Server(bench.tools / "farend") as far:
-            with Daemon(program(build), home, far.url, False) as d:
-                cpu, start = d.cpu_s(), time.monotonic()
-                found = load.wrk(d.url, connections, bench.args.seconds, load.request())
-                sent, rss, pending = d.accepted(), d.rss_mib(), d.accepted() - d.processed()
-                wait_for(lambda: far.stats()["recorded"] >= sent, 600)
-                took = time.monotonic() - start
-                wait_for(lambda: d.delivered() >= sent)
-                found.update(rate=sent / took, cpu_us=(d.cpu_s() - cpu) / sent * 1e6, rss_mib=rss, pending=pending)
-                return found
+def end_to_end_once(bench, build, connections):
+    with bench.home() as home, Server(bench.tools / "farend") as far:
+        with Daemon(program(build), home, far.url, False) as d:
+            cpu, start = d.cpu_s(), time.monotonic()
+            found = load.wrk(d.url, connections, bench.args.seconds, load.request())
+            sent, rss, pending = d.accepted(), d.rss_mib(), max(0, d.accepted() - d.processed())
+            wait_for(lambda: far.stats()["recorded"] >= sent, 600)
+            took = time.monotonic() - start
+            wait_for(lambda: d.delivered() >= sent)
+            found.update(rate=sent / took, cpu_us=(d.cpu_s() - cpu) / sent * 1e6, rss_mib=rss, pending=pending)
+            return found
 
-    bench.rounds(case, once, lambda: bare(bench, connections), "bare")
+
+def end_to_end(bench, case, connections):
+    bench.rounds(case, lambda build: end_to_end_once(bench, build, connections), lambda: bare(bench, connections), "bare")
+
+
+def soaked(bench, case):
+    soak.soak(bench, case, lambda build: end_to_end_once(bench, build, soak.CONNECTIONS)["rate"])
 
 
 def backlog(bench, case, n=100000):
     def once(build):
         store = prefill.queue(bench, build, n)
-        with bench.home() as home, Server(bench.tools / "farend") as far:
+        with bench.home() as home, Server(bench.tools / "farend", port=prefill.PORT) as far:
             store.copy_to(home)
             with Daemon(program(build), home, far.url, False) as d:
                 began, cpu = time.monotonic(), d.cpu_s()
@@ -211,7 +217,7 @@ def start(bench, case, n):
     def once(build):
         with bench.home() as home:
             prefill.queue(bench, build, n).copy_to(home)
-            with Daemon(program(build), home, NOWHERE, True) as d:
+            with Daemon(program(build), home, prefill.URL, True) as d:
                 return {"ready_s": d.start_s}
 
     for _, build in bench.builds:
@@ -226,7 +232,7 @@ def pending(bench, case, n=100000):
         with bench.home() as home:
             store.copy_to(home)
             began = time.monotonic()
-            with Daemon(program(build), home, NOWHERE, True) as d:
+            with Daemon(program(build), home, prefill.URL, True) as d:
                 with load.Load(d.url, 4, 20, load.request()) as running:
                     wait_for(lambda: d.processed() >= store.n + d.accepted() - 100, 600)
                     done = time.monotonic() - began
@@ -311,5 +317,6 @@ CASES = {  # name: function, arguments, part of the default run
     "memory": (memory, {}, True),
     "idle": (idle, {}, True),
     "stalls": (stalls, {}, False),
+    "soak": (soaked, {}, False),
     "reading": (reading, {}, False),
 }

@@ -12,6 +12,9 @@ import load
 from stage import NOWHERE, Daemon, program
 
 CONNECTIONS = 64
+# Where the events of these stores go: an event keeps the URL of its time, and is a dead letter with another one.
+PORT = 18097
+URL = f"http://127.0.0.1:{PORT}"
 # Webhooks whose customer's address is asked for at a desk that is not there: they stay pending.
 UNREACHABLE = """\
       customer: /customer
@@ -54,9 +57,9 @@ class Store:
 
 
 def work_folder(bench, build):
-    """Returns the folder of this program's stores. Stores of a former program of the same build are removed."""
+    """Returns the folder of this program's stores. Those of a former program of the same build are removed."""
     file = Path(program(build))
-    mark = hashlib.sha256(file.read_bytes()).hexdigest()
+    mark = hashlib.sha256(file.read_bytes() + Path(__file__).read_bytes()).hexdigest()
     folder = bench.work / hashlib.sha256(str(file).encode()).hexdigest()[:12]
     if folder.exists() and (folder / "program").read_text() != mark:
         shutil.rmtree(folder)
@@ -72,7 +75,7 @@ def make(bench, build, name, n, more, emails, count):
         return Store(file)
     bench.note(f"filling a store: {name} {n:,}")
     with tempfile.TemporaryDirectory(dir=folder) as home:
-        with Daemon(program(build), home, NOWHERE, True, more, emails=emails) as d:
+        with Daemon(program(build), home, URL, True, more, emails=emails) as d:
             fill(d, n, lambda: count(d))
             settled(d)
             n = int(count(d))

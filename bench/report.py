@@ -35,7 +35,11 @@ WORDS = {
     "load256_mib": "MiB at most, under load of 256 connections",
     "thread_hz": "wake-ups a second of the busiest thread",
     "all_hz": "wake-ups a second of all threads",
+    "store_mib": "MiB of the store's file",
+    "wal_mib": "MiB of its WAL",
 }
+FIGURES = {"rss_mib": "MiB resident", "pending": "webhooks pending"}  # columns of the other table
+FIGURES.update({f"slowest{n}": f"answers in the slowest second, {n} connections" for n in (127, 128, 129, 256, 512)})
 COLUMNS = ("rate", "floor", "ratio", "p50_ms", "p99_ms", "cpu_us", "rss_mib", "pending")
 
 
@@ -124,7 +128,7 @@ class Report:
                    for name, comparison, limit, met in row.targets()}
         for name in names:
             v = row.values[name]
-            self.line(f"{row.case:<10} {row.build:<5} {WORDS.get(name, name):<48} {number(min(v)):>9} "
+            self.line(f"{row.case:<10} {row.build:<5} {WORDS.get(name, FIGURES.get(name, name)):<48} {number(min(v)):>9} "
                       f"{number(row.median(name)):>9} {number(max(v)):>9} {self.to_base(row, name):>7}  {targets.get(name, '')}")
 
     def as_json(self, **about):

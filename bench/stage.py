@@ -146,8 +146,8 @@ class Sandbox(Process):
 class Server(Process):
     """A program of bench/ that listens on a port: bare or farend."""
 
-    def __init__(self, file, *arguments):
-        port = free_port()
+    def __init__(self, file, *arguments, port=0):
+        port = port or free_port()
         super().__init__(str(file), str(port), *arguments, stdin=subprocess.PIPE)
         self.url = f"http://127.0.0.1:{port}"
         wait_for(self.answers)
