@@ -76,8 +76,8 @@ class Bench:
 
 
 def loaded(d, environment, connections, seconds, refused=False):
-    """Runs wrk against a daemon. Returns what was measured. The processors' time contains that for the webhooks that are
-    still pending when wrk ends, for at most ten seconds."""
+    """Runs wrk against a daemon. Returns what was measured. The processors' time contains that for the webhooks that
+    are still pending when wrk ends, for at most ten seconds."""
     cpu, before = d.cpu_s(), d.received()
     found = load.wrk(d.url, connections, seconds, environment, refused)
     found.update(rss_mib=d.rss_mib(), pending=max(0, d.accepted() - d.processed()))
@@ -130,8 +130,8 @@ def bare(bench, connections):
     return load.wrk(bench.server("bare").url + "/", connections, bench.args.seconds, load.request())["rate"]
 
 
-def queue(bench, case, n):
-    """The floor is the same program with an empty queue, so each build has its own."""
+def filled(bench, case, n, fill=prefill.queue):
+    """Acknowledgement with a filled store. The floor is the same program with an empty one: each build has its own."""
     def alone(build, store):
         with bench.home() as home:
             if store:
@@ -140,7 +140,7 @@ def queue(bench, case, n):
                 return loaded(d, load.request(), 64, bench.args.seconds)
 
     for name, build in bench.builds:
-        store, samples = prefill.queue(bench, build, n), []
+        store, samples = fill(bench, build, n), []
         for r in range(bench.args.rounds):
             turns = [store, None][:: -1 if r % 2 else 1]
             full, empty = (alone(build, s) for s in turns)
@@ -152,8 +152,8 @@ def queue(bench, case, n):
 
 
 def stalls(bench, case):
-    """The slowest second of a minute, by the daemon's own counter, at numbers of connections where libmicrohttpd's epoll
-    stalls."""
+    """The slowest second of a minute, by the daemon's own counter, at numbers of connections where libmicrohttpd's
+    epoll stalls."""
     def once(build):
         found = {}
         for connections in (127, 128, 129, 256, 512):
@@ -188,7 +188,10 @@ def end_to_end_once(bench, build, connections):
 
 
 def end_to_end(bench, case, connections):
-    bench.rounds(case, lambda build: end_to_end_once(bench, build, connections), lambda: bare(bench, connections), "bare")
+    def once(build):
+        return end_to_end_once(bench, build, connections)
+
+    bench.rounds(case, once, lambda: bare(bench, connections), "bare")
 
 
 def soaked(bench, case):
@@ -236,8 +239,7 @@ def pending(bench, case, n=100000):
                 with load.Load(d.url, 4, 20, load.request()) as running:
                     wait_for(lambda: d.processed() >= store.n + d.accepted() - 100, 600)
                     done = time.monotonic() - began
-                    rate = running.end()["rate"] if done < 25 else d.accepted() / done
-                return {"ready_s": d.start_s, "done_s": done, "new_rate": rate}
+                    return {"ready_s": d.start_s, "done_s": done, "new_rate": running.end()["rate"]}
 
     for _, build in bench.builds:
         prefill.pending(bench, build, n)
@@ -271,7 +273,9 @@ def idle(bench, case, seconds=10):
             counts = {thread: (n - before.get(thread, 0)) / seconds for thread, n in d.wakeups().items()}
         busiest = max(counts, key=counts.get)
         bench.report.add(Row(case, name, [{"thread_hz": counts[busiest], "all_hz": sum(counts.values())}]))
-        bench.note("wake-ups a second: " + ", ".join(f"{t} {hz:.1f}" for t, hz in sorted(counts.items()) if hz > 0))
+        for thread, hz in sorted(counts.items()):
+            if hz > 0:
+                bench.note(f"{thread}: {hz:.1f} a second")
 
 
 def reading(bench, case):
@@ -308,9 +312,10 @@ CASES = {  # name: function, arguments, part of the default run
     "end64": (end_to_end, {"connections": 64}, True),
     "end256": (end_to_end, {"connections": 256}, True),
     "backlog": (backlog, {}, True),
-    "queue100k": (queue, {"n": 100000}, True),
-    "queue170k": (queue, {"n": 170000}, True),
-    "queue1m": (queue, {"n": 1000000}, False),
+    "queue100k": (filled, {"n": 100000}, True),
+    "queue170k": (filled, {"n": 170000}, True),
+    "queue1m": (filled, {"n": 1000000}, False),
+    "kept100k": (filled, {"n": 100000, "fill": prefill.kept}, True),
     "start1m": (start, {"n": 1000000}, False),
     "pending": (pending, {}, True),
     "disk": (disk, {}, True),

@@ -33,7 +33,8 @@ class Load:
     """wrk while it runs. end() waits for it and returns {rate, p50_ms, p99_ms, requests}."""
 
     def __init__(self, url, connections, seconds, environment, refused=False):
-        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "20s", "--latency", "-s", str(SCRIPT), url]
+        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "20s", "--latency"]
+        command += ["-s", str(SCRIPT), url]
         self.refused = refused
         self.p = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                   env={**os.environ, **environment})

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import load
-from stage import NOWHERE, Daemon, program
+from stage import NOWHERE, Daemon, Server, program
 
 CONNECTIONS = 64
 # Where the events of these stores go: an event keeps the URL of its time, and is a dead letter with another one.
@@ -37,10 +37,10 @@ def fill(d, n, count, seconds=2):
 
 
 def settled(d):
-    """Waits until all that can be processed is, and the gauges say so."""
-    last = -1
-    while d.processed() != last:
-        last = d.processed()
+    """Waits until all that can be processed and delivered is, and the gauges say so."""
+    last = None
+    while (d.processed(), d.delivered()) != last:
+        last = (d.processed(), d.delivered())
         time.sleep(1.1)
 
 
@@ -68,14 +68,14 @@ def work_folder(bench, build):
     return folder
 
 
-def make(bench, build, name, n, more, emails, count):
+def make(bench, build, name, n, count, hold=True, more="", emails="/email"):
     folder = work_folder(bench, build)
     file = folder / f"{name}{n}.db"
     if file.with_suffix(".n").exists():
         return Store(file)
     bench.note(f"filling a store: {name} {n:,}")
     with tempfile.TemporaryDirectory(dir=folder) as home:
-        with Daemon(program(build), home, URL, True, more, emails=emails) as d:
+        with Daemon(program(build), home, URL, hold, more, emails=emails) as d:
             fill(d, n, lambda: count(d))
             settled(d)
             n = int(count(d))
@@ -86,9 +86,19 @@ def make(bench, build, name, n, more, emails, count):
 
 def queue(bench, build, n):
     """A store with n events that wait, and the webhooks that made them."""
-    return make(bench, build, "queue", n, "", "/email", Daemon.queued)
+    return make(bench, build, "queue", n, Daemon.queued)
+
+
+def kept(bench, build, n):
+    """A store with n done webhooks and their delivered events, which `retention` keeps."""
+    with Server(bench.tools / "farend", port=PORT):
+        return make(bench, build, "kept", n, Daemon.delivered, hold=False)
 
 
 def pending(bench, build, n):
     """A store with n webhooks that wait for lookups, after a clean stop."""
-    return make(bench, build, "pending", n, UNREACHABLE, "/nothing", lambda d: d.accepted() - d.processed())
+    return make(bench, build, "pending", n, waiting, more=UNREACHABLE, emails="/nothing")
+
+
+def waiting(d):
+    return d.accepted() - d.processed()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What a bench found: rows of measures, their targets, the tables and the JSON."""
-import platform
 import os
+import platform
 import statistics
 
 # The targets of the cases: measure, comparison, limit. The ratio's floor is named in the row.
@@ -37,10 +37,16 @@ WORDS = {
     "all_hz": "wake-ups a second of all threads",
     "store_mib": "MiB of the store's file",
     "wal_mib": "MiB of its WAL",
+    "rss_mib": "MiB resident",
+    "pending": "webhooks pending",
 }
-FIGURES = {"rss_mib": "MiB resident", "pending": "webhooks pending"}  # columns of the other table
-FIGURES.update({f"slowest{n}": f"answers in the slowest second, {n} connections" for n in (127, 128, 129, 256, 512)})
-COLUMNS = ("rate", "floor", "ratio", "p50_ms", "p99_ms", "cpu_us", "rss_mib", "pending")
+WORDS.update({f"slowest{n}": f"answers in the slowest second, {n} connections" for n in (127, 128, 129, 256, 512)})
+
+# The two tables: rates, and figures without a rate.
+LOAD = {"case": -10, "build": -5, "rate/s": 8, "floor/s": 8, "floor": -8, "ratio: min": 10, "median": 6, "max": 6,
+        "p50 ms": 7, "p99 ms": 7, "CPU us": 7, "RSS MiB": 7, "pending": 8, "to base": 7, "target": -1}
+FIGURES = {"case": -10, "build": -5, "measure": -48, "min": 9, "median": 9, "max": 9, "to base": 7, "target": -1}
+IN_LOAD = ("rate", "floor", "ratio", "p50_ms", "p99_ms", "cpu_us", "rss_mib", "pending")
 
 
 class Row:
@@ -64,7 +70,7 @@ class Row:
                 yield name, comparison, limit, value >= limit if comparison == ">=" else value <= limit
 
     def target_text(self):
-        return ", ".join(f"{name.partition('_')[0] if name in COLUMNS else name} {comparison} {limit:g} "
+        return ", ".join(f"{name.partition('_')[0] if name in IN_LOAD else name} {comparison} {limit:g} "
                          f"{'met' if met else 'MISSED'}" for name, comparison, limit, met in self.targets())
 
     def as_json(self):
@@ -79,26 +85,25 @@ def number(value):
     return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
+def line(columns, cells):
+    """Returns a line of a table. columns: {title: width}; a width below 0 is of text, which begins at the left."""
+    return " ".join(f"{c:<{-w}}" if w < 0 else f"{c:>{w}}" for c, w in zip(cells, columns.values()))
+
+
 class Report:
     """Prints each row when it is found. base: the build that the others are compared with, or None."""
 
     def __init__(self, out, base):
-        self.out, self.base, self.rows, self.kind = out, base, [], None
+        self.out, self.base, self.rows, self.columns = out, base, [], None
 
-    def line(self, *words):
-        print(*words, file=self.out, flush=True)
+    def line(self, text=""):
+        print(text.rstrip(), file=self.out, flush=True)
 
-    def header(self, kind):
-        if kind == self.kind:
-            return
-        self.kind = kind
-        self.line()
-        if kind == "load":
-            self.line(f"{'case':<10} {'build':<5} {'rate/s':>8} {'floor/s':>8} {'floor':<8} {'ratio: min':>10} {'median':>6} "
-                      f"{'max':>6} {'p50 ms':>7} {'p99 ms':>7} {'CPU us':>7} {'RSS MiB':>7} {'pending':>8} "
-                      f"{'to base':>7}  target")
-        else:
-            self.line(f"{'case':<10} {'build':<5} {'measure':<48} {'min':>9} {'median':>9} {'max':>9} {'to base':>7}  target")
+    def header(self, columns):
+        if columns is not self.columns:
+            self.line()
+            self.line(line(columns, columns))
+        self.columns = columns
 
     def to_base(self, row, name):
         for other in self.rows if row.build != self.base else ():
@@ -108,28 +113,32 @@ class Report:
 
     def add(self, row):
         self.rows.append(row)
-        self.header("load" if "rate" in row.values else "figures")
-        if "rate" not in row.values:
-            self.add_figures(row, row.values)
-            return
-        cells = {name: number(row.median(name)) if name in row.values else "" for name in COLUMNS}
-        ratios = row.values.get("ratio")
-        least, most = (f"{min(ratios):.3f}", f"{max(ratios):.3f}") if ratios else ("", "")
-        ratio = f"{row.median('ratio'):.3f}" if ratios else ""
-        self.line(f"{row.case:<10} {row.build:<5} {cells['rate']:>8} {cells['floor']:>8} {row.floor:<8} {least:>10} {ratio:>6} "
-                  f"{most:>6} {cells['p50_ms']:>7} {cells['p99_ms']:>7} {cells['cpu_us']:>7} {cells['rss_mib']:>7} "
-                  f"{cells['pending']:>8} {self.to_base(row, 'rate'):>7}  {row.target_text()}")
-        for name in row.values:
-            if name in WORDS:
-                self.line(f"{'':<16} {WORDS[name]}: {number(row.median(name))}")
+        if "rate" in row.values:
+            self.header(LOAD)
+            self.add_load(row)
+        else:
+            self.header(FIGURES)
+            self.add_figures(row)
 
-    def add_figures(self, row, names):
+    def add_load(self, row):
+        def cell(name):
+            return number(row.median(name)) if name in row.values else ""
+        ratios = row.values.get("ratio", ())
+        three = [f"{of(ratios):.3f}" if ratios else "" for of in (min, statistics.median, max)]
+        rest = [cell(name) for name in ("p50_ms", "p99_ms", "cpu_us", "rss_mib", "pending")]
+        self.line(line(LOAD, [row.case, row.build, cell("rate"), cell("floor"), row.floor, *three, *rest,
+                              self.to_base(row, "rate"), row.target_text()]))
+        for name in row.values:
+            if name in WORDS and name not in IN_LOAD:
+                self.line(f"{'':<17}{WORDS[name]}: {number(row.median(name))}")
+
+    def add_figures(self, row):
         targets = {name: f"{comparison} {limit:g} {'met' if met else 'MISSED'}"
                    for name, comparison, limit, met in row.targets()}
-        for name in names:
-            v = row.values[name]
-            self.line(f"{row.case:<10} {row.build:<5} {WORDS.get(name, FIGURES.get(name, name)):<48} {number(min(v)):>9} "
-                      f"{number(row.median(name)):>9} {number(max(v)):>9} {self.to_base(row, name):>7}  {targets.get(name, '')}")
+        for name, values in row.values.items():
+            three = [number(of(values)) for of in (min, statistics.median, max)]
+            self.line(line(FIGURES, [row.case, row.build, WORDS.get(name, name), *three, self.to_base(row, name),
+                                     targets.get(name, "")]))
 
     def as_json(self, **about):
         machine = {"cores": os.cpu_count(), "kernel": platform.release(), "machine": platform.machine()}

@@ -50,8 +50,9 @@ def soak(bench, case, lasting):
     """lasting(build): the rate end to end that lasts."""
     for name, build in bench.builds:
         half = lasting(build) / 2
-        with bench.home() as home, Server(bench.tools / "farend") as far, Daemon(program(build), home, far.url, False) as d:
-            found = watch(d, home, bench.args.soak_seconds, half)
+        with bench.home() as home, Server(bench.tools / "farend") as far:
+            with Daemon(program(build), home, far.url, False) as d:
+                found = watch(d, home, bench.args.soak_seconds, half)
         file = bench.work / f"soak-{name}.csv"
         with file.open("w", newline="") as out:
             table = csv.DictWriter(out, COLUMNS)

@@ -23,6 +23,8 @@ local size = tonumber(os.getenv("BENCH_SIZE") or "1536")
 local key = os.getenv("BENCH_KEY")
 local pause = tonumber(os.getenv("BENCH_PAUSE") or "0")
 local first = ffi.new("uint64_t", tonumber(os.getenv("BENCH_RUN") or "0")) * 0x100000000ULL
+local transition = kind == "ignored" and "note" or "opened"
+local token = os.getenv("BENCH_TOKEN") or "bench-secret"
 local n = 0
 local second, stamp, head, desk_head, tail
 
@@ -41,8 +43,9 @@ local function time()
 end
 
 local function body(id)
-  return '{"id":"d-' .. id .. '","type":"' .. (kind == "ignored" and "note" or "opened") .. '","timestamp":"' .. time() ..
-    '","conversation":"c-' .. id .. '","email":"p' .. id .. '@example.com","customer":"k' .. id .. '","text":"' .. tail
+  return '{"id":"d-' .. id .. '","type":"' .. transition .. '","timestamp":"' .. time() ..
+    '","conversation":"c-' .. id .. '","email":"p' .. id .. '@example.com","customer":"k' .. id ..
+    '","text":"' .. tail
 end
 
 local gnutls, digest, words
@@ -58,7 +61,7 @@ end
 local function start(path)
   return "POST " .. path .. " HTTP/1.1\r\nHost: " .. wrk.host .. ":" .. wrk.port ..
     "\r\nContent-Type: application/json\r\nContent-Length: " .. size ..
-    (key and "\r\nX-Signature: sha256=" or "\r\nAuthorization: Bearer " .. (os.getenv("BENCH_TOKEN") or "bench-secret") .. "\r\n\r\n")
+    (key and "\r\nX-Signature: sha256=" or "\r\nAuthorization: Bearer " .. token .. "\r\n\r\n")
 end
 
 function init()
