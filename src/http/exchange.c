@@ -446,11 +446,15 @@ void http_answer(struct http_exchange *x, const struct http_answer *a)
 char *http_take_body(struct http_exchange *x)
 {
 	struct exchange *e = exchange_of(x);
+	size_t len = e->body.len;
+	char *text;
 
 	INSIST(e->state == EXCHANGE_COMPLETING && e->x.body);
 	e->x.body = NULL;
 	e->x.body_len = 0;
-	return buf_take(&e->body);
+	text = buf_take(&e->body);
+	/* The buffer of a chunked body grew by doubling. */
+	return e->has_reserved ? text : mem_grow(text, len + 1, 1);
 }
 
 void http_suspend(struct http_exchange *x)

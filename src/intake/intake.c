@@ -13,13 +13,14 @@
  * pipeline are counted where the budget has memory to spare, and dropped otherwise (intake_submission.c).
  *
  * Threads: begin, complete and done run on the server's pool. Submissions are answered on the pipeline's thread
- * (answered()). `quiesced` is read and the submission posted under one lock, so that nothing is submitted after
- * intake_quiesce() returns. Nothing here survives a crash: a sender without an answer sends again.
+ * (answered()). The submission is posted, and `quiesced` read before, under one lock, so that nothing is submitted
+ * after intake_quiesce() returns. Nothing here survives a crash: a sender without an answer sends again.
  */
 #include <config.h>
 
 #include "intake/intake.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -44,9 +45,9 @@ struct intake {
 	struct http_server *server;
 	struct refusals *refusals;
 	struct unknown_states *unknown_states;
-	struct lock lock;     /* protects quiesced (and posting) and requests */
+	struct lock lock;     /* protects requests, posting, and writing quiesced */
 	struct cond all_done; /* requests became 0 */
-	bool quiesced;        /* intake_quiesce() has returned, or returns now */
+	atomic_bool quiesced; /* intake_quiesce() has returned, or returns now */
 	unsigned requests;    /* exchanges that are not done */
 	struct budget *budget;
 };
@@ -178,12 +179,8 @@ static void answer_pong(struct http_exchange *x, const struct request_state *r, 
 /* True where webhooks are accepted now. */
 static bool may_submit(struct intake *i)
 {
-	bool may;
-
-	lock_acquire(&i->lock);
-	may = !i->quiesced;
-	lock_release(&i->lock);
-	return may && pipeline_is_ready(i->pipeline);
+	/* Without the lock, because submit_body() asks again with it. */
+	return !atomic_load(&i->quiesced) && pipeline_is_ready(i->pipeline);
 }
 
 static void refuse_unready(struct http_exchange *x, const struct request_state *r)
@@ -301,11 +298,13 @@ static int reserve(void *ctx, struct http_exchange *x, size_t bytes)
  * no effect. A challenge in a signal is ignored. */
 static void submit_body(struct intake *i, struct http_exchange *x, struct request_state *r, const char *echo)
 {
-	struct intake_submission *sub = intake_submission_new(r->source, x, r->headers, i->unknown_states,
-							      &r->reservation, pipeline_caches_parsed(i->pipeline));
+	struct request_body body = {.len = x->body_len};
+	struct intake_submission *sub;
 	bool may;
 
-	free(http_take_body(x));
+	body.text = http_take_body(x);
+	sub = intake_submission_new(r->source, x, r->headers, &body, i->unknown_states, &r->reservation,
+				    pipeline_caches_parsed(i->pipeline));
 	if (!intake_submission_has_room(sub)) {
 		note_no_room(i, x, r);
 		intake_submission_refuse(sub, x);
@@ -317,7 +316,7 @@ static void submit_body(struct intake *i, struct http_exchange *x, struct reques
 	} else {
 		/* Nothing is submitted after intake_quiesce() returns. */
 		lock_acquire(&i->lock);
-		may = !i->quiesced;
+		may = !atomic_load(&i->quiesced);
 		if (may)
 			intake_submission_post(sub, x, i->pipeline);
 		lock_release(&i->lock);
@@ -478,7 +477,7 @@ void intake_quiesce(struct intake *i)
 	http_server_wait_headers(i->server, until_ms);
 	lock_acquire(&i->lock);
 	wait_for_requests(i, until_ms);
-	i->quiesced = true;
+	atomic_store(&i->quiesced, true);
 	lock_release(&i->lock);
 }
 

@@ -226,7 +226,7 @@ static void add_item(struct intake_submission *sub, struct webhook *w, struct js
 }
 
 static void add_batch(struct intake_submission *sub, struct batch *batch, const struct http_exchange *x,
-		      const struct pairs *headers)
+		      const struct pairs *headers, struct request_body *whole)
 {
 	size_t n = batch_items(batch);
 
@@ -240,7 +240,9 @@ static void add_batch(struct intake_submission *sub, struct batch *batch, const 
 		struct json_object *tree;
 		char *body;
 
-		body = batch_item(batch, i, &len);
+		/* The only item is the body itself. */
+		len = whole->len;
+		body = n == 1 ? TAKE(whole->text) : batch_item(batch, i, &len);
 		tree = batch_take_tree(batch, &tree_bytes);
 		stored_webhook(sub->source, x, headers, body, len, &w);
 		add_item(sub, &w, tree, tree_bytes);
@@ -249,18 +251,18 @@ static void add_batch(struct intake_submission *sub, struct batch *batch, const 
 
 /* Makes one unreadable webhook of a body that cannot be split. */
 static void add_whole_body(struct intake_submission *sub, const struct http_exchange *x, const struct pairs *headers,
-			   const struct err *reason)
+			   struct request_body *body, const struct err *reason)
 {
 	struct webhook w;
 
 	sub->submission.items = mem_new(1, sizeof(*sub->submission.items));
-	stored_webhook(sub->source, x, headers, mem_dup(x->body, x->body_len), x->body_len, &w);
+	stored_webhook(sub->source, x, headers, TAKE(body->text), body->len, &w);
 	add_unreadable(sub, parsed_webhook_unparsed(&w), reason->text);
 }
 
 /* A batch that never fits becomes one unreadable webhook, so that the helpdesk does not send it again for ever. */
 static void replace_by_whole_body(struct intake_submission *sub, const struct http_exchange *x,
-				  const struct pairs *headers)
+				  const struct pairs *headers, struct request_body *body)
 {
 	struct err reason = {0};
 	char most[AMOUNT_MAX];
@@ -272,12 +274,13 @@ static void replace_by_whole_body(struct intake_submission *sub, const struct ht
 	drop_items(sub);
 	sub->pongs = sub->ignored = sub->unreadable = 0;
 	sub->several = sub->has_signal = sub->no_room = false;
-	add_whole_body(sub, x, headers, &reason);
+	add_whole_body(sub, x, headers, body, &reason);
 }
 
 struct intake_submission *intake_submission_new(const struct source *s, const struct http_exchange *x,
-						const struct pairs *headers, struct unknown_states *unknown,
-						struct reservation *reservation, bool caches_parsed)
+						const struct pairs *headers, struct request_body *body,
+						struct unknown_states *unknown, struct reservation *reservation,
+						bool caches_parsed)
 {
 	struct intake_submission *sub = mem_new(1, sizeof(*sub));
 	struct batch *batch = NULL;
@@ -289,19 +292,20 @@ struct intake_submission *intake_submission_new(const struct source *s, const st
 	sub->reservation = reservation;
 	sub->body_bytes = reservation->bytes;
 	sub->drops_trees = !caches_parsed;
-	if (batch_open(s->definition, pairs_get(headers, "Content-Type"), x->body, x->body_len, &batch, &reason) < 0) {
-		add_whole_body(sub, x, headers, &reason);
+	if (batch_open(s->definition, pairs_get(headers, "Content-Type"), body->text, body->len, &batch, &reason) < 0) {
+		add_whole_body(sub, x, headers, body, &reason);
 	} else {
 		items = batch_items(batch);
-		add_batch(sub, batch, x, headers);
+		add_batch(sub, batch, x, headers, body);
 		batch_close(batch);
 		if (sub->no_room && items > 1 && sub->bytes > reservation_max(reservation))
-			replace_by_whole_body(sub, x, headers);
+			replace_by_whole_body(sub, x, headers, body);
 	}
 	if (sub->no_room) {
 		drop_items(sub);
 		sub->refused_items = (unsigned)items;
 	}
+	free(TAKE(body->text));
 	INSIST(reservation_resize(reservation, sub->bytes));
 	return sub;
 }

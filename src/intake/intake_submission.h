@@ -16,21 +16,27 @@
 
 struct intake_submission;
 
+struct request_body {
+	char *text; /* NUL-terminated behind len bytes */
+	size_t len;
+};
+
 /*
  * Reads the body of a complete exchange whose proof is good. caches_parsed: the result of pipeline_caches_parsed(). s
  * must outlive the submission.
  *
- * The reservation covers the body, and this function changes it to the submission's size. So the caller frees the body
- * right after. The submission may need more memory than the body, because each item repeats the rest of the body. If
- * that memory is not free now, intake_submission_has_room() is false. If it is more than one request may ever have, the
- * body becomes one unreadable webhook.
+ * The reservation covers the body, and this function changes it to the submission's size. It takes the body's text: a
+ * body with one item becomes that item's, another one is freed. The submission may need more memory than the body,
+ * because each item repeats the rest of the body. If that memory is not free now, intake_submission_has_room() is
+ * false. If it is more than one request may ever have, the body becomes one unreadable webhook.
  *
  * Unknown states are logged and counted at once. The caller owns the result until it is answered, refused, submitted or
  * discarded. The result owns the reservation meanwhile, and releases it before the answer.
  */
 struct intake_submission *intake_submission_new(const struct source *s, const struct http_exchange *x,
-						const struct pairs *headers, struct unknown_states *unknown,
-						struct reservation *reservation, bool caches_parsed) MUSTCHECK;
+						const struct pairs *headers, struct request_body *body,
+						struct unknown_states *unknown, struct reservation *reservation,
+						bool caches_parsed) MUSTCHECK;
 /* True where no item has to be stored: there is nothing to submit. */
 bool intake_submission_is_empty(const struct intake_submission *sub);
 /* True where an item is a signal. */

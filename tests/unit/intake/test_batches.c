@@ -107,7 +107,8 @@ static struct intake_submission *read_repeating(struct budget *b, unsigned items
 	static char body[8192];
 	CLEANUP(generation_unrefp) struct generation *g = generation_current();
 	const struct source *s = config_source(g->config, "many");
-	struct http_exchange x = {.path = "/", .query = "", .body = body};
+	struct http_exchange x = {.path = "/", .query = ""};
+	struct request_body copy;
 	const struct pairs headers = {0};
 	struct reservation others;
 	struct intake_submission *p;
@@ -117,12 +118,13 @@ static struct intake_submission *read_repeating(struct budget *b, unsigned items
 		(void)snprintf(body + strlen(body), sizeof(body) - strlen(body), "%s" ITEM("open", "1"),
 			       i > 0 ? "," : "");
 	strcat(body, "]}");
-	x.body_len = strlen(body);
+	copy.len = strlen(body);
+	copy.text = mem_str(body);
 	reservation_init(&others, b, NULL);
 	assert_true(reservation_resize(&others, other));
 	reservation_init(reservation, b, NULL);
-	assert_true(reservation_resize(reservation, x.body_len));
-	p = intake_submission_new(s, &x, &headers, NULL, reservation, true);
+	assert_true(reservation_resize(reservation, copy.len));
+	p = intake_submission_new(s, &x, &headers, &copy, NULL, reservation, true);
 	reservation_release(&others);
 	return p;
 }
@@ -191,6 +193,7 @@ static void small_items_take_no_more_than_they_count(void **state)
 		struct budget *b = budget_new(8 * BUDGET_BYTES);
 		struct http_exchange x = {.path = "/", .query = ""};
 		struct reservation reservation, other;
+		struct request_body whole;
 		struct intake_submission *p;
 		struct buf body;
 		size_t before;
@@ -200,14 +203,15 @@ static void small_items_take_no_more_than_they_count(void **state)
 		for (unsigned k = 0; k < 500; k++)
 			buf_addf(&body, "%s%s", k > 0 ? "," : "", items[i % 2]);
 		buf_adds(&body, "]}");
-		x.body = body.data;
-		x.body_len = body.len;
+		whole.len = body.len;
+		whole.text = buf_take(&body);
 		reservation_init(&other, b, NULL);
 		assert_true(reservation_resize(&other, others[i / 2]));
 		reservation_init(&reservation, b, NULL);
-		assert_true(reservation_resize(&reservation, x.body_len));
-		before = mallinfo2().uordblks;
-		p = intake_submission_new(config_source(g->config, "many"), &x, &headers, NULL, &reservation, true);
+		assert_true(reservation_resize(&reservation, whole.len));
+		before = mallinfo2().uordblks - malloc_usable_size(whole.text);
+		p = intake_submission_new(config_source(g->config, "many"), &x, &headers, &whole, NULL, &reservation,
+					  true);
 		assert_true(intake_submission_has_room(p));
 		/* A sanitizer's malloc reports nothing. */
 		assert_true(mallinfo2().uordblks <= before + reservation.bytes + reservation.bytes / 2);
@@ -215,7 +219,6 @@ static void small_items_take_no_more_than_they_count(void **state)
 		reservation_release(&reservation);
 		reservation_release(&other);
 		budget_free(b);
-		buf_done(&body);
 	}
 }
 
@@ -223,19 +226,21 @@ static void a_tree_is_kept_only_where_the_pipeline_keeps_it(void **state)
 {
 	CLEANUP(generation_unrefp) struct generation *g = generation_current();
 	static char body[] = "{\"list\":[" ITEM("open", "1") "]}";
-	struct http_exchange x = {.path = "/", .query = "", .body = body, .body_len = sizeof(body) - 1};
+	struct http_exchange x = {.path = "/", .query = ""};
 	const struct pairs headers = {0};
 	struct budget *b = budget_new(8 * BUDGET_BYTES);
 	size_t taken[2];
 
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
+		struct request_body copy = {.text = mem_str(body), .len = sizeof(body) - 1};
 		struct intake_submission *p;
 		struct reservation reservation;
 
 		reservation_init(&reservation, b, NULL);
-		assert_true(reservation_resize(&reservation, x.body_len));
-		p = intake_submission_new(config_source(g->config, "many"), &x, &headers, NULL, &reservation, i > 0);
+		assert_true(reservation_resize(&reservation, copy.len));
+		p = intake_submission_new(config_source(g->config, "many"), &x, &headers, &copy, NULL, &reservation,
+					  i > 0);
 		assert_true(intake_submission_has_signal(p));
 		taken[i] = reservation.bytes;
 		intake_submission_discard(p);
