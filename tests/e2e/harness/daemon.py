@@ -33,12 +33,13 @@ class Daemon:
     The default configuration has the account `default` at the sandbox (person_gap 0s, so that tests need not wait for
     it) and the source `gladly`. config={…} is merged into it (deep_merge: None removes a key). text=… replaces the file
     by other YAML, in which {dir}, {klaviyo} and {gladly} are filled in. user="nobody" runs the daemon as that user, who
-    then owns the files in self.dir. That needs root, who owns the files that the test writes afterwards.
+    then owns the files in self.dir. That needs root, who owns the files that the test writes afterwards. under=("valgrind",
+    …) runs it under that command, which keeps its pid.
     """
 
-    def __init__(self, sandbox=None, gladly=None, config=None, text=None, key=KEY, env=None, start=True, user=None):
+    def __init__(self, sandbox=None, gladly=None, config=None, text=None, key=KEY, env=None, start=True, user=None, under=()):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="deskbridge-test-"))
-        self._env, self._logs, self._user = env, [], user
+        self._env, self._logs, self._user, self._under = env, [], user, under
         self._gladly, self._secrets, self._addresses = gladly, set(), set()
         self.process = None
         (self.dir / "credentials").mkdir(mode=0o700)
@@ -110,7 +111,7 @@ class Daemon:
     def start(self, ready=True):
         """Starts the daemon and waits until it listens. ready=False: does not wait, for a start that fails (see
         wait_exit())."""
-        self.process = Process(["-c", self.file, "serve"], self._env, cwd=self.dir, user=self._user)
+        self.process = Process(["-c", self.file, "serve"], self._env, self.dir, self._user, self._under)
         self.address = self.admin = None
         if ready:
             self.address = self._ready(r"listening on (\S+:\d+)")

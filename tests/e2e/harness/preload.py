@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The tests' libraries for $LD_PRELOAD: a clock and a disk that a test sets."""
+"""The tests' libraries for $LD_PRELOAD: a clock and a disk that a test sets, and counts of work."""
 
 import os
 import pathlib
@@ -11,6 +11,7 @@ import tempfile
 import time
 
 from .process import PROGRAM
+from .wait import wait_for
 
 _by_links = None
 
@@ -89,6 +90,38 @@ class SlowDisk:
     def waiting(self):
         """Returns the number of fsyncs that wait now."""
         return struct.unpack("=q", os.pread(self._file.fileno(), 8, 8))[0]
+
+    def close(self):
+        self._file.close()
+
+    def report(self):
+        return ""
+
+
+class Work:
+    """Counts of a process's work: Daemon(env=work.env). It uses countwork.c, which says what is counted. disk: a
+    SlowDisk of the same process."""
+
+    NAMES = ("statements", "commits", "WAL bytes", "allocations")
+
+    def __init__(self, disk=None):
+        self._file = tempfile.NamedTemporaryFile(prefix="deskbridge-work-")
+        os.ftruncate(self._file.fileno(), 48)
+        more = disk.env if disk else {}
+        # The environment's own libraries, which preloaded() adds, are in the disk's list.
+        names = [preloaded("countwork.so"), *filter(None, [more.get("LD_PRELOAD")])]
+        self.env = {**more, "LD_PRELOAD": ":".join(names), "COUNTWORK": self._file.name}
+
+    def counts(self):
+        return dict(zip(self.NAMES, struct.unpack("=4q", os.pread(self._file.fileno(), 32, 0))))
+
+    def mark(self, allocate):
+        """Makes the process's next allocation call countwork_mark(), and waits for that. allocate(): something for
+        which the process allocates."""
+        before = struct.unpack("=q", os.pread(self._file.fileno(), 8, 40))
+        os.pwrite(self._file.fileno(), struct.pack("=q", 1), 32)
+        allocate()
+        wait_for(lambda: struct.unpack("=q", os.pread(self._file.fileno(), 8, 40)) != before, what="countwork_mark()")
 
     def close(self):
         self._file.close()

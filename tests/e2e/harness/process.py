@@ -95,10 +95,10 @@ def listens(address):
 
 class Process:
     """A process of the program. stdout and stderr are collected; pid is the program's own. user: the user who runs it,
-    which needs root and setpriv; default: the user who runs the tests."""
+    which needs root and setpriv; default: the user who runs the tests. under: a command that becomes the program."""
 
-    def __init__(self, args, env=None, cwd=None, user=None):
-        self.args = [PROGRAM, *map(str, args)]
+    def __init__(self, args, env=None, cwd=None, user=None, under=()):
+        self.args = [*under, PROGRAM, *map(str, args)]
         self.killed = False
         environment = {**os.environ, "DESKBRIDGE_PRESETS": PRESETS, **(env or {})}
         environment = {name: value for name, value in environment.items() if value is not None}
