@@ -11,7 +11,8 @@ from pathlib import Path
 import load
 from stage import NOWHERE, Daemon, Server, program
 
-CONNECTIONS = 64
+SOURCE = Path(__file__).read_bytes()  # stores of another version of this file are made anew
+CONNECTIONS = 256
 # Where the events of these stores go: an event keeps the URL of its time, and is a dead letter with another one.
 PORT = 18097
 URL = f"http://127.0.0.1:{PORT}"
@@ -59,7 +60,7 @@ class Store:
 def work_folder(bench, build):
     """Returns the folder of this program's stores. Those of a former program of the same build are removed."""
     file = Path(program(build))
-    mark = hashlib.sha256(file.read_bytes() + Path(__file__).read_bytes()).hexdigest()
+    mark = hashlib.sha256(file.read_bytes() + SOURCE).hexdigest()
     folder = bench.work / hashlib.sha256(str(file).encode()).hexdigest()[:12]
     if folder.exists() and (folder / "program").read_text() != mark:
         shutil.rmtree(folder)

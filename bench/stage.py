@@ -89,13 +89,17 @@ class Process:
     def __exit__(self, *how):
         self.stop()
 
+    def must_run(self):
+        if self.p.poll() is not None:
+            self.log.seek(0)
+            sys.exit(f"bench: {self.p.args[0]} ended: {self.log.read()}")
+
     def found(self, pattern, seconds=30):
         def look():
             self.log.seek(0)
             m = re.search(pattern, self.log.read())
-            if not m and self.p.poll() is not None:
-                self.log.seek(0)
-                sys.exit("bench: it ended: " + self.log.read())
+            if not m:
+                self.must_run()
             return m.group(1) if m else None
         return wait_for(look, seconds)
 
@@ -153,8 +157,7 @@ class Server(Process):
         wait_for(self.answers)
 
     def answers(self):
-        if self.p.poll() is not None:
-            self.found("^$")
+        self.must_run()
         try:
             get(self.url + "/stats")
         except urllib.error.HTTPError:
