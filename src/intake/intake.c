@@ -35,7 +35,7 @@
 #include "intake/unknown_states.h"
 #include "intake/request_state.h"
 
-#define INTAKE_THREADS 3
+#define INTAKE_THREADS 2 /* more threads take smaller turns, and wake more often for the same work */
 #define UNPROVEN_BYTES_MAX BUDGET_SMALL_BYTES /* of a body that comes without a good proof in the headers */
 #define STOP_WAIT_MS 2000                     /* for sending the last answers */
 #define LAST_REQUESTS_MS 200
