@@ -105,35 +105,10 @@ static void clean_events(struct cleaning *cleaning, int64_t until_ms, size_t max
 
 /* ---- digests and customers --------------------------------------------------------------------------------------- */
 
-/* Ids are in order of receipt, so the oldest come first and need no index on the time. A time in the future was written
- * by a wrong clock: such a digest is as old as its neighbours and is deleted with them. */
-static void clean_deliveries(struct cleaning *c, int64_t until_ms, int64_t now_ms)
+static void clean_deliveries(struct cleaning *c, int64_t life_ms, int64_t until_ms, int64_t now_ms)
 {
-	int64_t last = 0;
-	size_t seen = 0;
-
-	if (!can_delete(c))
-		return;
-	CHANGE(q, &c->change, "SELECT id, received FROM deliveries WHERE id > 0 ORDER BY id");
-	while (seen < c->left && change_step(&c->change, &q)) {
-		int64_t id = query_int(&q);
-		int64_t received_ms = query_int(&q);
-
-		if (received_ms > now_ms)
-			continue;
-		if (received_ms > until_ms)
-			break;
-		last = id;
-		seen++;
-	}
-	query_close(&q);
-	if (last == 0)
-		return;
-	CHANGE(gone, &c->change,
-	       "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries WHERE id <= ?1 ORDER BY id LIMIT ?2)");
-	query_bind_int(&gone, last);
-	query_bind_int(&gone, (int64_t)c->left);
-	count_deleted(c, (size_t)change_run(&c->change, &gone));
+	if (can_delete(c))
+		count_deleted(c, deliveries_clean(&c->change, life_ms, until_ms, now_ms, c->left));
 }
 
 static void clean_customers(struct cleaning *c, int64_t until_ms)
@@ -245,7 +220,7 @@ int store_clean(struct store *s, int64_t retention_ms, int64_t remember_ms, int6
 	store_advance_now(s, now_ms);
 	clean_webhooks(&c, older_ms(s, now_ms, retention_ms), max);
 	clean_events(&c, older_ms(s, now_ms, retention_ms), max);
-	clean_deliveries(&c, older_ms(s, now_ms, deliveries_ms), now_ms);
+	clean_deliveries(&c, deliveries_ms, older_ms(s, now_ms, deliveries_ms), now_ms);
 	clean_customers(&c, older_ms(s, now_ms, CUSTOMERS_MS));
 	clean_conversations(&c, true, older_ms(s, now_ms, remember_ms), conversation_delete);
 	clean_conversations(&c, false, older_ms(s, now_ms, remember_ms), conversation_delete);

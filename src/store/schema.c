@@ -167,6 +167,20 @@ static const char *const migrations[] = {
 	 * event that is queued changes one index less, and so does its end. */
 	"DROP INDEX events_state;"
 	"CREATE INDEX events_state ON events (state, ended) WHERE state > 0;",
+	/* 5: digests of deliveries that are not in `deliveries`, which takes none any more (deliveries.c). */
+	"CREATE TABLE delivery_tail ("
+	" id INTEGER PRIMARY KEY," /* the webhook's */
+	" digest BLOB NOT NULL,"
+	" source TEXT NOT NULL) STRICT;"
+	"CREATE TABLE delivery_index ("
+	" generation INTEGER NOT NULL,"
+	" digest BLOB NOT NULL,"
+	" source TEXT NOT NULL,"
+	" PRIMARY KEY (generation, digest, source)) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE delivery_generations ("
+	" generation INTEGER PRIMARY KEY,"
+	" age INTEGER NOT NULL,"           /* the time during which it took entries */
+	" seen INTEGER NOT NULL) STRICT;", /* the time at which the age was stored */
 };
 
 #define SCHEMA_NEWEST ((int64_t)(sizeof(migrations) / sizeof(*migrations)))

@@ -34,12 +34,15 @@ static int store_prepare_file(struct store *s, struct err *reterr)
 	s->is_new = version == 0;
 	s->schema_was = version;
 	if (r == 0)
+		r = deliveries_open(s, reterr);
+	if (r == 0)
 		s->files = store_files_new(s);
 	return r;
 }
 
 static const struct transaction_hook *const hooks[] = {
-	&counts_hook, &losses_hook, &wake_scans_hook, &webhook_ids_hook, &conversation_ids_hook, &old_keys_hook, NULL};
+	&counts_hook,           &losses_hook,   &wake_scans_hook, &webhook_ids_hook,
+	&conversation_ids_hook, &old_keys_hook, &deliveries_hook, NULL};
 
 int store_open(const struct store_options *o, enum store_mode mode, struct store **ret, struct err *reterr)
 {
@@ -52,6 +55,8 @@ int store_open(const struct store_options *o, enum store_mode mode, struct store
 	s->wal_path = mem_fmt("%s-wal", s->path);
 	s->mode = mode;
 	s->hooks = hooks;
+	if (mode == STORE_WRITE)
+		deliveries_new(s);
 	s->lock_fd = s->inode_fd = -1;
 	s->max_size = o->max_size;
 	s->longest_age_ms = CLOCK_NEVER_MS;
@@ -91,6 +96,7 @@ void store_close(struct store *s)
 	counts_done(s);
 	losses_done(s);
 	wake_scans_done(s);
+	deliveries_done(s);
 	free(s->path);
 	free(s->wal_path);
 	free(s);

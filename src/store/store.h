@@ -22,7 +22,8 @@
  * savepoint or rolls back. Otherwise store_savepoint_keep undoes the savepoint, store_commit rolls back, and both fail
  * with the change's error. A disk failure ends SQLite's transaction: later changes fail, and so does the commit.
  *
- * Cost: O(log n) in the size of the store unless a function says otherwise. Opening scans nothing.
+ * Cost: O(log n) in the size of the store unless a function says otherwise. Opening reads the newest digests of
+ * deliveries, a bounded number, and scans nothing else.
  *
  * Damage: a row that an index names but that is missing (a damaged or hand-edited file) is never an error, because the
  * row decides and not the index. A missing undone row becomes a dead letter. A missing conversation starts again. An
@@ -342,11 +343,12 @@ int store_events_dead_of_other_url(struct store *s, const char *account, const c
 
 /* Takes one step: deletes at most max rows that are past their time, and returns their number; 0: nothing is left.
  *   done webhooks, delivered events        after retention_ms
- *   digests of deliveries                  after 7 days, or after retention_ms if that is longer
+ *   digests of deliveries                  after 7 days, or after retention_ms if that is longer; after twice that
+ *                                          time at the latest, or later if the daemon did not run
  *   looked-up customers                    after a day
  *   conversations that are not open        after remember_ms; after retention_ms they lose their addresses
  *   done webhooks, delivered events        the oldest, at once, while store_is_nearly_full
- * A conversation that loses its addresses counts as a row. */
+ * A conversation that loses its addresses, and a digest that is moved (deliveries.c), count as rows. */
 int store_clean(struct store *s, int64_t retention_ms, int64_t remember_ms, int64_t now_ms, size_t max,
 		struct err *reterr) MUSTCHECK;
 /* Writes the WAL back; at quiet times. */

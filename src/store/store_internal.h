@@ -105,8 +105,9 @@ struct store {
 	size_t statements_n, statements_alloc;
 	struct count *counts;
 	size_t counts_n;
-	struct wake_scan *wake_scans; /* wake.c */
-	bool no_old_keys;             /* events.c: no event is left that an older schema wrote */
+	bool no_old_keys;              /* events.c: no event is left that an older schema wrote */
+	struct wake_scan *wake_scans;  /* wake.c */
+	struct deliveries *deliveries; /* deliveries.c; NULL: a reader */
 
 	/* losses.c. The first losses_committed_n are committed; losses_kept is the number at the savepoint. losses_more
 	 * counts further losses that are not in the list, with the same two members. */

@@ -18,6 +18,7 @@
 #define STORE_TABLES_H
 
 #include "store/store_internal.h"
+#include "store/delivery_set.h"
 #include "store/query.h"
 #include "store/transaction.h"
 
@@ -83,6 +84,46 @@ bool webhook_customer_progresses(struct change *c, const struct webhook_brief *p
 /* Undoing a savepoint resets wakes to the last commit, not to the savepoint. Waking a webhook twice is harmless. */
 extern const struct transaction_hook wake_scans_hook;
 void wake_scans_done(struct store *s);
+
+/* ---- digests of deliveries: deliveries.c -------------------------------------------------------------------------- */
+
+/* Follows the transaction. */
+struct delivery_state {
+	int64_t generation;             /* the current one; the previous one has the number before it */
+	int64_t age_ms, seen_ms;        /* its row: the age, and the time of the cleaning that stored it */
+	bool current_has, previous_has; /* the index may have entries of these generations */
+	bool old_has;                   /* `deliveries` may have rows */
+	size_t merged;                  /* the slots of `frozen` before this one are merged */
+	int64_t merged_to, deleted_to;  /* rows of the tail up to these ids are merged, are deleted */
+};
+
+struct deliveries {
+	struct delivery_set active, frozen; /* frozen.alloc 0: nothing is merged now */
+	int64_t active_to, frozen_to;       /* the largest ids in them, as of the last commit */
+	struct delivery_state now, kept, committed;
+	struct delivery_slot *added; /* to `active` since the transaction began; added_kept: before the savepoint */
+	size_t added_n, added_kept, added_alloc;
+	size_t batch, step; /* as BATCH, STEP; tests set smaller numbers */
+	size_t waiting_n;   /* committed entries since the last step of a merge */
+	bool stepped;       /* this commit takes a step */
+	bool flush;         /* the next batch is all of the tail, because the generation's time has come */
+	bool flushing;      /* `frozen` is that batch */
+	bool flushed;       /* it is merged */
+	bool index_damaged; /* old generations are not deleted any more */
+};
+
+void deliveries_new(struct store *s);
+/* Reads the tail and the generations. */
+int deliveries_open(struct store *s, struct err *reterr) MUSTCHECK;
+void deliveries_done(struct store *s);
+extern const struct transaction_hook deliveries_hook;
+/* True where a webhook of w's source with w's delivery was received before. */
+bool delivery_is_known(struct change *c, const struct webhook *w);
+/* Adds w's delivery. w->id is set. */
+void delivery_add(struct change *c, const struct webhook *w);
+/* Ages, merges and deletes digests, at most max rows; returns their number. life_ms: the least life of a digest.
+ * until_ms: rows of the old table up to this time are deleted. */
+size_t deliveries_clean(struct change *c, int64_t life_ms, int64_t until_ms, int64_t now_ms, size_t max);
 
 /* ---- events: event_state.c --------------------------------------------------------------------------------------- */
 

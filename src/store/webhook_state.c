@@ -357,7 +357,8 @@ static void webhook_keys_recover(struct change *c, int64_t id, struct webhook_ke
 	       "SELECT source, customer FROM webhooks INDEXED BY webhooks_customer WHERE state = " SQL_PENDING
 	       " AND customer IS NOT NULL AND id = ?1");
 	copy_text(c, &customer, id, &k->source, &k->customer);
-	CHANGE(delivery, c, "SELECT source FROM deliveries WHERE id = ?1");
+	CHANGE(delivery, c,
+	       "SELECT source FROM delivery_tail WHERE id = ?1 UNION ALL SELECT source FROM deliveries WHERE id = ?1");
 	copy_text(c, &delivery, id, &k->source, NULL);
 	if (!k->source)
 		k->source = mem_str("");

@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "store/numbers.h"
+#include "store/tables.h"
 #include "store/transaction.h"
 
 #define HEADERS_MAX (256 * 1024)
@@ -79,24 +80,16 @@ static void body_insert(struct change *c, const struct webhook *w, const struct 
 	query_bind_blob(&body, w->delivery, w->has_delivery ? sizeof(w->delivery) : 0);
 	query_bind_blob(&body, w->body, w->body_len);
 	(void)change_run(c, &body);
-	if (!w->has_delivery)
-		return;
-	CHANGE(delivery, c, "INSERT OR REPLACE INTO deliveries (id, source, digest, received) VALUES (?1, ?2, ?3, ?4)");
-	query_bind_int(&delivery, w->id);
-	query_bind_text(&delivery, w->source);
-	query_bind_blob(&delivery, w->delivery, sizeof(w->delivery));
-	query_bind_int(&delivery, w->received_ms);
-	(void)change_run(c, &delivery);
+	if (w->has_delivery)
+		delivery_add(c, w);
 }
 
 int store_webhook_is_repeat(struct store *s, const struct webhook *w, struct err *reterr)
 {
-	if (!w->has_delivery)
-		return 0;
-	QUERY(q, s, "SELECT 1 FROM deliveries WHERE source = ?1 AND digest = ?2", reterr);
-	query_bind_text(&q, w->source);
-	query_bind_blob(&q, w->delivery, sizeof(w->delivery));
-	return query_step(&q);
+	struct change c = change_begin(s, reterr);
+	bool known = w->has_delivery && delivery_is_known(&c, w);
+
+	return c.status < 0 ? c.status : known;
 }
 
 /* The last id is read once in a transaction: after an undo, ids of webhooks that were undone are given again. */

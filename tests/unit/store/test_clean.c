@@ -80,15 +80,19 @@ static void retention_runs_from_the_end_not_from_the_receipt(void **state)
 static void deliveries_are_known_for_seven_days_whatever_the_retention(void **state)
 {
 	struct fixture *f = *state;
+	int64_t day = 0;
 
 	turn_at(f, NOW);
 	MUST(store_webhook_done(f->s, fixture_put(f, "gladly", "c", "p", 1, NOW), "events", err));
-	MUST(store_webhook_done(f->s, fixture_put(f, "gladly", "c", "p", 2, NOW + 10), "events", err));
 	fixture_commit(f);
-	assert_int_equal(clean(f, NOW + 7 * CLOCK_DAY_MS - 1, 10), 2);
-	assert_int_equal(fixture_put(f, "gladly", "c", "p", 1, NOW), 0);
-	assert_int_equal(clean(f, NOW + 7 * CLOCK_DAY_MS, 10), 1);
-	assert_int_equal(fixture_put(f, "gladly", "c", "p", 2, NOW), 0);
+	for (; day < 7; day++) {
+		(void)clean(f, NOW + day * CLOCK_DAY_MS, 10);
+		assert_int_equal(fixture_put(f, "gladly", "c", "p", 1, NOW), 0);
+	}
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhooks"), 0);
+	for (; day < 16; day++)
+		while (clean(f, NOW + day * CLOCK_DAY_MS, 10) > 0)
+			;
 	assert_true(fixture_put(f, "gladly", "c", "p", 1, NOW) > 0);
 }
 

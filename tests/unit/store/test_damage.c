@@ -781,9 +781,8 @@ static void what_stands_under_a_new_id_is_nobodys(void **state)
 	struct fixture *f = *state;
 
 	fixture_sql(
-		f,
-		"INSERT INTO webhook_bodies VALUES (1, '', '', x'', x'', x''); INSERT INTO deliveries VALUES (1, 'x', "
-		"x'00', 0)");
+		f, "INSERT INTO webhook_bodies VALUES (1, '', '', x'', x'', x''); INSERT INTO delivery_tail VALUES (1, "
+		   "x'00', 'x')");
 	assert_int_equal(fixture_put(f, "gladly", "c-1", "k-1", 1, NOW), 1);
 	assert_int_equal(fixture_put(f, "gladly", "c-1", "k-1", 1, NOW), 0);
 }

@@ -3,6 +3,7 @@
 
 #include "store/store.h"
 
+#include "base/hex.h"
 #include "fixtures/store.h"
 
 /* Stores of older schemas (tests/data/store) are migrated and continue. */
@@ -59,9 +60,9 @@ static void a_store_of_schema_1_goes_on_with_what_it_holds(void **state)
 	assert_false(store_was_migrated(f->s, &from, &to)); /* a new store */
 	write_old(f, "schema-1.sql");
 	fixture_open(f);
-	assert_int_equal(fixture_sql(f, "PRAGMA user_version"), 4);
+	assert_int_equal(fixture_sql(f, "PRAGMA user_version"), 5);
 	assert_true(store_was_migrated(f->s, &from, &to));
-	assert_true(from == 1 && to == 4);
+	assert_true(from == 1 && to == 5);
 	load(f, "closed-2", &e);
 	assert_int_equal(e.state, LEDGER_CLOSED);
 	assert_int_equal(e.as_of_ms, T + 60000); /* counts as the helpdesk's time */
@@ -221,7 +222,7 @@ static void a_store_that_was_brought_forward_is_like_a_new_one(void **state)
 			    " AND s.name NOT LIKE 'sqlite_%'"),
 		columns);
 	MUST(store_pragma(f->s, "PRAGMA user_version", &columns, err));
-	assert_int_equal(columns, 4);
+	assert_int_equal(columns, 5);
 }
 
 /* Queues the nth event of schema-3.sql again, in a transaction. */
@@ -256,7 +257,7 @@ static void an_event_of_schema_3_is_not_queued_again(void **state)
 	write_old(f, "schema-3.sql");
 	fixture_open(f);
 	assert_true(store_was_migrated(f->s, &from, &to));
-	assert_true(from == 3 && to == 4);
+	assert_true(from == 3 && to == 5);
 	MUST(store_event_load(f->s, 3, &e, err));
 	assert_string_equal(e.unique_id, "03000000000000000000000000000000");
 	event_done(&e);
@@ -332,7 +333,7 @@ static void what_a_store_of_schema_2_holds_back_is_there_without_its_times(void 
 	write_old(f, "schema-2.sql");
 	fixture_open(f);
 	assert_true(store_was_migrated(f->s, &from, &to));
-	assert_true(from == 2 && to == 4);
+	assert_true(from == 2 && to == 5);
 	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhook_times"), 0);
 	MUST(store_webhooks_of_conversation(f->s, "lumen", "held-2", meet, &h, err));
 	assert_int_equal(h.n, 2);
@@ -347,6 +348,43 @@ static void what_a_store_of_schema_2_holds_back_is_there_without_its_times(void 
 	fixture_commit(f);
 	assert_int_equal(fixture_sql(f, "SELECT id FROM webhook_times"), 4);
 	assert_int_equal(fixture_sql(f, "SELECT wait FROM webhooks WHERE id = 4"), STORE_WAIT_NONE);
+}
+
+static int deliver(struct fixture *f, const char *source, const char *digest)
+{
+	struct webhook w = {.source = (char *)(uintptr_t)source, .received_ms = T, .has_delivery = true};
+	int r;
+
+	assert_int_equal(hex_read(digest, strlen(digest), w.delivery), 0);
+	fixture_begin(f);
+	r = fixture_insert(f->s, &w, NULL, "ignored", NULL);
+	fixture_commit(f);
+	return r;
+}
+
+static void the_digests_of_an_older_store_find_repeats_until_their_time(void **state)
+{
+	static const char digest[] = "01bbc16ffbea4fd304c32d518682003a";
+	static const int64_t received_ms = INT64_C(1795983840928);
+	struct fixture *f = *state;
+
+	write_old(f, "schema-2.sql");
+	fixture_open(f);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM deliveries"), 4);
+	for (int64_t day = 0; day < 9; day++) {
+		fixture_begin(f);
+		assert_true(store_clean(f->s, 0, 0, received_ms + day * CLOCK_DAY_MS, 1000, NULL) >= 0);
+		fixture_commit(f);
+		if (day == 0) {
+			assert_int_equal(deliver(f, "lumen", digest), 1);
+			assert_int_equal(deliver(f, "zendesk", digest), 0);
+		}
+		assert_int_equal(deliver(f, "zendesk", digest), 1);
+		assert_int_equal(fixture_sql(f, "SELECT count(*) FROM deliveries") > 0, day < 8);
+		fixture_reopen(f);
+	}
+	assert_int_equal(deliver(f, "lumen", digest), 0);
+	assert_int_equal(deliver(f, "lumen", digest), 1);
 }
 
 int main(void)
@@ -365,6 +403,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_entry_of_schema_3_without_its_row_stops_nothing, fixture_setup,
 						fixture_teardown),
 		cmocka_unit_test_setup_teardown(what_a_store_of_schema_2_holds_back_is_there_without_its_times,
+						fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(the_digests_of_an_older_store_find_repeats_until_their_time,
 						fixture_setup, fixture_teardown),
 	};
 

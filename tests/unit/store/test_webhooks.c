@@ -795,8 +795,9 @@ static void a_row_that_does_not_read_says_so_and_can_be_made_a_dead_letter(void 
 		assert_int_equal(ready(f), 1);
 		assert_int_equal(ids[0], 2);
 		assert_false(behind(f, 2));
-		fixture_sql(f, "DELETE FROM webhooks; DELETE FROM webhook_bodies; DELETE FROM deliveries; DELETE FROM "
-			       "sqlite_sequence");
+		fixture_sql(f,
+			    "DELETE FROM webhooks; DELETE FROM webhook_bodies; DELETE FROM delivery_tail; DELETE FROM "
+			    "sqlite_sequence");
 	}
 	assert_int_equal(store_webhook_load(f->s, 500, &w, &e), -ENOENT);
 }
