@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "store/wal_vfs.h"
 
 /* SQLite checks the time limit of a read once in this number of its instructions, which take well under 1 ms. */
 #define READ_LIMIT_STEPS 2000
@@ -175,10 +176,12 @@ void read_limit_end(struct store *s)
 
 static pthread_once_t library_once = PTHREAD_ONCE_INIT;
 
-/* Switches off SQLite's memory statistics, which are not used and take a lock for each allocation. */
+/* Switches off SQLite's memory statistics, which are not used and take a lock for each allocation. Registers the VFS of
+ * the writer. */
 static void library_setup(void)
 {
 	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+	INSIST(wal_vfs_register() == SQLITE_OK);
 }
 
 int connection_open(struct store *s, struct err *reterr)
@@ -189,7 +192,7 @@ int connection_open(struct store *s, struct err *reterr)
 
 	INSIST(pthread_once(&library_once, library_setup) == 0);
 	errno = 0; /* store_failed reads it */
-	rc = sqlite3_open_v2(s->path, &s->db, flags, NULL);
+	rc = sqlite3_open_v2(s->path, &s->db, flags, s->mode == STORE_WRITE ? WAL_VFS_NAME : NULL);
 	if (rc != SQLITE_OK)
 		return store_failed(s, rc, reterr);
 	(void)sqlite3_busy_timeout(s->db, STORE_BUSY_MS);

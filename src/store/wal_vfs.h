@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * wal_vfs: a VFS of SQLite that joins the small writes of a commit to the WAL into few large ones.
+ *
+ * SQLite writes each page of the WAL by two calls: 24 bytes of frame header, and the page. A commit of one webhook has
+ * some 20 pages, and one of a turn some hundred. This VFS collects consecutive writes and hands them to the default VFS
+ * at the next sync, or before anything else looks at the file. All other files are those of the default VFS.
+ *
+ * Durability and visibility are SQLite's. With synchronous=FULL a commit syncs the WAL before it publishes its frames
+ * in the WAL's index, so no reader looks for a frame that is not in the file. A write that fails is reported by the
+ * sync (or the read) that caused it, and the commit fails; the collected bytes are dropped, as SQLite writes them
+ * again.
+ *
+ * Source: "The OS Interface Or VFS" and sqlite3_io_methods in SQLite's documentation.
+ */
+#ifndef STORE_WAL_VFS_H
+#define STORE_WAL_VFS_H
+
+/* For sqlite3_open_v2. */
+#define WAL_VFS_NAME "deskbridge"
+
+/* Registers the VFS. Call it once in a process, before a connection uses it. Returns SQLite's result. */
+int wal_vfs_register(void);
+
+#endif

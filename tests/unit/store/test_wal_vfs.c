@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+#include <config.h>
+
+#include "store/wal_vfs.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <cmocka.h>
+#include <sqlite3.h>
+
+#include "base/mem.h"
+#include "fixtures/folder.h"
+
+#define SIZE_MAX_OF_FILE (1024 * 1024)
+
+struct file {
+	char *folder;
+	char *path;
+	sqlite3_file *f;
+};
+
+static int register_once(void **state)
+{
+	(void)state;
+	return sqlite3_initialize() != SQLITE_OK || wal_vfs_register() != SQLITE_OK;
+}
+
+static int setup(void **state)
+{
+	struct file *file = mem_new(1, sizeof(*file));
+	sqlite3_vfs *vfs;
+	int flags;
+
+	vfs = sqlite3_vfs_find(WAL_VFS_NAME);
+	file->folder = folder_new();
+	folder_write(file->folder, "a", ""); /* the database, whose mode the WAL gets */
+	/* A name for SQLite is followed by another NUL. */
+	file->path = mem_new(1, strlen(file->folder) + 16);
+	(void)sprintf(file->path, "%s/a-wal", file->folder);
+	file->f = mem_new(1, (size_t)vfs->szOsFile);
+	flags = SQLITE_OPEN_WAL | SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+	assert_int_equal(vfs->xOpen(vfs, file->path, file->f, flags, &flags), SQLITE_OK);
+	*state = file;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct file *file = *state;
+
+	(void)file->f->pMethods->xClose(file->f);
+	folder_remove(file->folder);
+	free(file->path);
+	free(file->f);
+	free(file);
+	return 0;
+}
+
+/* What the disk holds, as another process sees it. */
+static size_t on_disk(const struct file *file, unsigned char *to)
+{
+	FILE *f = fopen(file->path, "rb");
+	size_t n;
+
+	assert_non_null(f);
+	n = fread(to, 1, SIZE_MAX_OF_FILE, f);
+	(void)fclose(f);
+	return n;
+}
+
+static void assert_size(struct file *file, sqlite3_int64 size)
+{
+	sqlite3_int64 now;
+
+	assert_int_equal(file->f->pMethods->xFileSize(file->f, &now), SQLITE_OK);
+	assert_int_equal(now, size);
+}
+
+/* Random writes, mostly behind each other, as SQLite makes them, against a copy in memory. */
+static void every_read_and_sync_sees_all_writes(void **state)
+{
+	struct file *file = *state;
+	const sqlite3_io_methods *m = file->f->pMethods;
+	unsigned char *model = mem_new(1, SIZE_MAX_OF_FILE);
+	unsigned char *seen = mem_new(1, SIZE_MAX_OF_FILE);
+	sqlite3_int64 size = 0;
+	sqlite3_int64 at = 0;
+	unsigned seed = 12;
+
+	for (unsigned i = 0; i < 3000; i++) {
+		int what = rand_r(&seed) % 100;
+		int n = what < 40 ? 24 : what < 80 ? 4096 : what < 82 ? 65536 : 125000;
+
+		if (what < 83) {
+			if (rand_r(&seed) % 16 == 0 || at + n > SIZE_MAX_OF_FILE)
+				at = size > 0 ? rand_r(&seed) % size : 0;
+			if (at + n > SIZE_MAX_OF_FILE)
+				at = 0;
+			for (int b = 0; b < n; b++)
+				model[at + b] = (unsigned char)rand_r(&seed);
+			assert_int_equal(m->xWrite(file->f, model + at, n, at), SQLITE_OK);
+			at += n;
+			size = at > size ? at : size;
+		} else if (what < 93 && size >= 4096) {
+			sqlite3_int64 from = rand_r(&seed) % (size - 4095);
+
+			assert_int_equal(m->xRead(file->f, seen, 4096, from), SQLITE_OK);
+			assert_memory_equal(seen, model + from, 4096);
+		} else if (what < 98) {
+			assert_int_equal(m->xSync(file->f, SQLITE_SYNC_NORMAL), SQLITE_OK);
+			assert_int_equal(on_disk(file, seen), size);
+			assert_memory_equal(seen, model, (size_t)size);
+		} else if (what == 98) {
+			assert_size(file, size);
+		} else {
+			size = size / 2;
+			at = size;
+			assert_int_equal(m->xTruncate(file->f, size), SQLITE_OK);
+			assert_size(file, size);
+		}
+	}
+	free(model);
+	free(seen);
+}
+
+static void small_writes_reach_the_disk_together(void **state)
+{
+	struct file *file = *state;
+	const sqlite3_io_methods *m = file->f->pMethods;
+	unsigned char *seen = mem_new(1, SIZE_MAX_OF_FILE);
+	char page[4096] = "page";
+
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(m->xWrite(file->f, page, sizeof(page), i * (sqlite3_int64)sizeof(page)), SQLITE_OK);
+	assert_int_equal(on_disk(file, seen), 0);
+	assert_int_equal(m->xSync(file->f, SQLITE_SYNC_NORMAL), SQLITE_OK);
+	assert_int_equal(on_disk(file, seen), 8 * sizeof(page));
+	free(seen);
+}
+
+/* The sync reports the failure, and the next transaction writes the same place again. */
+static void a_write_that_fails_is_reported_by_the_sync_and_dropped(void **state)
+{
+	struct file *file = *state;
+	const sqlite3_io_methods *m = file->f->pMethods;
+	unsigned char *seen = mem_new(1, SIZE_MAX_OF_FILE);
+	struct rlimit before, limit;
+	char page[4096] = "page";
+
+	(void)signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	limit = before;
+	limit.rlim_cur = sizeof(page);
+	assert_int_equal(m->xWrite(file->f, page, sizeof(page), 0), SQLITE_OK);
+	assert_int_equal(m->xWrite(file->f, page, sizeof(page), sizeof(page)), SQLITE_OK);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	assert_int_not_equal(m->xSync(file->f, SQLITE_SYNC_NORMAL), SQLITE_OK);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(m->xSync(file->f, SQLITE_SYNC_NORMAL), SQLITE_OK);
+	assert_true(on_disk(file, seen) <= sizeof(page));
+	assert_int_equal(m->xWrite(file->f, page, sizeof(page), sizeof(page)), SQLITE_OK);
+	assert_int_equal(m->xSync(file->f, SQLITE_SYNC_NORMAL), SQLITE_OK);
+	assert_int_equal(on_disk(file, seen), 2 * sizeof(page));
+	free(seen);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(every_read_and_sync_sees_all_writes, setup, teardown),
+		cmocka_unit_test_setup_teardown(small_writes_reach_the_disk_together, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_write_that_fails_is_reported_by_the_sync_and_dropped, setup,
+						teardown),
+	};
+
+	return cmocka_run_group_tests(tests, register_once, NULL);
+}
