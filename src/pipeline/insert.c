@@ -11,7 +11,7 @@
 
 /* The first passes of new webhooks end after this time in a turn, because its clients wait for the commit. The others
  * are inserted as pending. */
-#define NEW_PASSES_US 10000
+#define NEW_PASSES_US 20000
 /* Where the disk has room for fewer passes, new webhooks are inserted as pending. */
 #define NEW_PASSES_LEAST 4096
 

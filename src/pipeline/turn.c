@@ -9,7 +9,7 @@
  *
  *    1. probe               after a failed commit: write one row, so that an empty commit does not pass for a good one
  *    2. due                 make webhooks ready whose time has come
- *    3. submissions         decide and insert new webhooks, for 10 ms; insert the others as pending. All of them have
+ *    3. submissions         decide and insert new webhooks, for 20 ms; insert the others as pending. All of them have
  *                           one savepoint. If one fails, each POST is inserted as pending in a savepoint of its own,
  *                           and one that cannot be kept is refused alone
  *    4. delivery results    delivered, retry later, or dead letter
