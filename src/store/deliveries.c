@@ -42,7 +42,7 @@
  * company, because a step writes pages of its own. store_clean merges the rest in turns that add nothing. A merge waits
  * while the disk is nearly full: it can make the database larger.
  *
- * Cost. A new digest: 1/110 page for the tail, and 1/16 page (170,000 digests) or 1/3 page (a million) for the index. A
+ * Cost. A new digest: 1/110 page for the tail, and 1/10 page (170,000 digests) or 1/3 page (a million) for the index. A
  * look-up: 0.1 µs in memory, and one search of the index for each generation that has entries. Memory: 16 bytes for a
  * slot of a table that is at most two thirds full, so 2 MiB at most for both tables. Opening reads the tail.
  *
