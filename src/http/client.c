@@ -24,6 +24,8 @@
 #define CLIENT_TIMEOUT_MS 30000
 #define CLIENT_MAX_ANSWER ((size_t)64 * 1024)
 #define CLIENT_MAX_HEADERS 200
+/* Requests of a series before its handle is reset. */
+#define CLIENT_SERIES_USES 64
 #define CLIENT_IDLE_HANDLES 32
 #define CLIENT_IDLE_CONNECTIONS 64L
 /* The other side may close an older idle connection just when we use it. */
@@ -43,6 +45,7 @@ struct transfer {
 	struct transfer *prev, *next;
 	CURL *easy;
 	uint64_t series; /* 0: none */
+	unsigned uses;   /* since the handle was reset */
 	CURLU *url;
 	struct curl_slist *headers;
 	char *body; /* libcurl copies neither this nor the two above */
@@ -224,17 +227,33 @@ void http_response_done(struct http_response *r)
 
 /* ---- transfers --------------------------------------------------------------------------------------------------- */
 
+/* Wipes the headers, because one of them may hold a key. */
+static void headers_free(struct curl_slist *headers)
+{
+	for (struct curl_slist *line = headers; line; line = line->next)
+		explicit_bzero(line->data, strlen(line->data));
+	curl_slist_free_all(headers);
+}
+
 static void transfer_free(struct transfer *transfer)
 {
 	curl_easy_cleanup(transfer->easy);
 	curl_url_cleanup(transfer->url);
-	curl_slist_free_all(transfer->headers);
+	headers_free(transfer->headers);
 	free(transfer);
 }
 
-/* Forgets the request, except what the next one of its series needs. */
+/* Forgets the request, except what the next one of its series needs. libcurl counts how often it repeated a request on
+ * a dead connection, and gives up at the sixth time. Only a reset clears this count. So the next request resets a
+ * handle that made a connection, as a repeat nearly always does, or that was used often, as a repeat may use another
+ * idle connection. */
 static void transfer_retire(struct http_client *c, struct transfer *transfer)
 {
+	long connects = 0;
+
+	(void)curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &connects);
+	if (connects > 0 || ++transfer->uses >= CLIENT_SERIES_USES)
+		transfer->series = 0;
 	free(TAKE(transfer->body));
 	http_response_done(&transfer->response);
 	if (c->n_idle < CLIENT_IDLE_HANDLES)
@@ -287,7 +306,7 @@ static void add_header_line(struct transfer *transfer, char *line)
 
 	INSIST(more);
 	transfer->headers = more;
-	free(line);
+	mem_wipe_str(line);
 }
 
 /* Refuses line ends in a name or value, because they would inject further headers. */
@@ -418,8 +437,9 @@ static int set_up(struct http_client *c, struct transfer *transfer, const struct
 	} else {
 		curl_easy_reset(transfer->easy);
 		curl_url_cleanup(TAKE(transfer->url));
-		curl_slist_free_all(TAKE(transfer->headers));
+		headers_free(TAKE(transfer->headers));
 		transfer->setup = CURLE_OK;
+		transfer->uses = 0;
 		r = set_all(c, transfer, request, reterr);
 	}
 	if (r < 0)

@@ -297,6 +297,23 @@ static void requests_of_a_series_differ_in_the_body_only(void **state)
 	peer_done();
 }
 
+/* libcurl counts the repeats of a handle, and gives up at the sixth. */
+static void a_series_outlives_any_number_of_closed_connections(void **state)
+{
+	static const char *const answers[] = {OK_TEXT, RESET,   OK_TEXT, RESET,   OK_TEXT, RESET,   OK_TEXT,
+					      RESET,   OK_TEXT, RESET,   OK_TEXT, RESET,   OK_TEXT, NULL};
+	struct http_client *c = http_client_new(NULL);
+	struct pairs headers = {0};
+
+	(void)state;
+	peer_start(answers, "127.0.0.1:0");
+	for (int i = 0; i < 7; i++)
+		assert_int_equal(ask_in_series(c, 1, &headers, "body").failure, HTTP_OK);
+	http_client_free(c);
+	peer_stop();
+	peer_done();
+}
+
 static void a_long_body_does_not_wait_for_100(void **state)
 {
 	static const char *const answers[] = {OK_TEXT, NULL};
@@ -733,6 +750,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_request_goes_out_as_asked),
 		cmocka_unit_test(requests_of_a_series_differ_in_the_body_only),
+		cmocka_unit_test(a_series_outlives_any_number_of_closed_connections),
 		cmocka_unit_test(a_long_body_does_not_wait_for_100),
 		cmocka_unit_test(a_fresh_call_has_a_connection_of_its_own),
 		cmocka_unit_test(any_status_is_an_answer),
