@@ -5,6 +5,7 @@ import hashlib
 import shutil
 import subprocess
 import tempfile
+import sys
 import time
 from pathlib import Path
 
@@ -33,6 +34,8 @@ def fill(d, n, count, seconds=2):
         load.wrk(d.url, CONNECTIONS, seconds, load.request())
         time.sleep(1.1)  # the gauge of the queue is written once a second
         have = count()
+        if have <= began:
+            sys.exit("bench: the store does not fill")
         rate = max(1, (have - began) / seconds)
         seconds = max(1, min(30, int((n - have) / rate)))
 
