@@ -205,6 +205,8 @@ def test_instructions_of_a_webhook(stage, tmp_path):
         pytest.skip("no valgrind: apt-get install valgrind")
     if platform.machine() != "x86_64":
         pytest.skip("instructions were counted for x86_64")
+    if b".gcda" in pathlib.Path(shutil.which(PROGRAM)).read_bytes():
+        pytest.skip("a build for coverage executes more instructions")
     work, exceeded = stage.work(), []
     out = tmp_path / "callgrind.out"
     under = ("valgrind", "--quiet", "--tool=callgrind", f"--callgrind-out-file={out}", "--dump-before=countwork_mark")
