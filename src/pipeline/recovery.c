@@ -99,14 +99,14 @@ static int count_batch(const struct recovery *recovery, struct turn_context *tc,
 	return r < 0 ? r : 0;
 }
 
-/* Tries the counted webhooks in order of receipt, up to one that was not counted and is ready before them: a webhook
- * that was woken. */
-static int try_batch(struct recovery *batch, struct turn_context *tc, struct err *reterr)
+/* Tries counted webhooks in order of receipt, at most max, up to one that was not counted and is ready before them: a
+ * webhook that was woken. */
+static int try_batch(struct recovery *batch, struct turn_context *tc, size_t max, struct err *reterr)
 {
 	int64_t id;
-	int r;
+	int r = 0;
 
-	while ((r = store_webhooks_ready(tc->store, &id, 1, reterr)) > 0 && is_counted(batch, id)) {
+	while (max-- > 0 && (r = store_webhooks_ready(tc->store, &id, 1, reterr)) > 0 && is_counted(batch, id)) {
 		r = pass_run(tc, id, reterr);
 		if (r == 0)
 			r = store_webhook_set_tries(tc->store, id, 0, reterr);
@@ -117,7 +117,25 @@ static int try_batch(struct recovery *batch, struct turn_context *tc, struct err
 	return r < 0 ? r : 0;
 }
 
-/* One transaction: the attempts that are counted and, where `more`, the counts of the next ones. */
+/* Takes back the counts of webhooks that were not tried and are not in the next batch: nothing crashed in their tries.
+ * Webhooks that another one's pass has ended keep theirs, which nobody reads. */
+static int count_back(const struct recovery *left, const struct recovery *next, struct turn_context *tc,
+		      struct err *reterr)
+{
+	for (size_t i = 0; i < left->counted_n; i++) {
+		int64_t id = left->counted[i];
+		unsigned tries = 0;
+		int r = is_counted(next, id) ? 0 : store_webhook_tries(tc->store, id, &tries, reterr);
+
+		if (r == 0 && tries > 0)
+			r = store_webhook_set_tries(tc->store, id, tries - 1, reterr);
+		if (r < 0 && r != -ENOENT && r != -EBADMSG)
+			return r;
+	}
+	return 0;
+}
+
+/* One transaction: the attempts that are counted, at most max, and, where `more`, the counts of the next ones. */
 static int recover(struct recovery *recovery, struct turn_context *tc, size_t max, bool more, struct err *reterr)
 {
 	struct recovery tried = *recovery;
@@ -125,36 +143,44 @@ static int recover(struct recovery *recovery, struct turn_context *tc, size_t ma
 	int r = store_begin(tc->store, reterr);
 
 	if (r == 0)
-		r = try_batch(&tried, tc, reterr);
+		r = try_batch(&tried, tc, max, reterr);
 	if (r == 0 && more)
 		r = count_batch(&tried, tc, max, &next, reterr);
+	if (r == 0 && more)
+		r = count_back(&tried, &next, tc, reterr);
 	r = commit_end(tc, r, reterr);
 	if (r == 0)
 		*recovery = more ? next : tried;
 	return r;
 }
 
+/* The number of webhooks that fit on the disk; at least one, so that a batch that did not fit becomes smaller. */
+static size_t batch_max(const struct disk_budget *budget)
+{
+	size_t max = disk_budget_passes(budget);
+
+	if (max < 1)
+		return 1;
+	return max < RECOVERY_BATCH ? max : RECOVERY_BATCH;
+}
+
 int recovery_run(struct recovery *recovery, struct turn_context *tc, const struct disk_budget *budget,
 		 int64_t budget_us, struct err *reterr)
 {
 	int64_t began_us = clock_mono_us();
-	size_t max = disk_budget_passes(budget);
-	bool more;
+	bool more = true;
 	int64_t id;
 	int r = store_webhooks_ready(tc->store, &id, 1, reterr);
 
 	if (r <= 0 || !recovery_has(recovery, id))
 		return r < 0 ? r : 0;
-	if (max == 0)
+	if (disk_budget_passes(budget) == 0)
 		return 0;
-	if (max > RECOVERY_BATCH)
-		max = RECOVERY_BATCH;
 	tc->changed = true;
 	/* A count is committed just before its attempt, so the last transaction of a turn counts none, and the first
 	 * one of the next turn only counts. */
-	more = true;
 	do {
-		r = recover(recovery, tc, max, more, reterr);
+		r = recover(recovery, tc, batch_max(budget), more, reterr);
 		if (!more)
 			break;
 		more = clock_mono_us() - began_us < budget_us && disk_budget_passes(budget) > 0;

@@ -40,9 +40,9 @@
  * Ordering guarantee.
  *   - Acceptance: a client gets 200 only after the commit that holds its webhook.
  *   - A webhook's events, its conversation's entry and "this webhook is done" are committed together or not at all.
- *   - Webhooks are processed in order of receipt, except those that wait. No webhook meets the ledger while an earlier
- *     one of its conversation or its customer is pending (store_webhook_is_behind); settle.h says when it may pass one
- *     that is held.
+ *   - Pending webhooks are processed in order of receipt, except those that wait. A new one may pass ready ones of
+ *     other conversations and customers. No webhook meets the ledger while an earlier one of its conversation or its
+ * customer is pending (store_webhook_is_behind); settle.h says when it may pass one that is held.
  *   - A person's next event is sent only after the result of the one before is committed.
  *   - One bad webhook becomes a dead letter in its own savepoint. It never rolls back another.
  *

@@ -846,6 +846,29 @@ static void a_disk_that_fails_again_and_again_is_no_crash(void **state)
 	assert_int_equal(tries_of(p, 1), 0);
 }
 
+static void a_batch_that_does_not_fit_on_the_disk_becomes_smaller(void **state)
+{
+	struct play *p = *state;
+
+	for (unsigned i = 1; i <= 3; i++)
+		put_opened(p, i, i);
+	play_start(p);
+	commit_fails = -ENOSPC;
+	commits_left = 1; /* the count of all; their results do not fit */
+	wait_until(turn_run(p->turn));
+	assert_int_equal(tries_of(p, 3), 1);
+	commits_left = 1; /* the result of one fits */
+	wait_until(turn_run(p->turn));
+	assert_done(p->stage, 1, "events");
+	assert_waits(p->stage, 2, STORE_WAIT_NONE);
+	commit_fails = 0;
+	run(p);
+	for (int64_t id = 1; id <= 3; id++) {
+		assert_done(p->stage, id, "events");
+		assert_int_equal(tries_of(p, id), 0);
+	}
+}
+
 /* ---- the log ----------------------------------------------------------------------------------------------------- */
 
 static void a_row_with_a_value_of_another_type_is_a_dead_letter_and_stops_no_other(void **state)
@@ -1100,6 +1123,7 @@ int main(void)
 		PLAYED(a_crash_in_the_middle_of_a_try_is_counted_for_that_webhook_alone),
 		PLAYED(a_webhook_that_ends_the_process_thrice_is_the_only_dead_letter),
 		PLAYED(a_disk_that_fails_again_and_again_is_no_crash),
+		PLAYED(a_batch_that_does_not_fit_on_the_disk_becomes_smaller),
 		PLAYED(a_row_with_a_value_of_another_type_is_a_dead_letter_and_stops_no_other),
 		PLAYED(a_death_is_told_once_and_after_its_commit),
 		PLAYED(what_is_open_too_long_is_closed_as_expired),
