@@ -12,9 +12,10 @@
  *           an entry in memory, in `active` or `frozen`, which finds it.
  *   index   `delivery_index`, in the order of (generation, digest, source). When `active` holds `batch` entries, it
  *           becomes `frozen`, and the next turns merge `frozen` into the current generation. `frozen` is in the order
- * of its digests, so a merge writes each page of the index once, for all of its new entries. nothing The current
- * generation takes entries until its age is the life of a digest. Then a new one begins, the current one becomes the
- * previous one, and the previous one is deleted in its own order.
+ *           of its digests, so a merge writes each page of the index once, for all of its new entries.
+ *
+ * The current generation takes entries until its age is the life of a digest. Then a new one begins, the current one
+ * becomes the previous one, and the one before that is deleted in its own order.
  *
  * A look-up searches `active` and `frozen`, then the index in the current and in the previous generation, then the
  * table `deliveries` of stores of schema 4 and older, as long as that has rows. What is known to be empty is not
@@ -424,7 +425,8 @@ size_t deliveries_clean(struct change *c, int64_t life_ms, int64_t until_ms, int
 	if (d->now.old_has)
 		done = old_table_delete(c, until_ms, now_ms, max);
 	done += index_delete(c, max - done);
-	if (d->added_n > 0)
+	/* index_delete may delete one more, where two sources have the same digest. */
+	if (d->added_n > 0 || done >= max)
 		return done;
 	done += merge(c, max - done);
 	if (done < max)

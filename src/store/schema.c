@@ -183,6 +183,7 @@ static const char *const migrations[] = {
 	" seen INTEGER NOT NULL) STRICT;", /* the time at which the age was stored */
 };
 
+#define SCHEMA_STATES_PARTIAL 4 /* the step that only makes an index smaller */
 #define SCHEMA_NEWEST ((int64_t)(sizeof(migrations) / sizeof(*migrations)))
 
 int schema_check(struct store *s, int64_t *ret_version, struct err *reterr)
@@ -221,6 +222,20 @@ int schema_check(struct store *s, int64_t *ret_version, struct err *reterr)
 	return 0;
 }
 
+static int migrate_step(struct store *s, const char *sql, const char *pragma, struct err *reterr)
+{
+	int r = store_begin(s, reterr);
+
+	if (r == 0)
+		r = store_exec(s, sql, reterr);
+	if (r == 0)
+		r = store_exec(s, pragma, reterr);
+	if (r == 0)
+		return store_commit(s, reterr);
+	store_rollback(s);
+	return r;
+}
+
 int schema_migrate(struct store *s, int64_t version, struct err *reterr)
 {
 	char pragma[64];
@@ -232,15 +247,10 @@ int schema_migrate(struct store *s, int64_t version, struct err *reterr)
 	}
 	for (; r == 0 && version < SCHEMA_NEWEST; version++) {
 		(void)sqlite3_snprintf(sizeof(pragma), pragma, "PRAGMA user_version = %lld", (long long)version + 1);
-		r = store_begin(s, reterr);
-		if (r == 0)
-			r = store_exec(s, migrations[version], reterr);
-		if (r == 0)
-			r = store_exec(s, pragma, reterr);
-		if (r == 0)
-			r = store_commit(s, reterr);
-		else
-			store_rollback(s);
+		r = migrate_step(s, migrations[version], pragma, reterr);
+		/* A damaged page of the table or of the index stops this step. The former index serves, too. */
+		if (r == -EUCLEAN && version + 1 == SCHEMA_STATES_PARTIAL)
+			r = migrate_step(s, "", pragma, reterr);
 	}
 	s->schema = version;
 	return r;

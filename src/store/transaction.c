@@ -48,6 +48,7 @@
 #include <errno.h>
 
 #include "store/connection.h"
+#include "store/wal_vfs.h"
 
 /* These statements run at least once for each webhook, so they are prepared. They write no row. */
 static int savepoint_run(struct store *s, const char *sql, struct err *reterr)
@@ -114,11 +115,15 @@ int store_commit(struct store *s, struct err *reterr)
 
 void store_rollback(struct store *s)
 {
+	sqlite3_file *wal = NULL;
+
 	if (!s->in_transaction)
 		return;
 	/* On a full or failing disk SQLite may have rolled back already. */
 	if (!sqlite3_get_autocommit(s->db))
 		(void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+	if (sqlite3_file_control(s->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal) == SQLITE_OK && wal)
+		wal_vfs_drop(wal);
 	transaction_ended(s);
 	CALL_HOOKS(s, rolled_back);
 }

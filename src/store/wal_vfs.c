@@ -34,9 +34,14 @@ static int flush(sqlite3_file *f)
 	struct wal_file *wal = (struct wal_file *)f;
 	sqlite3_file *real = real_of(f);
 	int n = wal->len;
+	int rc = SQLITE_OK;
 
 	wal->len = 0;
-	return n == 0 ? SQLITE_OK : real->pMethods->xWrite(real, wal->collected, n, wal->begin);
+	if (n > 0)
+		rc = real->pMethods->xWrite(real, wal->collected, n, wal->begin);
+	/* Frames that SQLite takes for written are lost. It may keep a transaction whose read fails with SQLITE_FULL,
+	 * but not after an I/O error. errno still says that the disk is full. */
+	return rc == SQLITE_FULL ? SQLITE_IOERR_WRITE : rc;
 }
 
 /* ---- the file ---------------------------------------------------------------------------------------------------- */
@@ -147,6 +152,12 @@ static const sqlite3_io_methods wal_methods = {
 	.xSectorSize = wal_sector_size,
 	.xDeviceCharacteristics = wal_characteristics,
 };
+
+void wal_vfs_drop(sqlite3_file *f)
+{
+	if (f->pMethods == &wal_methods)
+		((struct wal_file *)f)->len = 0;
+}
 
 /* ---- the VFS ----------------------------------------------------------------------------------------------------- */
 

@@ -8,8 +8,8 @@
  *
  * Durability and visibility are SQLite's. With synchronous=FULL a commit syncs the WAL before it publishes its frames
  * in the WAL's index, so no reader looks for a frame that is not in the file. A write that fails is reported by the
- * sync (or the read) that caused it, and the commit fails; the collected bytes are dropped, as SQLite writes them
- * again.
+ * sync (or the read) that caused it, as an I/O error, so that SQLite ends the transaction. The collected bytes are
+ * dropped then.
  *
  * Source: "The OS Interface Or VFS" and sqlite3_io_methods in SQLite's documentation.
  */
@@ -19,6 +19,11 @@
 /* For sqlite3_open_v2. */
 #define WAL_VFS_NAME "deskbridge"
 
+struct sqlite3_file;
+
+/* Drops the bytes that are collected, after a rollback: another process may write to their place now. f: the WAL's file
+ * of a connection; a file of another VFS is left alone. */
+void wal_vfs_drop(struct sqlite3_file *f);
 /* Registers the VFS. Call it once in a process, before a connection uses it. Returns SQLite's result. */
 int wal_vfs_register(void);
 

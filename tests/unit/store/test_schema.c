@@ -308,6 +308,27 @@ static void an_entry_of_schema_3_without_its_row_stops_nothing(void **state)
 	fixture_commit(f);
 }
 
+/* Migration 4 reads all events for an index. */
+static void a_damaged_page_of_events_does_not_keep_an_old_store_closed(void **state)
+{
+	struct fixture *f = *state;
+	int64_t from, to, page;
+	FILE *file;
+
+	write_old(f, "schema-3.sql");
+	page = fixture_sql(f, "SELECT rootpage FROM sqlite_schema WHERE name = 'events'");
+	fixture_sql(f, "PRAGMA wal_checkpoint(TRUNCATE)");
+	file = fopen(f->path, "r+");
+	assert_non_null(file);
+	assert_int_equal(fseek(file, (page - 1) * STORE_PAGE_BYTES, SEEK_SET), 0);
+	for (int i = 0; i < 64; i++)
+		assert_int_equal(fputc(0xee, file), 0xee);
+	assert_int_equal(fclose(file), 0);
+	fixture_open(f);
+	assert_true(store_was_migrated(f->s, &from, &to));
+	assert_true(from == 3 && to == 5);
+}
+
 struct held {
 	int64_t ids[8];
 	enum store_wait waits[8];
@@ -402,6 +423,8 @@ int main(void)
 						fixture_teardown),
 		cmocka_unit_test_setup_teardown(an_entry_of_schema_3_without_its_row_stops_nothing, fixture_setup,
 						fixture_teardown),
+		cmocka_unit_test_setup_teardown(a_damaged_page_of_events_does_not_keep_an_old_store_closed,
+						fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(what_a_store_of_schema_2_holds_back_is_there_without_its_times,
 						fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(the_digests_of_an_older_store_find_repeats_until_their_time,
