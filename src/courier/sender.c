@@ -93,6 +93,12 @@ static void send_job_end(struct send_job *job, const struct outcome_verdict *v)
 
 /* ---- sending ----------------------------------------------------------------------------------------------------- */
 
+/* True for an event that was queued for another URL. */
+static bool is_for_other_url(const struct sender *s, const struct event *e)
+{
+	return e->url && e->url[0] != '\0' && !text_is(e->url, s->url);
+}
+
 /* Returns queued events that must not be sent: those of another URL, or all. */
 static void queue_return(struct sender *s, bool all)
 {
@@ -104,7 +110,7 @@ static void queue_return(struct sender *s, bool all)
 	for (; job; job = next) {
 		next = job->next;
 		job->next = NULL;
-		if (all || (job->event->url && job->event->url[0] != '\0' && !text_is(job->event->url, s->url))) {
+		if (all || is_for_other_url(s, job->event)) {
 			send_job_end(job, NULL);
 			continue;
 		}
@@ -323,9 +329,12 @@ void sender_take(struct destination *d, struct event *e)
 	job->sender = s;
 	job->event = e;
 	job->request = (struct pace_request){.event = e->id, .since = s->pace.successes};
+	if (window_is_closed(s) || is_for_other_url(s, e)) {
+		send_job_end(job, NULL);
+		return;
+	}
 	*s->queue_end = job;
 	s->queue_end = &job->next;
-	queue_return(s, window_is_closed(s));
 }
 
 static void sender_close(struct destination *d)

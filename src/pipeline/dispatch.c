@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "courier/pace.h"
+#include "pipeline/messages.h"
 
 #define OTHER_URL_BATCH 100 /* dead letters in a turn after an account's URL changed */
 #define PROBED_MAX 64       /* events that are skipped when a probe is chosen */
@@ -190,14 +191,46 @@ static int save_outcome(struct turn_context *tc, const struct delivery *d, struc
 		       (int)v->outcome);
 }
 
-int dispatch_save_result(struct turn_context *tc, const struct delivery *d, struct err *reterr)
+static bool is_in_flight(const struct turn_context *tc, const struct delivery *d)
 {
-	struct dispatch_account *a = account_find(tc->dispatch, d->event->account);
+	struct dispatch_account *a = d->returned ? NULL : account_find(tc->dispatch, d->event->account);
+
+	return a && in_flight_find(a, d->event->id);
+}
+
+static void count_delivery(struct turn_context *tc, const struct delivery *d)
+{
+	pending_metrics_add(tc->pending, METRIC_DELIVERIES, d->event->account, lane_name(d->lane),
+			    outcome_name(d->verdict.outcome));
+}
+
+/* Writes all results, or none. */
+static int save_together(struct turn_context *tc, const struct message_list *deliveries, struct err *reterr)
+{
+	int r = turn_context_savepoint(tc, reterr);
+
+	if (r < 0)
+		return r;
+	for (const struct message *m = deliveries->first; r == 0 && m; m = m->next) {
+		const struct delivery *d = ((const struct delivery_message *)m)->delivery;
+
+		if (!is_in_flight(tc, d))
+			continue;
+		r = save_outcome(tc, d, reterr);
+		if (r == 0)
+			count_delivery(tc, d);
+	}
+	return turn_context_savepoint_end(tc, r, reterr);
+}
+
+/* Writes one result, in a savepoint of its own. */
+static int save_alone(struct turn_context *tc, const struct delivery *d, struct err *reterr)
+{
 	CLEANUP(mem_freep) char *reason = NULL;
 	struct err e = {0};
 	int r;
 
-	if (d->returned || !a || !in_flight_find(a, d->event->id))
+	if (!is_in_flight(tc, d))
 		return 0;
 	r = turn_context_savepoint(tc, &e);
 	if (r == 0)
@@ -209,8 +242,7 @@ int dispatch_save_result(struct turn_context *tc, const struct delivery *d, stru
 	}
 	/* -ENOENT: its account's URL changed while it was in flight; it became a dead letter and stays one. */
 	if (r >= 0 || r == -ENOENT) {
-		pending_metrics_add(tc->pending, METRIC_DELIVERIES, d->event->account, lane_name(d->lane),
-				    outcome_name(d->verdict.outcome));
+		count_delivery(tc, d);
 		return 0;
 	}
 	/* An unchanged event would be sent again and again. */
@@ -220,6 +252,28 @@ int dispatch_save_result(struct turn_context *tc, const struct delivery *d, stru
 		return r;
 	r = turn_context_savepoint_end(tc, make_dead_letter(tc, d->event, reason, reterr), reterr);
 	return r == -ENOENT ? 0 : r;
+}
+
+int dispatch_save_results(struct turn_context *tc, const struct message_list *deliveries, struct err *reterr)
+{
+	struct err e = {0};
+	int r;
+
+	if (!deliveries->first)
+		return 0;
+	tc->changed = true;
+	/* One savepoint for all, because SQLite copies each page before its first change in a savepoint. */
+	r = save_together(tc, deliveries, &e);
+	if (store_error_ends_turn(r)) {
+		*reterr = e;
+		return r;
+	}
+	for (const struct message *m = r < 0 ? deliveries->first : NULL; m; m = m->next) {
+		r = save_alone(tc, ((const struct delivery_message *)m)->delivery, reterr);
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
 
 /* ---- events of another URL --------------------------------------------------------------------------------------- */
@@ -287,32 +341,49 @@ static int send_event(void *ctx, struct event *e)
 	return a->in_flight_n >= a->window;
 }
 
+static int account_send(struct dispatch_account *a, const struct account *config, struct turn_context *tc,
+			struct err *reterr)
+{
+	struct send_batch batch = {a, config, tc->courier, a->probed_n > 0};
+	/* Events in flight are returned, too; the window has room for them. For probed ones request that many more. */
+	size_t max = a->window, passed = a->probed_n < PROBED_MAX ? a->probed_n : PROBED_MAX;
+	unsigned before = a->in_flight_n;
+	int r = store_events_due(tc->store, a->name, tc->now_ms, max + passed, is_wanted, send_event, &batch, reterr);
+
+	if (r == 0 && batch.unprobed && a->in_flight_n == before) { /* all were probed: send these again */
+		batch.unprobed = false;
+		r = store_events_due(tc->store, a->name, tc->now_ms, max, is_wanted, send_event, &batch, reterr);
+	}
+	if (r < 0)
+		return r;
+	a->dirty = r > 0;
+	a->next_due_ms = r > 0 ? tc->now_ms : store_events_next_due_ms(tc->store, a->name, tc->now_ms);
+	return 0;
+}
+
 int dispatch_send(struct dispatch *d, struct turn_context *tc, struct err *reterr)
 {
-	for (struct dispatch_account *a = d->accounts; a; a = a->next) {
-		struct send_batch batch = {a, config_account(tc->config, a->name), tc->courier, a->probed_n > 0};
-		/* Events in flight and probed ones are returned, too: request that many more and filter them. */
-		size_t max = a->in_flight_n + a->window, passed = a->probed_n < PROBED_MAX ? a->probed_n : PROBED_MAX;
-		unsigned before = a->in_flight_n;
-		int r;
+	bool begun = false;
+	int r = 0;
 
-		if (!batch.config) /* its events wait; a generation that has it again marks it dirty */
+	for (struct dispatch_account *a = d->accounts; r == 0 && a; a = a->next) {
+		const struct account *config = config_account(tc->config, a->name);
+
+		if (!config) /* its events wait; a generation that has it again marks it dirty */
 			a->next_due_ms = CLOCK_NEVER_MS;
-		if (!batch.config || a->in_flight_n >= a->window || (!a->dirty && tc->now_ms < a->next_due_ms))
+		if (!config || a->in_flight_n >= a->window || (!a->dirty && tc->now_ms < a->next_due_ms))
 			continue;
-		r = store_events_due(tc->store, a->name, tc->now_ms, max + passed, is_wanted, send_event, &batch,
-				     reterr);
-		if (r == 0 && batch.unprobed && a->in_flight_n == before) { /* all were probed: send these again */
-			batch.unprobed = false;
-			r = store_events_due(tc->store, a->name, tc->now_ms, max, is_wanted, send_event, &batch,
-					     reterr);
-		}
-		if (r < 0)
-			return r;
-		a->dirty = r > 0;
-		a->next_due_ms = r > 0 ? tc->now_ms : store_events_next_due_ms(tc->store, a->name, tc->now_ms);
+		/* One transaction, because SQLite locks the file for each statement outside of one. */
+		if (!begun)
+			r = store_begin(tc->store, reterr);
+		begun = r == 0;
+		if (r == 0)
+			r = account_send(a, config, tc, reterr);
 	}
-	return 0;
+	if (begun && r == 0)
+		return store_commit(tc->store, reterr);
+	store_rollback(tc->store);
+	return r;
 }
 
 int64_t dispatch_next_ms(const struct dispatch *d)

@@ -18,6 +18,7 @@
 #include "pipeline/turn_context.h"
 
 struct dispatch;
+struct message_list;
 
 struct dispatch *dispatch_new(void);
 void dispatch_free(struct dispatch *d);
@@ -29,9 +30,10 @@ void dispatch_mark_dirty(struct dispatch *d, const char *account);
 /* Reports a new generation: all accounts are dirty, and their URLs may differ. */
 void dispatch_configured(struct dispatch *d);
 
-/* Inside the turn's transaction. Writes a delivery result: delivered, retry later, or dead letter. Returns 0 or the
- * store's error (store_error_ends_turn). Ignores a result for an event that is not in flight or no longer exists. */
-int dispatch_save_result(struct turn_context *tc, const struct delivery *d, struct err *reterr) MUSTCHECK;
+/* Inside the turn's transaction. Writes the results of a list of delivery messages: delivered, retry later, or dead
+ * letter. Returns 0 or the store's error (store_error_ends_turn). Ignores a result for an event that is not in flight
+ * or no longer exists. A result that cannot be kept makes its event a dead letter and leaves the others. */
+int dispatch_save_results(struct turn_context *tc, const struct message_list *deliveries, struct err *reterr) MUSTCHECK;
 /* After the commit of its result: removes the event from those in flight. */
 void dispatch_returned(struct dispatch *d, const struct delivery *delivery);
 /* Inside the turn's transaction. Turns a few events that were queued for another URL into dead letters, so that a

@@ -12,7 +12,7 @@
  *    3. submissions         decide and insert new webhooks, for 20 ms; insert the others as pending. All of them have
  *                           one savepoint. If one fails, each POST is inserted as pending in a savepoint of its own,
  *                           and one that cannot be kept is refused alone
- *    4. delivery results    delivered, retry later, or dead letter
+ *    4. delivery results    delivered, retry later, or dead letter, in one savepoint; if one fails, each in its own
  *    5. lookup answers      store them, wake the webhooks that waited for them
  *    6. wake and correct    wake webhooks whose source is configured again (janitor_wake_sources) or that wait for
  *                           a slot (lookup_table_wake_slots), make events of another URL dead letters
@@ -233,20 +233,6 @@ static int probe(struct turn *t, struct err *reterr)
 	return store_error_ends_turn(r) ? r : 0; /* an unreadable row says nothing about the disk */
 }
 
-/* ---- delivery results -------------------------------------------------------------------------------------------- */
-
-static int save_delivery_results(struct turn *t, struct turn_context *tc, struct err *reterr)
-{
-	for (struct message *m = t->deliveries.first; m; m = m->next) {
-		int r = dispatch_save_result(tc, ((struct delivery_message *)m)->delivery, reterr);
-
-		if (r < 0)
-			return r;
-		tc->changed = true;
-	}
-	return 0;
-}
-
 /* ---- pending webhooks -------------------------------------------------------------------------------------------- */
 
 static int pass_pending(struct turn *t, struct turn_context *tc, int64_t turn_began_us, struct err *reterr)
@@ -316,7 +302,7 @@ static int transaction(struct turn *t, struct turn_context *tc, struct err *rete
 	if (r == 0)
 		r = insert_submissions(tc, &t->disk_budget, t->retry_ms != 0, &t->submissions, reterr);
 	if (r == 0)
-		r = save_delivery_results(t, tc, reterr);
+		r = dispatch_save_results(tc, &t->deliveries, reterr);
 	for (; r == 0 && answer; answer = answer->next) {
 		r = lookup_table_save_answer(tc, ((const struct answer_message *)answer)->answer, reterr);
 		tc->changed = true;
@@ -441,7 +427,7 @@ void turn_last(struct turn *t)
 		tc.courier = (struct courier_port){0}; /* it has stopped; no lookup is requested here */
 		r = store_begin(t->store, &e);
 		if (r == 0)
-			r = save_delivery_results(t, &tc, &e);
+			r = dispatch_save_results(&tc, &t->deliveries, &e);
 		r = commit_end(&tc, r, &e);
 		if (r == 0)
 			return_deliveries(t);
