@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a caller does with a response: its failure in words, and waiting for it (http_fetch). */
+/* The caller's side of a response: its failure in words, and waiting for it (http_fetch). */
 #include <config.h>
 
 #include <stdio.h>
