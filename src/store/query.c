@@ -103,6 +103,17 @@ void query_close(struct query *q)
 	q->stmt = NULL;
 }
 
+int query_control(struct store *s, const char *sql, struct err *reterr)
+{
+	struct query q = {.store = s, .reterr = reterr};
+	int r;
+
+	q.status = statement_find(s, sql, &q.stmt, reterr);
+	r = query_step(&q);
+	query_close(&q);
+	return r;
+}
+
 /* ---- binding ----------------------------------------------------------------------------------------------------- */
 
 static void bound(struct query *q, int rc)

@@ -36,6 +36,9 @@ struct query query_open(struct store *s, const char *sql, struct err *reterr);
 void query_close(struct query *q);
 #define QUERY(name, s, sql, reterr) CLEANUP(query_close) struct query name = query_open(s, sql, reterr)
 
+/* Runs BEGIN, COMMIT, SAVEPOINT or RELEASE, which begin and end what other statements belong to. */
+int query_control(struct store *s, const char *sql, struct err *reterr) MUSTCHECK;
+
 void query_bind_int(struct query *q, int64_t v);
 void query_bind_real(struct query *q, double v);
 void query_bind_null(struct query *q);

@@ -84,7 +84,9 @@ struct store {
 	const struct transaction_hook *const *hooks; /* NULL after the last one */
 	bool in_transaction;
 	bool in_savepoint;
-	int lost; /* the error with which SQLite ended the transaction; 0: it did not */
+	bool savepoint_is_begin; /* nothing was changed before it: its undo rolls back and begins again */
+	int rows_at_begin;       /* the connection's number of changed rows when the transaction began */
+	int lost;                /* the error with which SQLite ended the transaction; 0: it did not */
 	/* The error of a change that failed after it changed rows and that is not undone yet; 0: there is none. */
 	int half_done;
 	/* The newest time that was passed in this turn: the end time of rows that end in it. */

@@ -11,6 +11,10 @@
  *   savepoint    store_savepoint … store_savepoint_keep or _undo: a part of a turn, as one webhook's pass; not nested
  *   change       change_begin … change_end: one function of store.h that runs several statements
  *
+ * A savepoint of a transaction that has changed no row yet is the beginning of the transaction: its undo rolls back and
+ * begins again. It needs no savepoint of SQLite, for which SQLite copies each page before its first change. So the
+ * common turn, which only inserts webhooks, copies no page.
+ *
  * A change has no savepoint of its own, because that would cost two statements for each call. A change that fails after
  * it changed rows sets `half_done`. From then on the savepoint cannot be kept and the transaction cannot be committed:
  * both fail with the change's error, until the savepoint is undone or the transaction rolled back. So a caller that
@@ -50,13 +54,6 @@
 #include "store/connection.h"
 #include "store/wal_vfs.h"
 
-/* These statements run at least once for each webhook, so they are prepared. They write no row. */
-static int savepoint_run(struct store *s, const char *sql, struct err *reterr)
-{
-	QUERY(q, s, sql, reterr);
-	return query_step(&q);
-}
-
 #define CALL_HOOKS(s, what)                                                                  \
 	do {                                                                                 \
 		for (const struct transaction_hook *const *hook = (s)->hooks; *hook; hook++) \
@@ -87,9 +84,11 @@ int store_begin(struct store *s, struct err *reterr)
 
 	INSIST(s->mode == STORE_WRITE && !s->in_transaction);
 	wal_begin(s);
-	r = store_exec(s, "BEGIN IMMEDIATE", reterr);
-	if (r == 0)
+	r = query_control(s, "BEGIN IMMEDIATE", reterr);
+	if (r == 0) {
 		s->in_transaction = true;
+		s->rows_at_begin = sqlite3_total_changes(s->db);
+	}
 	return r;
 }
 
@@ -103,7 +102,7 @@ int store_commit(struct store *s, struct err *reterr)
 		if ((*hook)->write)
 			r = (*hook)->write(s, reterr);
 	if (r == 0)
-		r = store_exec(s, "COMMIT", reterr);
+		r = query_control(s, "COMMIT", reterr);
 	if (r < 0) {
 		store_rollback(s);
 		return r;
@@ -113,17 +112,22 @@ int store_commit(struct store *s, struct err *reterr)
 	return 0;
 }
 
-void store_rollback(struct store *s)
+static void roll_back(struct store *s)
 {
 	sqlite3_file *wal = NULL;
 
-	if (!s->in_transaction)
-		return;
 	/* On a full or failing disk SQLite may have rolled back already. */
 	if (!sqlite3_get_autocommit(s->db))
 		(void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
 	if (sqlite3_file_control(s->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal) == SQLITE_OK && wal)
 		wal_vfs_drop(wal);
+}
+
+void store_rollback(struct store *s)
+{
+	if (!s->in_transaction)
+		return;
+	roll_back(s);
 	transaction_ended(s);
 	CALL_HOOKS(s, rolled_back);
 }
@@ -134,8 +138,9 @@ int store_savepoint(struct store *s, struct err *reterr)
 
 	INSIST(s->in_transaction && !s->in_savepoint);
 	r = transaction_is_whole(s, reterr);
-	if (r == 0)
-		r = savepoint_run(s, "SAVEPOINT webhook", reterr);
+	s->savepoint_is_begin = sqlite3_total_changes(s->db) == s->rows_at_begin;
+	if (r == 0 && !s->savepoint_is_begin)
+		r = query_control(s, "SAVEPOINT webhook", reterr);
 	if (r == 0) {
 		s->in_savepoint = true;
 		CALL_HOOKS(s, savepoint);
@@ -151,20 +156,32 @@ int store_savepoint_keep(struct store *s, struct err *reterr)
 	if (s->half_done)
 		store_savepoint_undo(s);
 	s->in_savepoint = false;
-	return r < 0 ? r : savepoint_run(s, "RELEASE webhook", reterr);
+	return r < 0 || s->savepoint_is_begin ? r : query_control(s, "RELEASE webhook", reterr);
 }
 
 void store_savepoint_undo(struct store *s)
 {
+	int r;
+
 	if (!s->in_savepoint)
 		return;
 	s->in_savepoint = false;
 	s->half_done = 0; /* store_savepoint refuses a half-done transaction */
 	CALL_HOOKS(s, undo);
-	if (!sqlite3_get_autocommit(s->db) &&
-	    sqlite3_exec(s->db, "ROLLBACK TO webhook; RELEASE webhook", NULL, NULL, NULL) != SQLITE_OK)
-		/* Work that cannot be undone must not be committed. */
-		s->lost = -EIO;
+	if (sqlite3_get_autocommit(s->db))
+		return; /* SQLite has ended the transaction */
+	/* Work that cannot be undone must not be committed, and SQLite must not change rows outside of a transaction.
+	 */
+	if (!s->savepoint_is_begin) {
+		if (sqlite3_exec(s->db, "ROLLBACK TO webhook; RELEASE webhook", NULL, NULL, NULL) != SQLITE_OK)
+			s->lost = -EIO;
+		return;
+	}
+	roll_back(s);
+	r = query_control(s, "BEGIN IMMEDIATE", NULL);
+	if (r < 0)
+		s->lost = r;
+	s->rows_at_begin = sqlite3_total_changes(s->db);
 }
 
 void store_advance_now(struct store *s, int64_t now_ms)
