@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pool's threads run all of this file except http_resume() and http_resume_cut(). An exchange belongs to one thread
- * of the pool, so its state needs no lock. While it is suspended, that thread does not touch it; the thread that has it
- * sets the answer and resumes. MHD_resume_connection() passes it back: afterwards the exchange may be freed at any
- * moment.
+ * The pool's threads run all of this file except http_resume(), http_resume_cut() and http_wake(). An exchange belongs
+ * to one thread of the pool, so its state needs no lock. While it is suspended, that thread does not touch it; the
+ * thread that has it may set the answer, and resumes. MHD_resume_connection() passes it back: afterwards the exchange
+ * may be freed at any moment.
  *
  * An answer is always given to libmicrohttpd on its own thread inside the handler, never on the thread that resumes,
  * because queueing runs the connection's state machine in the caller.
@@ -279,6 +279,24 @@ static enum MHD_Result exchange_piece(struct exchange *e, const char *bytes, siz
 	return e->body.error == 0 ? MHD_YES : MHD_NO;
 }
 
+/* The exchange was resumed. */
+static enum MHD_Result exchange_resumed(struct exchange *e)
+{
+	static const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+
+	/* Disconnecting the socket sends a reset at once, before libmicrohttpd can close it in order. */
+	if (e->cut && e->reset)
+		(void)connect(exchange_socket(e), &nobody, sizeof(nobody));
+	if (e->cut)
+		return MHD_NO;
+	if (!e->response) {
+		e->state = EXCHANGE_COMPLETING;
+		e->server->handler.woken(e->server->handler.ctx, &e->x);
+		INSIST(e->response);
+	}
+	return exchange_queue_answer(e);
+}
+
 static enum MHD_Result exchange_complete(struct exchange *e)
 {
 	/* The connection was dropped while its last bytes were on their way: an answer could not be sent. */
@@ -298,7 +316,6 @@ static enum MHD_Result exchange_complete(struct exchange *e)
 enum MHD_Result http_on_request(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
 				const char *version, const char *bytes, size_t *n, void **con_cls)
 {
-	static const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
 	struct exchange *e = *con_cls;
 
 	(void)cls;
@@ -321,12 +338,7 @@ enum MHD_Result http_on_request(void *cls, struct MHD_Connection *connection, co
 	case EXCHANGE_WHOLE:
 		return exchange_complete(e);
 	case EXCHANGE_SUSPENDED:
-		if (!e->cut)
-			return exchange_queue_answer(e);
-		/* Disconnecting the socket sends a reset at once, before libmicrohttpd can close it in order. */
-		if (e->reset)
-			(void)connect(exchange_socket(e), &nobody, sizeof(nobody));
-		return MHD_NO;
+		return exchange_resumed(e);
 	case EXCHANGE_DISCARD:
 		/* The answer is known, and the body is complete. */
 		return e->response ? exchange_queue_answer(e) : MHD_NO;
@@ -461,7 +473,7 @@ void http_suspend(struct http_exchange *x)
 {
 	struct exchange *e = exchange_of(x);
 
-	INSIST(e->state == EXCHANGE_COMPLETING && !e->response);
+	INSIST(e->state == EXCHANGE_COMPLETING && !e->response && !e->was_suspended);
 	e->state = EXCHANGE_SUSPENDED;
 	e->was_suspended = true;
 	atomic_fetch_add(&e->server->suspended, 1);
@@ -473,6 +485,14 @@ void http_resume(struct http_exchange *x, const struct http_answer *a)
 	struct exchange *e = exchange_of(x);
 
 	exchange_set_answer(e, a);
+	MHD_resume_connection(e->connection);
+}
+
+void http_wake(struct http_exchange *x)
+{
+	struct exchange *e = exchange_of(x);
+
+	INSIST(!e->response && !e->cut && e->server->handler.woken);
 	MHD_resume_connection(e->connection);
 }
 

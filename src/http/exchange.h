@@ -65,7 +65,7 @@ enum exchange_state {
 	EXCHANGE_BODY,       /* the body is being received */
 	EXCHANGE_DISCARD,    /* the answer is known or sent; the rest of the body is discarded */
 	EXCHANGE_WHOLE,      /* the body is complete; libmicrohttpd's next loop calls complete() */
-	EXCHANGE_COMPLETING, /* in complete() */
+	EXCHANGE_COMPLETING, /* in complete() or woken() */
 	EXCHANGE_SUSPENDED,
 	EXCHANGE_QUEUED, /* libmicrohttpd has the answer */
 };

@@ -15,8 +15,10 @@
  *                  server dropped a body; that must be granted.
  *   2. complete(x) The body has arrived, at most max_body bytes. The handler calls http_answer() before it returns; or
  *                  it calls http_suspend(x) and THEN passes x to another thread, which later calls http_resume(x, …)
- *                  exactly once. x must not be used after that.
- *   3. done(x)     The answer is sent or the client is gone. The owner frees x->user. Called once for every exchange
+ *                  or http_wake(x) exactly once. x must not be used after that.
+ *   3. woken(x)    After http_wake(x). The handler calls http_answer() before it returns. Not called if the client is
+ *                  gone, or the server stops.
+ *   4. done(x)     The answer is sent or the client is gone. The owner frees x->user. Called once for every exchange
  *                  whose begin was called.
  *
  * Handlers never block. A suspended exchange counts against max_connections and has no timeout. The server notices a
@@ -86,7 +88,8 @@ struct http_handler {
 	int (*begin)(void *ctx, struct http_exchange *x);
 	int (*reserve)(void *ctx, struct http_exchange *x, size_t bytes); /* may be NULL: always granted */
 	void (*complete)(void *ctx, struct http_exchange *x);
-	void (*done)(void *ctx, struct http_exchange *x); /* may be NULL */
+	void (*woken)(void *ctx, struct http_exchange *x); /* may be NULL: http_wake() is not used */
+	void (*done)(void *ctx, struct http_exchange *x);  /* may be NULL */
 	void *ctx;
 	/* Called when a connection was dropped or refused, except for silence. On any thread of the server; may be
 	 * NULL. peer: as http_peer() writes it. */
@@ -164,14 +167,16 @@ struct http_answer {
 	const struct pairs *headers; /* NULL: none */
 	bool close;                  /* Connection: close */
 };
-/* Sets the answer, once: in begin, reserve or complete. In reserve its body has at most 4 KiB. */
+/* Sets the answer, once: in begin, reserve, complete or woken. In reserve its body has at most 4 KiB. */
 void http_answer(struct http_exchange *x, const struct http_answer *a);
 /* In complete. Returns the body, NUL-terminated behind its body_len bytes; the caller owns it. Sets x->body to NULL. */
 char *http_take_body(struct http_exchange *x) MUSTCHECK;
-/* In complete, instead of an answer. Publish x only afterwards. */
+/* In complete, instead of an answer; not in woken. Publish x only afterwards. */
 void http_suspend(struct http_exchange *x);
 /* Any thread, once for each suspended exchange. The caller must not use x afterwards. */
 void http_resume(struct http_exchange *x, const struct http_answer *a);
+/* Resumes without an answer, so that woken() gives it on the pool's thread. Any thread, instead of http_resume(). */
+void http_wake(struct http_exchange *x);
 /* Resumes and closes the connection without an answer (`reset`: by a TCP reset). For the sandbox's faults. */
 void http_resume_cut(struct http_exchange *x, bool reset);
 

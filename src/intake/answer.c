@@ -32,8 +32,7 @@ static const struct answer_spec {
 	[ANSWER_UNAVAILABLE] = {503, "unavailable"},
 };
 
-static void send_fixed(struct http_exchange *x, enum answer a, const char *scheme,
-		       void (*send)(struct http_exchange *x, const struct http_answer *a))
+void answer_send(struct http_exchange *x, enum answer a, const char *scheme)
 {
 	CLEANUP(pairs_done) struct pairs headers = {0};
 	char body[128] = "";
@@ -55,12 +54,7 @@ static void send_fixed(struct http_exchange *x, enum answer a, const char *schem
 		answer.body_len = (size_t)snprintf(body, sizeof(body), "{\"status\":\"%s\"}", specs[a].word);
 		answer.type = "application/json";
 	}
-	send(x, &answer);
-}
-
-void answer_send(struct http_exchange *x, enum answer a, const char *scheme)
-{
-	send_fixed(x, a, scheme, http_answer);
+	http_answer(x, &answer);
 }
 
 static void write_ids(const struct submission *s, bool several, struct buf *to)
@@ -120,7 +114,7 @@ void answer_submission(struct http_exchange *x, const struct submission *s, bool
 	struct buf body;
 
 	if (s->refused) {
-		send_fixed(x, ANSWER_UNAVAILABLE, NULL, http_resume);
+		answer_send(x, ANSWER_UNAVAILABLE, NULL);
 		return;
 	}
 	/* Accepted if any item was; otherwise duplicate if any was; otherwise ignored. */
@@ -134,6 +128,6 @@ void answer_submission(struct http_exchange *x, const struct submission *s, bool
 	buf_addc(&body, '}');
 	answer.body = body.data;
 	answer.body_len = body.len;
-	http_resume(x, &answer);
+	http_answer(x, &answer);
 	buf_done(&body);
 }

@@ -40,7 +40,7 @@ const char *answer_echo(const char *value);
 /* Answers ANSWER_PONG with the text that a vendor expects back during webhook set-up. */
 void answer_challenge(struct http_exchange *x, const char *echo);
 
-/* Answers a submission that was committed or refused, and resumes x. several: the request had more than one item. */
+/* Answers a submission that was committed or refused. several: the request had more than one item. */
 void answer_submission(struct http_exchange *x, const struct submission *s, bool several);
 
 #endif

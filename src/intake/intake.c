@@ -3,8 +3,8 @@
  * The steps of a request. begin() checks the headers (path, method, type, and the proof as far as it needs no body).
  * reserve() grants memory for the body (http/budget.h). complete() checks the rest of the proof, reads the body,
  * suspends the connection and submits the webhooks (intake_submission.c). After their commit the pipeline calls
- * answered() there, which answers and resumes the connection. So `accepted` with 200 is only ever given for webhooks
- * that are on the disk.
+ * answered() there, which resumes the connection, and woken() answers. So `accepted` with 200 is only ever given for
+ * webhooks that are on the disk.
  *
  * Until the answer a request holds a reservation on the budget: at first the size of its body, then the size of its
  * submission.
@@ -12,9 +12,10 @@
  * INTAKE_THREADS times at most and is bounded by max_body and BATCH_BYTES_MAX. The trees that are passed on to the
  * pipeline are counted where the budget has memory to spare, and dropped otherwise (intake_submission.c).
  *
- * Threads: begin, complete and done run on the server's pool. Submissions are answered on the pipeline's thread
- * (answered()). The submission is posted, and `quiesced` read before, under one lock, so that nothing is submitted
- * after intake_quiesce() returns. Nothing here survives a crash: a sender without an answer sends again.
+ * Threads: begin, complete, woken and done run on the server's pool: the thread that allocated a webhook frees it.
+ * answered() runs on a thread of the pipeline. The submission is posted, and `quiesced` read before, under one lock, so
+ * that nothing is submitted after intake_quiesce() returns. Nothing here survives a crash: a sender without an answer
+ * sends again.
  */
 #include <config.h>
 
@@ -263,6 +264,8 @@ static void done(void *ctx, struct http_exchange *x)
 	struct intake *i = ctx;
 	struct request_state *r = x->user;
 
+	if (r->posted) /* the client is gone, so woken() was not called */
+		intake_submission_finish(r->posted, NULL);
 	reservation_release(&r->reservation);
 	generation_unref(r->generation);
 	free(r);
@@ -317,8 +320,10 @@ static void submit_body(struct intake *i, struct http_exchange *x, struct reques
 		/* Nothing is submitted after intake_quiesce() returns. */
 		lock_acquire(&i->lock);
 		may = !atomic_load(&i->quiesced);
-		if (may)
+		if (may) {
+			r->posted = sub;
 			intake_submission_post(sub, x, i->pipeline);
+		}
 		lock_release(&i->lock);
 		if (!may)
 			intake_submission_refuse(sub, x);
@@ -350,6 +355,14 @@ static void complete(void *ctx, struct http_exchange *x)
 	} else {
 		refuse_proof(i, x, r, verdict);
 	}
+}
+
+static void woken(void *ctx, struct http_exchange *x)
+{
+	struct request_state *r = x->user;
+
+	(void)ctx;
+	intake_submission_finish(TAKE(r->posted), x);
 }
 
 /* ---- requests that the server refuses ---------------------------------------------------------------------------- */
@@ -421,6 +434,7 @@ int intake_start(struct pipeline *p, const struct config *c, const struct http_s
 		.begin = begin,
 		.reserve = reserve,
 		.complete = complete,
+		.woken = woken,
 		.done = done,
 		.dropped = on_dropped,
 		.refused = on_refused,

@@ -30,12 +30,12 @@ struct intake_submission {
 	struct http_exchange *exchange; /* set when it is submitted */
 	const struct source *source;
 	struct unknown_states *unknown;
-	struct reservation *reservation; /* NULL: released */
-	size_t body_bytes;               /* size of the reservation for the body, before it is read */
-	size_t bytes;                    /* size of the items, including the trees that are kept */
-	size_t trees;                    /* size of the trees that are kept */
-	bool drops_trees; /* no tree is kept: the pipeline's cache is full, or the trees left no memory for an item */
-	bool no_room;     /* there was no memory for the items, which were dropped */
+	struct reservation *reservation;
+	size_t body_bytes; /* size of the reservation for the body, before it is read */
+	size_t bytes;      /* size of the items, including the trees that are kept */
+	size_t trees;      /* size of the trees that are kept */
+	bool drops_trees;  /* no tree is kept: the pipeline's cache is full, or the trees left no memory for an item */
+	bool no_room;      /* there was no memory for the items, which were dropped */
 	unsigned refused_items; /* where no_room: the number of items that were dropped */
 	bool several;           /* the POST had more than one item */
 	bool has_signal;
@@ -330,8 +330,7 @@ bool intake_submission_has_room(const struct intake_submission *sub)
 void intake_submission_discard(struct intake_submission *sub)
 {
 	drop_items(sub);
-	if (sub->reservation)
-		reservation_release(sub->reservation);
+	reservation_release(sub->reservation);
 	free(sub);
 }
 
@@ -399,16 +398,14 @@ static void log_dead(const struct intake_submission *sub)
 			    "%zu webhooks of one request cannot be read and became dead letters; this is the first", n);
 }
 
-/* Counts, logs and answers; then frees the submission. Runs on the pipeline's thread, after the commit or its failure.
- * The pipeline has taken the parsed webhook of each accepted item that a pass follows. */
-static void answered(struct submission *s)
+void intake_submission_finish(struct intake_submission *sub, struct http_exchange *x)
 {
 	static const char *const results[] = {
 		[SUBMISSION_ACCEPTED] = "accepted",
 		[SUBMISSION_DUPLICATE] = "duplicate",
 		[SUBMISSION_IGNORED] = "ignored",
 	};
-	struct intake_submission *sub = s->user;
+	const struct submission *s = &sub->submission;
 
 	if (s->refused) {
 		count_refused(sub);
@@ -422,13 +419,19 @@ static void answered(struct submission *s)
 		}
 		log_dead(sub);
 	}
-	/* Released before the answer, so that the memory is free when the client sends its next webhook. After the
-	 * answer the reservation may be gone with its exchange. */
-	for (size_t i = 0; i < s->n; i++)
-		parsed_webhook_free(TAKE(s->items[i].parsed));
-	reservation_release(TAKE(sub->reservation));
-	answer_submission(sub->exchange, s, sub->several);
+	if (x)
+		answer_submission(x, s, sub->several);
+	/* http_answer() only notes the answer, so the memory is free before the client gets it and sends its next
+	 * webhook. */
 	intake_submission_discard(sub);
+}
+
+/* Called by the pipeline, on its thread or another one. */
+static void answered(struct submission *s)
+{
+	const struct intake_submission *sub = s->user;
+
+	http_wake(sub->exchange);
 }
 
 void intake_submission_post(struct intake_submission *sub, struct http_exchange *x, struct pipeline *pipeline)

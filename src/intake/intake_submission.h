@@ -3,7 +3,8 @@
  * intake_submission: the submission of one POST. Splits its body, removes secrets, reads each webhook, submits them
  * together and answers once.
  *
- * Created and submitted on the server's pool, answered on the pipeline's thread. One thread at a time.
+ * Created, answered and freed on the thread of its exchange. From its posting until the exchange is woken it belongs to
+ * the pipeline.
  */
 #ifndef INTAKE_INTAKE_SUBMISSION_H
 #define INTAKE_INTAKE_SUBMISSION_H
@@ -30,7 +31,7 @@ struct request_body {
  * because each item repeats the rest of the body. If that memory is not free now, intake_submission_has_room() is
  * false. If it is more than one request may ever have, the body becomes one unreadable webhook.
  *
- * Unknown states are logged and counted at once. The caller owns the result until it is answered, refused, submitted or
+ * Unknown states are logged and counted at once. The caller owns the result until it is answered, refused, finished or
  * discarded. The result owns the reservation meanwhile, and releases it before the answer.
  */
 struct intake_submission *intake_submission_new(const struct source *s, const struct http_exchange *x,
@@ -51,8 +52,12 @@ void intake_submission_answer(struct intake_submission *sub, struct http_exchang
 void intake_submission_refuse(struct intake_submission *sub, struct http_exchange *x);
 /* Frees the submission without an answer or a count. */
 void intake_submission_discard(struct intake_submission *sub);
-/* Suspends the exchange and submits. After the commit the submission is counted, answered and freed. */
+/* Suspends the exchange and submits. After the commit or its failure the exchange is woken, and the caller calls
+ * intake_submission_finish(). */
 void intake_submission_post(struct intake_submission *sub, struct http_exchange *x, struct pipeline *pipeline);
+/* Counts the items of a submission whose exchange was woken, logs dead letters, answers, and frees the submission. x
+ * NULL: the client is gone, and nobody is answered. */
+void intake_submission_finish(struct intake_submission *sub, struct http_exchange *x);
 
 /* ---- the stored webhook, without secrets. Pure. ------------------------------------------------------------------ */
 

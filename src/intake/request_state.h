@@ -18,6 +18,8 @@
 
 #define PEER_MAX 64 /* bytes of an address as text */
 
+struct intake_submission;
+
 /* Only the generation is set until the path is known; the rest is zero. */
 struct request_state {
 	struct generation *generation;      /* used for this request */
@@ -25,6 +27,7 @@ struct request_state {
 	const struct pairs *headers;        /* the exchange's */
 	enum proof_verdict headers_verdict; /* the verdict on headers and query; only GOOD may change later */
 	struct reservation reservation;     /* for the body, then for the submission */
+	struct intake_submission *posted;   /* the pipeline has it, or has woken the exchange; NULL: none */
 };
 
 /* Writes the client's address for the log: the connection's, or the one that a trusted proxy names. Returns peer. */

@@ -35,8 +35,9 @@ struct submission {
 	struct submission_item *items;
 	size_t n;
 	bool refused; /* set by the pipeline: nothing was stored, answer 503 */
-	/* The poster's callback: called once, on the pipeline's thread, after the commit or its failure. Must not
-	 * block. */
+	/* The poster's callback: called once, on any one thread, after the commit that holds the submission is on disk
+	 * or has failed. The thread does not touch the submission afterwards. It must not block, and reads nothing that
+	 * belongs to another thread. */
 	void (*answered)(struct submission *s);
 	void *user; /* the poster's */
 };

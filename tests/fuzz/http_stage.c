@@ -247,6 +247,13 @@ static void on_complete(void *ctx, struct http_exchange *x)
 	h->real.complete(h->real.ctx, x);
 }
 
+static void on_woken(void *ctx, struct http_exchange *x)
+{
+	struct handlers *h = ctx;
+
+	h->real.woken(h->real.ctx, x);
+}
+
 static void on_turned_away(void *ctx, enum http_drop_reason why, const char *peer)
 {
 	struct handlers *h = ctx;
@@ -280,6 +287,7 @@ int __wrap_http_server_start(const struct http_server_options *o, const struct h
 	const struct http_handler counting = {.begin = on_begin,
 					      .reserve = on_reserve,
 					      .complete = on_complete,
+					      .woken = on_woken,
 					      .done = on_done,
 					      .ctx = mine,
 					      .dropped = on_turned_away};

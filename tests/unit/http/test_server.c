@@ -39,6 +39,7 @@ struct request_state {
 
 enum {
 	RESUME_ANSWER = 1,
+	RESUME_WAKE,
 	RESUME_CUT,
 	RESUME_RESET,
 	RESUME_STOP,
@@ -50,7 +51,7 @@ static struct fixture {
 	pthread_t resumer;
 	pthread_mutex_t lock; /* over the counts and hold */
 	pthread_cond_t changed;
-	int begun, completed, done;
+	int begun, completed, woken, done;
 	bool hold;          /* suspended exchanges are not resumed */
 	char reserved[256]; /* "BYTES;" of each call of reserve, under the lock */
 	char refused[512];  /* "STATUS PATH WHAT begun;" of each refusal by the server, under the lock */
@@ -104,7 +105,8 @@ static int on_begin(void *ctx, struct http_exchange *x)
 		answer_text(x, 401, "no");
 		return 1;
 	}
-	if (strcmp(x->path, "/later") == 0 || strcmp(x->path, "/cut") == 0 || strcmp(x->path, "/reset") == 0)
+	if (strcmp(x->path, "/later") == 0 || strcmp(x->path, "/woken") == 0 || strcmp(x->path, "/cut") == 0 ||
+	    strcmp(x->path, "/reset") == 0)
 		x->user = calloc(1, sizeof(struct request_state));
 	return 0;
 }
@@ -159,10 +161,19 @@ static void on_complete(void *ctx, struct http_exchange *x)
 	v->x = x;
 	v->message.kind = strcmp(x->path, "/cut") == 0     ? RESUME_CUT
 			  : strcmp(x->path, "/reset") == 0 ? RESUME_RESET
+			  : strcmp(x->path, "/woken") == 0 ? RESUME_WAKE
 							   : RESUME_ANSWER;
 	http_suspend(x);
 	mailbox_post(fix.mailbox, &v->message);
 	count(&fix.completed);
+}
+
+static void on_woken(void *ctx, struct http_exchange *x)
+{
+	(void)ctx;
+	assert_string_equal(x->path, "/woken");
+	count(&fix.woken);
+	echo(x);
 }
 
 static void on_done(void *ctx, struct http_exchange *x)
@@ -177,6 +188,10 @@ static void resume(struct request_state *v)
 	int kind = v->message.kind;
 	char text[64];
 
+	if (kind == RESUME_WAKE) {
+		http_wake(v->x);
+		return;
+	}
 	if (kind != RESUME_ANSWER) {
 		http_resume_cut(v->x, kind == RESUME_RESET);
 		return;
@@ -232,6 +247,7 @@ static void start_for(const char *address, int listen_fd, int64_t timeout_ms)
 	const struct http_handler handler = {.begin = on_begin,
 					     .reserve = on_reserve,
 					     .complete = on_complete,
+					     .woken = on_woken,
 					     .done = on_done,
 					     .refused = on_refused};
 	const struct http_server_options options = {
@@ -245,7 +261,7 @@ static void start_for(const char *address, int listen_fd, int64_t timeout_ms)
 	};
 	struct err e = {0};
 
-	fix.begun = fix.completed = fix.done = 0;
+	fix.begun = fix.completed = fix.woken = fix.done = 0;
 	fix.reserved[0] = '\0';
 	fix.refused[0] = '\0';
 	fix.mailbox = mailbox_new();
@@ -430,17 +446,50 @@ static void suspended_exchanges_are_answered_from_another_thread(void **state)
 	wait_for(&fix.done, 60);
 }
 
-static void a_client_that_left_while_suspended_is_done_after_resumption(void **state)
+static void woken_exchanges_are_answered_by_the_handler(void **state)
 {
+	static const char request[] = "POST /woken HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nok";
+	static const char last[] =
+		"POST /woken HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok";
 	int fd = connect_listener();
+	char first[4096];
+	ssize_t n;
 
 	(void)state;
 	hold(true);
-	send_text(fd, "POST /later HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nok");
+	send_text(fd, request);
 	wait_for(&fix.completed, 1);
-	(void)close(fd);
+	assert_int_equal(peek(&fix.woken), 0);
 	hold(false);
-	wait_for(&fix.done, 1);
+	n = recv(fd, first, sizeof(first) - 1, 0);
+	assert_true(n > 0);
+	first[n] = '\0';
+	assert_status(first, 200);
+	assert_has(first, "POST /woken");
+	send_text(fd, last); /* the connection goes on */
+	assert_status(receive(fd), 200);
+	wait_for(&fix.done, 2);
+	assert_int_equal(fix.woken, 2);
+}
+
+static void a_client_that_left_while_suspended_is_done_after_resumption(void **state)
+{
+	static const char *const paths[] = {"/later", "/woken"};
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		int fd = connect_listener();
+		char request[128];
+
+		hold(true);
+		(void)snprintf(request, sizeof(request), "POST %s HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nok",
+			       paths[i]);
+		send_text(fd, request);
+		wait_for(&fix.completed, i + 1);
+		(void)close(fd);
+		hold(false);
+		wait_for(&fix.done, i + 1);
+	}
 	assert_status(exchange("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"), 200);
 }
 
@@ -882,7 +931,8 @@ static void stopping_at_once_after_resuming_leaves_nothing_behind(void **state)
 	hold(true);
 	for (size_t i = 0; i < 30; i++) {
 		fds[i] = connect_listener();
-		send_text(fds[i], "POST /later HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nok");
+		send_text(fds[i], i % 2 == 0 ? "POST /later HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nok"
+					     : "POST /woken HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nok");
 	}
 	wait_for(&fix.completed, 30);
 	stop(); /* resumes all without waiting, and checks that done was called for each */
@@ -940,6 +990,7 @@ int main(void)
 		SERVED(a_chunks_extension_spoils_no_body),
 		SERVED(a_kept_connection_serves_one_request_after_the_other),
 		SERVED(suspended_exchanges_are_answered_from_another_thread),
+		SERVED(woken_exchanges_are_answered_by_the_handler),
 		SERVED(a_client_that_left_while_suspended_is_done_after_resumption),
 		SERVED(a_client_that_shut_its_sending_side_is_answered),
 		SERVED(an_early_answer_needs_no_body_and_ends_the_connection),

@@ -2,6 +2,10 @@
 /* The listener, row by row. tests/e2e has the tests that need the whole daemon. */
 #include <config.h>
 
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include "fixtures/intake_stage.h"
 #include "intake/intake_submission.h"
 #include "intake/request_state.h"
@@ -203,6 +207,41 @@ static void behind_trusted_proxies_the_log_names_whom_they_name(void **state)
 
 /* ---- the end ----------------------------------------------------------------------------------------------------- */
 
+/* Sends a webhook that the fake pipeline holds. */
+static struct submission *post_held(int fd)
+{
+	char request[512];
+	struct submission *held;
+
+	fake_pipeline.hold = true;
+	(void)snprintf(request, sizeof(request), "POST " DESK " HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n%s",
+		       strlen(OPENED), OPENED);
+	send_text(fd, request);
+	(void)pthread_mutex_lock(&fake_pipeline.lock);
+	while (!fake_pipeline.held)
+		(void)pthread_cond_wait(&fake_pipeline.submitted, &fake_pipeline.lock);
+	held = TAKE(fake_pipeline.held);
+	fake_pipeline.hold = false;
+	(void)pthread_mutex_unlock(&fake_pipeline.lock);
+	return held;
+}
+
+/* The stop of the listener checks that the memory of the submission is free again. */
+static void a_committed_webhook_counts_though_its_client_is_gone(void **state)
+{
+	int fd = connect_listener();
+	struct submission *held = post_held(fd);
+	struct linger reset_at_close = {.l_onoff = 1};
+
+	(void)state;
+	assert_return_code(setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset_at_close, sizeof(reset_at_close)), errno);
+	(void)close(fd);
+	held->answered(held);
+	(void)listener_stop(NULL);
+	assert_true(metrics_get(METRIC_WEBHOOKS, "desk", "accepted", NULL) == 1);
+	(void)listener_start(NULL);
+}
+
 static void after_quiesce_what_is_suspended_is_still_answered_and_all_else_refused(void **state)
 {
 	int waiting = connect_listener();
@@ -211,19 +250,12 @@ static void after_quiesce_what_is_suspended_is_still_answered_and_all_else_refus
 	struct submission *held;
 
 	(void)state;
-	fake_pipeline.hold = true;
 	send_text(kept, "HEAD /webhooks/desk HTTP/1.1\r\nHost: x\r\n\r\n");
 	assert_true(recv(kept, late, sizeof(late), 0) > 0);
+	held = post_held(waiting);
+	intake_quiesce(intake);
 	(void)snprintf(late, sizeof(late), "POST " DESK " HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n%s",
 		       strlen(OPENED), OPENED);
-	send_text(waiting, late);
-	(void)pthread_mutex_lock(&fake_pipeline.lock);
-	while (!fake_pipeline.held)
-		(void)pthread_cond_wait(&fake_pipeline.submitted, &fake_pipeline.lock);
-	held = fake_pipeline.held;
-	fake_pipeline.hold = false;
-	(void)pthread_mutex_unlock(&fake_pipeline.lock);
-	intake_quiesce(intake);
 	send_text(kept, late);
 	shutdown(kept, SHUT_WR);
 	read_all(kept, answer, sizeof(answer));
@@ -247,6 +279,7 @@ int main(void)
 		cmocka_unit_test_setup(an_unreadable_one_carries_its_reason, reset),
 		cmocka_unit_test(the_secret_parameter_is_cut_out_wherever_it_stands),
 		cmocka_unit_test(behind_trusted_proxies_the_log_names_whom_they_name),
+		cmocka_unit_test_setup(a_committed_webhook_counts_though_its_client_is_gone, reset),
 		cmocka_unit_test_setup(after_quiesce_what_is_suspended_is_still_answered_and_all_else_refused, reset),
 	};
 
