@@ -340,12 +340,15 @@ int lookup_table_wake_slots(struct turn_context *tc, struct err *reterr)
 	return 0;
 }
 
-bool lookup_table_slots_are_wanted(const struct lookup_table *t, const struct config *c)
+bool lookup_table_slots_are_wanted(const struct turn_context *tc)
 {
-	for (size_t i = 0; i < c->sources_n; i++) {
-		const struct lookup_source *s = source_find(t, c->sources[i].name);
+	if (!store_webhooks_may_wait(tc->store, STORE_WAIT_SLOT) &&
+	    !store_webhooks_may_wait(tc->store, STORE_WAIT_PARKED))
+		return false;
+	for (size_t i = 0; i < tc->config->sources_n; i++) {
+		const struct lookup_source *s = source_find(tc->lookups, tc->config->sources[i].name);
 
-		if (s && s->slot_wanted && lookup_table_free_slots(t, s->name) > 0)
+		if (s && s->slot_wanted && lookup_table_free_slots(tc->lookups, s->name) > 0)
 			return true;
 	}
 	return false;

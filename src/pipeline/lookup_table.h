@@ -63,8 +63,8 @@ void lookup_table_slot_wanted(struct lookup_table *t, const char *source);
 /* Inside the turn's transaction. Wakes one waiting webhook for each free slot, and the webhooks that waited because
  * their source was parked. */
 int lookup_table_wake_slots(struct turn_context *tc, struct err *reterr) MUSTCHECK;
-/* True where lookup_table_wake_slots() has work to do. */
-bool lookup_table_slots_are_wanted(const struct lookup_table *t, const struct config *c);
+/* After the transaction: true where lookup_table_wake_slots() may have work to do. */
+bool lookup_table_slots_are_wanted(const struct turn_context *tc);
 
 /* After the commit: sends the turn's requests, and frees the verdicts that were read. */
 void lookup_table_commit(struct lookup_table *t, struct courier_port courier);

@@ -170,8 +170,11 @@ int recovery_run(struct recovery *recovery, struct turn_context *tc, const struc
 	int64_t began_us = clock_mono_us();
 	bool more = true;
 	int64_t id;
-	int r = store_webhooks_ready(tc->store, &id, 1, reterr);
+	int r;
 
+	if (!store_webhooks_may_wait(tc->store, STORE_WAIT_NONE))
+		return 0;
+	r = store_webhooks_ready(tc->store, &id, 1, reterr);
 	if (r <= 0 || !recovery_has(recovery, id))
 		return r < 0 ? r : 0;
 	if (disk_budget_passes(budget) == 0)

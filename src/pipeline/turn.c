@@ -219,11 +219,11 @@ void turn_take(struct turn *t, struct message *m)
 /* After a failure the next commit must write something: an empty commit would succeed on a full disk. */
 static int probe(struct turn *t, struct err *reterr)
 {
-	int64_t id = store_webhook_last_id(t->store);
+	int64_t id = t->retry_ms == 0 ? 0 : store_webhook_last_id(t->store);
 	unsigned tries;
 	int r;
 
-	if (t->retry_ms == 0 || id == 0)
+	if (id == 0)
 		return 0;
 	r = store_webhook_tries(t->store, id, &tries, reterr);
 	if (r == 0)
@@ -411,7 +411,7 @@ int64_t turn_run(struct turn *t)
 
 	if (t->retry_ms != 0)
 		return t->retry_ms;
-	if (tc.more || lookup_table_slots_are_wanted(t->lookups, tc.config))
+	if (tc.more || lookup_table_slots_are_wanted(&tc))
 		return tc.mono_ms;
 	return next_ms(t, &tc);
 }

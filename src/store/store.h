@@ -154,6 +154,9 @@ int store_webhook_next_id(struct store *s, int64_t *ret, struct err *reterr) MUS
  * as a dead letter. result not NULL: as done, with that result. */
 int store_webhook_insert(struct store *s, struct webhook *w, const char *dead_reason, const char *result,
 			 struct err *reterr) MUSTCHECK;
+/* False where no webhook waited for this at the end of the last transaction (STORE_WAIT_NONE: none was ready). True:
+ * one may have. Costs nothing. */
+bool store_webhooks_may_wait(const struct store *s, enum store_wait why);
 /* Returns 1 where a webhook is pending; otherwise 0. */
 int store_webhooks_any_pending(struct store *s, struct err *reterr) MUSTCHECK;
 /* Makes webhooks ready whose not_before has passed, and continues unfinished wakes (below), for a few milliseconds.

@@ -61,6 +61,16 @@ struct transaction_hook {
 	void (*undo)(struct store *s);        /* back to the savepoint */
 	void (*committed)(struct store *s);   /* after the COMMIT */
 	void (*rolled_back)(struct store *s); /* back to the last commit */
+	/* after the BEGIN, where another connection has changed the file: forgets what is known of rows */
+	void (*others_wrote)(struct store *s);
+};
+
+/* What is known of pending webhooks without a query (pending.c). Zeros: nothing. */
+struct pending_known {
+	unsigned none;     /* bit w: no webhook waits for w, an enum store_wait */
+	int64_t first;     /* none has a smaller id */
+	int64_t due_ms;    /* none has an earlier not_before; */
+	bool due_is_exact; /* and one has this, or due_ms is CLOCK_NEVER_MS and none has one */
 };
 
 struct store {
@@ -85,8 +95,9 @@ struct store {
 	bool in_transaction;
 	bool in_savepoint;
 	bool savepoint_is_begin; /* nothing was changed before it: its undo rolls back and begins again */
-	int rows_at_begin;       /* the connection's number of changed rows when the transaction began */
-	int lost;                /* the error with which SQLite ended the transaction; 0: it did not */
+	unsigned data_version; /* SQLite's, after the last commit; it differs if another connection changed the file */
+	int rows_at_begin;     /* the connection's number of changed rows when the transaction began */
+	int lost;              /* the error with which SQLite ended the transaction; 0: it did not */
 	/* The error of a change that failed after it changed rows and that is not undone yet; 0: there is none. */
 	int half_done;
 	/* The newest time that was passed in this turn: the end time of rows that end in it. */
@@ -94,6 +105,7 @@ struct store {
 	int64_t longest_age_ms; /* store_clean skips longer age limits */
 	int64_t last_webhook;   /* the last id that a webhook got; 0: not known */
 	int64_t last_conversation;
+	struct pending_known pending;
 
 	int wal_pages; /* pages of the WAL after the last commit that are not written back */
 	/* After an incomplete checkpoint the next one comes at checkpoint_at pages, or at checkpoint_us (monotonic). */

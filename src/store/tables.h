@@ -66,6 +66,22 @@ void webhooks_make_ready(struct change *c, const struct ids *ids, const struct w
 /* Of webhooks.c and conversations.c: forget the last id with the transaction or the savepoint. */
 extern const struct transaction_hook webhook_ids_hook, conversation_ids_hook;
 
+/* ---- known without a query: pending.c ---------------------------------------------------------------------------- */
+
+/* Tell what a query of the index found: no pending webhook; none that waits for `why` (STORE_WAIT_NONE: none is ready);
+ * none with an earlier not_before than due_ms. */
+void pending_none(struct store *s);
+void pending_none_waits(struct store *s, enum store_wait why);
+void pending_due_after(struct store *s, int64_t due_ms, bool is_exact);
+/* Tell that a webhook's row becomes pending, for `why` and until not_before_ms (0: no time), and that it is so no more.
+ */
+void pending_begins(struct store *s, int64_t id, enum store_wait why, int64_t not_before_ms);
+void pending_ends(struct store *s, enum store_wait why);
+/* True where no webhook is pending. False: one may be. */
+bool pending_is_none(const struct store *s);
+void pending_forget(struct store *s);
+extern const struct transaction_hook pending_hook;
+
 /* ---- who waits for whom: waiting.c ------------------------------------------------------------------------------- */
 
 /* True where an earlier webhook must be decided before p (store_webhook_is_behind). */

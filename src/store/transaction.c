@@ -31,6 +31,7 @@
  *   undo         when the savepoint is undone
  *   committed    after the COMMIT
  *   rolled_back  after the rollback
+ *   others_wrote after the BEGIN, where another connection has changed the file, as a person who repairs it by hand
  *
  * Threads. A store belongs to the thread that uses it, so there is no lock here. The pipeline has the only writer. Each
  * reader has a connection of its own and sees the last commit (WAL).
@@ -78,6 +79,14 @@ static int transaction_is_whole(struct store *s, struct err *reterr)
 	return 0;
 }
 
+static unsigned data_version(const struct store *s)
+{
+	unsigned version = 0;
+
+	(void)sqlite3_file_control(s->db, "main", SQLITE_FCNTL_DATA_VERSION, &version);
+	return version;
+}
+
 int store_begin(struct store *s, struct err *reterr)
 {
 	int r;
@@ -88,6 +97,8 @@ int store_begin(struct store *s, struct err *reterr)
 	if (r == 0) {
 		s->in_transaction = true;
 		s->rows_at_begin = sqlite3_total_changes(s->db);
+		if (data_version(s) != s->data_version)
+			CALL_HOOKS(s, others_wrote);
 	}
 	return r;
 }
@@ -108,6 +119,7 @@ int store_commit(struct store *s, struct err *reterr)
 		return r;
 	}
 	transaction_ended(s);
+	s->data_version = data_version(s);
 	CALL_HOOKS(s, committed);
 	return 0;
 }

@@ -47,6 +47,8 @@ static bool exists(struct change *c, const char *sql, const struct webhook_brief
  * that one it would read all undone rows, and fail where one of them is missing. */
 bool webhook_is_behind(struct change *c, const struct webhook_brief *p)
 {
+	if (p->id <= c->store->pending.first)
+		return false;
 	if (p->conversation &&
 	    exists(c,
 		   "SELECT 1 FROM webhooks i INDEXED BY webhooks_conversation CROSS JOIN webhooks w ON w.id = i.id"
@@ -65,7 +67,8 @@ bool webhook_is_behind(struct change *c, const struct webhook_brief *p)
 		return true;
 	/* It is also behind a webhook that is itself BEHIND, unless that one waits for a held one of its conversation.
 	 */
-	return exists(c,
+	return store_webhooks_may_wait(c->store, STORE_WAIT_BEHIND) &&
+	       exists(c,
 		      "SELECT 1 FROM webhooks i CROSS JOIN webhooks w ON w.id = i.id WHERE i.state = " SQL_PENDING
 		      " AND i.source = ?1 AND i.customer = ?2 AND i.wait = " SQL_WAIT_BEHIND
 		      " AND i.id < ?3 AND w.state = " SQL_PENDING

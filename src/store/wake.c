@@ -98,6 +98,10 @@ static void wake_scan_continue(struct change *c, struct wake_scan *r, size_t *le
 
 	if (*left == 0)
 		return;
+	if (!store_webhooks_may_wait(c->store, r->why)) {
+		r->over = true;
+		return;
+	}
 	CHANGE(q, c,
 	       "SELECT id FROM webhooks INDEXED BY webhooks_wait WHERE state = " SQL_PENDING
 	       " AND wait > " SQL_WAIT_NONE " AND wait = ?1 AND source = ?2 AND id > ?3 ORDER BY id LIMIT ?4");
@@ -129,6 +133,8 @@ int store_webhooks_wake(struct store *s, const char *source, enum store_wait why
 		wake_scan_continue(&c, wake_scan_begin(s, source, why), &left);
 		return change_end(&c);
 	}
+	if (!store_webhooks_may_wait(s, why))
+		return 0;
 	CHANGE(q, &c,
 	       "SELECT id FROM webhooks WHERE state = " SQL_PENDING
 	       " AND source = ?1 AND customer = ?2 AND wait = ?3 ORDER BY id");
@@ -217,6 +223,8 @@ static void repair_waits(struct change *c, struct query *q)
 
 	query_bind_int(q, STORE_WAKE_ROWS);
 	change_ids(c, q, &ids);
+	if (ids.n > 0)
+		pending_forget(c->store);
 	for (size_t i = 0; i < ids.n; i++) {
 		struct err why = {0};
 		struct change part = change_part(c, &why);
@@ -288,6 +296,8 @@ int store_webhooks_ready(struct store *s, int64_t *ret_ids, size_t max, struct e
 	size_t n;
 	int r;
 
+	if (s->in_transaction && !store_webhooks_may_wait(s, STORE_WAIT_NONE))
+		return 0;
 	for (int repaired = 0;; repaired++) {
 		CHANGE(q, &c,
 		       "SELECT id FROM webhooks WHERE state = " SQL_PENDING " AND wait = " SQL_WAIT_NONE
@@ -300,6 +310,8 @@ int store_webhooks_ready(struct store *s, int64_t *ret_ids, size_t max, struct e
 			break;
 	}
 	r = change_end(&c);
+	if (r == 0 && n == 0)
+		pending_none_waits(s, STORE_WAIT_NONE);
 	return r < 0 ? r : (int)n;
 }
 
@@ -355,12 +367,15 @@ int store_webhooks_due(struct store *s, int64_t now_ms, struct err *reterr)
 	size_t left = STORE_WAKE_ROWS;
 
 	s->now_ms = now_ms; /* the clock may have been set back */
-	CHANGE(q, &c,
-	       "SELECT id, not_before FROM webhooks INDEXED BY webhooks_due WHERE state = " SQL_PENDING
-	       " AND not_before > 0 AND not_before <= ?1 ORDER BY not_before LIMIT ?2");
-	query_bind_int(&q, now_ms);
-	query_bind_int(&q, STORE_WAKE_ROWS);
-	(void)timed_make_ready(&c, &q);
+	if (s->pending.due_ms <= now_ms) {
+		CHANGE(q, &c,
+		       "SELECT id, not_before FROM webhooks INDEXED BY webhooks_due WHERE state = " SQL_PENDING
+		       " AND not_before > 0 AND not_before <= ?1 ORDER BY not_before LIMIT ?2");
+		query_bind_int(&q, now_ms);
+		query_bind_int(&q, STORE_WAKE_ROWS);
+		if (timed_make_ready(&c, &q) < STORE_WAKE_ROWS && c.status == 0)
+			pending_due_after(s, now_ms + 1, false);
+	}
 	for (struct wake_scan *at = s->wake_scans; at && left > 0; at = at->next)
 		if (!at->over)
 			wake_scan_continue(&c, at, &left);
@@ -370,14 +385,21 @@ int store_webhooks_due(struct store *s, int64_t now_ms, struct err *reterr)
 int64_t store_webhooks_next_due_ms(struct store *s)
 {
 	int64_t due = CLOCK_NEVER_MS;
+	int r;
 
-	for (const struct wake_scan *r = s->wake_scans; r; r = r->next)
-		if (!r->over)
+	for (const struct wake_scan *scan = s->wake_scans; scan; scan = scan->next)
+		if (!scan->over)
 			return 0;
+	if (s->pending.due_is_exact)
+		return s->pending.due_ms;
 	QUERY(q, s,
 	      "SELECT not_before FROM webhooks INDEXED BY webhooks_due WHERE state = " SQL_PENDING
 	      " AND not_before > 0 ORDER BY "
 	      "not_before LIMIT 1",
 	      NULL);
-	return query_one_int(&q, &due) < 0 ? CLOCK_NEVER_MS : due;
+	r = query_one_int(&q, &due);
+	if (r < 0)
+		return CLOCK_NEVER_MS;
+	pending_due_after(s, due, true);
+	return due;
 }

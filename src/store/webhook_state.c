@@ -182,6 +182,8 @@ static void wake_followers(struct change *c, const struct webhook_brief *p)
 	struct webhook_index_entry entry = {
 		.wait = STORE_WAIT_BEHIND, .source = p->source, .conversation = p->conversation};
 
+	if (!store_webhooks_may_wait(c->store, STORE_WAIT_BEHIND))
+		return;
 	if (p->conversation) {
 		CHANGE(q, c,
 		       "SELECT id FROM webhooks WHERE state = " SQL_PENDING
@@ -239,6 +241,9 @@ static void webhook_change_state(struct change *c, struct webhook_brief *p, cons
 	if (c->status < 0)
 		return;
 	counts_move(c->store, COUNT_WEBHOOKS, p->source, (int)p->state, (int)p->wait, (int)to->state, (int)to->wait);
+	pending_ends(c->store, p->wait);
+	if (to->state == STORE_WEBHOOK_PENDING)
+		pending_begins(c->store, p->id, to->wait, to->not_before_ms);
 	p->state = to->state;
 	p->wait = to->wait;
 	/* An ended webhook needs these rows no more. */
@@ -412,6 +417,7 @@ static bool webhook_remove_entry(struct change *c, const struct webhook_index_en
 		indexed.customer = (char *)(uintptr_t)entry->customer;
 	webhook_keys_set(c, entry->id, &indexed);
 	webhook_keys_set(c, entry->id, &own);
+	pending_forget(c->store); /* the row may have been in no index */
 	return true;
 }
 

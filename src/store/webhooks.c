@@ -92,13 +92,13 @@ int store_webhook_is_repeat(struct store *s, const struct webhook *w, struct err
 	return c.status < 0 ? c.status : known;
 }
 
-/* The last id is read once in a transaction: after an undo, ids of webhooks that were undone are given again. */
+/* After an undo, ids of webhooks that were undone are given again. */
 static void last_webhook_forget(struct store *s)
 {
 	s->last_webhook = 0;
 }
 const struct transaction_hook webhook_ids_hook = {
-	.undo = last_webhook_forget, .committed = last_webhook_forget, .rolled_back = last_webhook_forget};
+	.undo = last_webhook_forget, .rolled_back = last_webhook_forget, .others_wrote = last_webhook_forget};
 
 /* sqlite_sequence holds the largest id that AUTOINCREMENT gave. The newest rows may have been deleted since. */
 int store_webhook_next_id(struct store *s, int64_t *ret, struct err *reterr)
@@ -123,8 +123,15 @@ int store_webhook_next_id(struct store *s, int64_t *ret, struct err *reterr)
 
 int store_webhooks_any_pending(struct store *s, struct err *reterr)
 {
+	int r;
+
+	if (pending_is_none(s))
+		return 0;
 	QUERY(q, s, "SELECT 1 FROM webhooks WHERE state = " SQL_PENDING " LIMIT 1", reterr);
-	return query_step(&q);
+	r = query_step(&q);
+	if (r == 0)
+		pending_none(s);
+	return r;
 }
 
 int store_webhook_insert(struct store *s, struct webhook *w, const char *dead_reason, const char *result,
@@ -144,8 +151,11 @@ int store_webhook_insert(struct store *s, struct webhook *w, const char *dead_re
 		c.status = store_webhook_next_id(s, &w->id, reterr);
 	row_insert(&c, w, state, dead_reason ? dead_reason : result);
 	body_insert(&c, w, &headers);
-	if (c.status == 0)
+	if (c.status == 0) {
 		counts_move(s, COUNT_WEBHOOKS, w->source, COUNT_NOWHERE, 0, (int)state, STORE_WAIT_NONE);
+		if (state == STORE_WEBHOOK_PENDING)
+			pending_begins(s, w->id, STORE_WAIT_NONE, 0);
+	}
 	return change_end(&c);
 }
 

@@ -458,9 +458,9 @@ static void beyond_the_window_webhooks_wait_for_a_slot(void **state)
 	assert_waits(s, ids[4], STORE_WAIT_SLOT);
 	assert_waits(s, ids[5], STORE_WAIT_SLOT);
 	assert_int_equal(s->courier.lookups_n, 4);
-	assert_false(lookup_table_slots_are_wanted(s->tc.lookups, s->tc.config));
+	assert_false(lookup_table_slots_are_wanted(&s->tc));
 	lookup_table_window(s->tc.lookups, "asked", 5, false);
-	assert_true(lookup_table_slots_are_wanted(s->tc.lookups, s->tc.config));
+	assert_true(lookup_table_slots_are_wanted(&s->tc));
 }
 
 /* A turn that is rolled back wakes nothing. The next turn does. */
