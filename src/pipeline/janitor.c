@@ -266,9 +266,11 @@ static int expire_source(struct turn_context *tc, const struct source *s, unsign
 		opened_before_ms = INT64_MIN;
 	for (n = 0; n < max; n++) {
 		CLEANUP(mem_freep) char *conversation = NULL;
-		int found;
-		int r = turn_context_savepoint(tc, reterr);
+		int found, r;
 
+		if (!store_conversation_may_be_open(tc->store, s->name, opened_before_ms))
+			break;
+		r = turn_context_savepoint(tc, reterr);
 		if (r < 0)
 			return r;
 		/* In a savepoint, because it may repair a row, and expire() continues if that fails. */

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "store/numbers.h"
+#include "store/tables.h"
 #include "store/transaction.h"
 
 #define TAKEN_BYTES 9
@@ -421,6 +422,7 @@ int store_conversation_save(struct store *s, const char *source, const char *con
 		counts_move(s, COUNT_CONVERSATIONS, source, before.open, 0, now.open, 0);
 		counts_move(s, COUNT_UNADDRESSED, source, before.unaddressed, 0, now.unaddressed, 0);
 		*row = (struct store_conversation){id, e->state, e->addressed};
+		oldest_saved(s, source, e);
 	}
 	return change_end(&c);
 }
@@ -516,18 +518,4 @@ int store_conversation_oldest_open(struct store *s, const char *source, int64_t 
 		*ret_conversation = TAKE(conversation);
 	free(conversation);
 	return r;
-}
-
-int64_t store_conversation_oldest_received_ms(struct store *s, const char *source)
-{
-	int64_t received = CLOCK_NEVER_MS;
-
-	QUERY(q, s,
-	      "SELECT i.opened_received FROM conversations i CROSS JOIN conversations c ON c.id = i.id"
-	      " WHERE i.state = " SQL_OPEN " AND i.source = ?1 AND c.state = " SQL_OPEN
-	      " AND c.source = ?1 AND c.opened_received = i.opened_received"
-	      " ORDER BY i.opened_received LIMIT 1",
-	      NULL);
-	query_bind_text(&q, source);
-	return query_one_int(&q, &received) < 0 ? CLOCK_NEVER_MS : received;
 }

@@ -277,8 +277,11 @@ int store_flag_count(struct store *s, const char *account, const char *email, co
  * continues undoes a savepoint, as after any change. */
 int store_conversation_oldest_open(struct store *s, const char *source, int64_t received_ms, char **ret_conversation,
 				   struct err *reterr) MUSTCHECK;
-/* Returns the receipt of the source's oldest open conversation, for the next expiry; CLOCK_NEVER_MS: none is open. */
+/* Returns the receipt of the source's oldest open conversation, for the next expiry; CLOCK_NEVER_MS: none is open. The
+ * store remembers it. */
 int64_t store_conversation_oldest_received_ms(struct store *s, const char *source);
+/* False where the store remembers that none was received at or before received_ms. Costs nothing. */
+bool store_conversation_may_be_open(struct store *s, const char *source, int64_t received_ms);
 
 /* ---- customers looked up ----------------------------------------------------------------------------------------- */
 

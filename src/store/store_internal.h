@@ -73,6 +73,13 @@ struct pending_known {
 	bool due_is_exact; /* and one has this, or due_ms is CLOCK_NEVER_MS and none has one */
 };
 
+/* The receipt of a source's oldest open conversation; CLOCK_NEVER_MS: none is open (oldest.c). */
+struct oldest_open {
+	char *source;
+	int64_t received_ms;
+	bool is_known;
+};
+
 struct store {
 	sqlite3 *db;
 	enum store_mode mode;
@@ -106,6 +113,8 @@ struct store {
 	int64_t last_webhook;   /* the last id that a webhook got; 0: not known */
 	int64_t last_conversation;
 	struct pending_known pending;
+	struct oldest_open *oldest;
+	size_t oldest_n;
 
 	int wal_pages; /* pages of the WAL after the last commit that are not written back */
 	/* After an incomplete checkpoint the next one comes at checkpoint_at pages, or at checkpoint_us (monotonic). */

@@ -82,6 +82,13 @@ bool pending_is_none(const struct store *s);
 void pending_forget(struct store *s);
 extern const struct transaction_hook pending_hook;
 
+/* ---- the oldest open conversations: oldest.c --------------------------------------------------------------------- */
+
+/* Tells that a conversation's row was saved. */
+void oldest_saved(struct store *s, const char *source, const struct ledger_entry *e);
+extern const struct transaction_hook oldest_hook;
+void oldest_done(struct store *s);
+
 /* ---- who waits for whom: waiting.c ------------------------------------------------------------------------------- */
 
 /* True where an earlier webhook must be decided before p (store_webhook_is_behind). */

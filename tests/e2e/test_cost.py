@@ -57,20 +57,20 @@ PRINT = bool(os.environ.get("DESKBRIDGE_PRINT_COST"))
 #   delivered  as opened, and the event is delivered to Klaviyo
 COUNTS = {
     #            statements, commits, WAL bytes, allocations
-    "opened":    (25.0, 1.0, 86355, 220),
-    "closed":    (24.0, 1.0, 87962, 257),
-    "duplicate": (9.0, 0.0, 0, 85),
+    "opened":    (22.0, 1.0, 86355, 210),
+    "closed":    (22.0, 1.0, 87962, 248),
+    "duplicate": (6.0, 0.0, 0, 76),
     "ignored":   (0.0, 0.0, 0, 44),
-    "lookup":    (62.5, 2.0, 143376, 671),
-    "delivered": (47.0, 2.0, 114454, 358),
+    "lookup":    (56.0, 2.0, 143376, 648),
+    "delivered": (41.0, 2.0, 114454, 336),
 }
 INSTRUCTIONS = {
-    "opened": 535_000,
-    "closed": 593_000,
-    "duplicate": 221_000,
-    "ignored": 157_000,
-    "lookup": 1_145_000,
-    "delivered": 900_000,
+    "opened": 511_000,
+    "closed": 578_000,
+    "duplicate": 207_000,
+    "ignored": 164_000,
+    "lookup": 1_102_000,
+    "delivered": 822_000,
 }
 # The bounds are above the values by a share, and by an amount where the value is small: timers of the daemon run
 # meanwhile. Debian 13 has other libraries and needs a third less allocations and up to a tenth less instructions, except

@@ -125,6 +125,46 @@ static void a_flag_counts_open_conversations_of_all_sources_but_this_one(void **
 	assert_int_equal(flags(f, "jo@example.com", flag, "gladly", "a"), 2);
 }
 
+/* An oldest receipt that is too late would delay an expiry; one that is too early costs one query more. */
+static void the_remembered_oldest_opening_is_never_too_late(void **state)
+{
+	struct fixture *f = *state;
+	unsigned seed = 77;
+
+	for (int turn = 0; turn < 300; turn++) {
+		int64_t remembered_ms;
+
+		fixture_begin(f);
+		for (int part = 0; part < 2; part++) {
+			char name[8];
+			enum ledger_state to = rand_r(&seed) % 2 ? LEDGER_OPEN : LEDGER_CLOSED;
+
+			(void)snprintf(name, sizeof(name), "c%d", rand_r(&seed) % 4);
+			MUST(store_savepoint(f->s, err));
+			save_one(f, "gladly", name, to, NOW + rand_r(&seed) % 50, "jo@example.com");
+			(void)store_conversation_oldest_received_ms(f->s, "gladly");
+			if (rand_r(&seed) % 8 == 0)
+				store_savepoint_undo(f->s);
+			else
+				MUST(store_savepoint_keep(f->s, err));
+		}
+		if (rand_r(&seed) % 8 == 0)
+			store_rollback(f->s);
+		else
+			fixture_commit(f);
+		if (turn % 20 == 0) { /* by hand; the next turn sees it */
+			fixture_sql(f, "UPDATE conversations SET opened_received = opened_received - 60");
+			fixture_begin(f);
+			fixture_commit(f);
+		}
+		remembered_ms = store_conversation_oldest_received_ms(f->s, "gladly");
+		if (fixture_sql(f, "SELECT count(*) FROM conversations WHERE state = 1") > 0)
+			assert_true(remembered_ms <=
+				    fixture_sql(f, "SELECT min(opened_received) FROM conversations WHERE state = 1"));
+		assert_int_equal(store_conversation_may_be_open(f->s, "gladly", NOW), remembered_ms <= NOW);
+	}
+}
+
 static void the_longest_open_conversation_of_a_source_expires_first(void **state)
 {
 	struct fixture *f = *state;
@@ -370,6 +410,7 @@ int main(void)
 		TEST(an_entry_and_whom_it_reached_come_back_whole),
 		TEST(an_unknown_conversation_gives_an_empty_entry),
 		TEST(a_flag_counts_open_conversations_of_all_sources_but_this_one),
+		TEST(the_remembered_oldest_opening_is_never_too_late),
 		TEST(the_longest_open_conversation_of_a_source_expires_first),
 		TEST(people_paused_now_are_listed_once_the_longest_first),
 		TEST(who_is_paused_but_not_for_klaviyo_is_marked),
