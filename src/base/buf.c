@@ -89,17 +89,26 @@ void buf_addc(struct buf *b, char c)
 
 void buf_addf(struct buf *b, const char *fmt, ...)
 {
+	const size_t room = b->error == 0 && b->alloc > 0 ? b->alloc - b->len : 0; /* with that of the NUL */
+	char *to = room > 0 ? b->data + b->len : NULL;
 	va_list ap, again;
 	int n;
 
 	va_start(ap, fmt);
 	va_copy(again, ap);
-	n = vsnprintf(NULL, 0, fmt, ap);
+	n = vsnprintf(to, room, fmt, ap);
 	va_end(ap);
 	INSIST(n >= 0);
-	if (n > 0 && buf_room(b, (size_t)n)) {
-		(void)vsnprintf(b->data + b->len, (size_t)n + 1, fmt, again);
+	if ((size_t)n < room) {
 		b->len += (size_t)n;
+	} else {
+		/* It is cut, or there was no room for anything. */
+		if (to)
+			*to = '\0';
+		if (n > 0 && buf_room(b, (size_t)n)) {
+			(void)vsnprintf(b->data + b->len, (size_t)n + 1, fmt, again);
+			b->len += (size_t)n;
+		}
 	}
 	va_end(again);
 }

@@ -57,8 +57,14 @@ const char *json_wide(struct json_object *o)
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
-/* Decides whether a text is JSON; no other code does. Moves *text and *len to the value. */
-static int json_check(const char **text, size_t *len, struct json_lexed *found, struct err *reterr)
+/* A tree may take a hundred times the memory of its text, so only a text of at most this length is built before all of
+ * it is known to be JSON. */
+#define BUILT_AT_ONCE_MAX (64 * 1024)
+
+/* Decides whether a text is JSON; no other code does. Moves *text and *len to the value. builder: gets the values
+ * before an error, too; NULL: only checks. */
+static int json_check(const char **text, size_t *len, struct json_builder *builder, struct json_lexed *found,
+		      struct err *reterr)
 {
 	size_t mark = text_bom(*text, *len);
 	size_t at = 0;
@@ -76,24 +82,30 @@ static int json_check(const char **text, size_t *len, struct json_lexed *found, 
 			at += n;
 		return json_fail(reterr, *text, at, "not UTF-8");
 	}
-	json_lex(*text, *len, NULL, found);
+	json_lex(*text, *len, builder, found);
 	return found->wrong ? json_fail(reterr, *text, found->at, found->wrong) : 0;
 }
 
 int json_read_sized(const char *text, size_t len, struct json_object **ret, size_t *ret_bytes, struct err *reterr)
 {
+	const bool at_once = len <= BUILT_AT_ONCE_MAX;
+	struct json_object *tree;
 	struct json_builder builder;
 	struct json_lexed found;
 	int r;
 
-	r = json_check(&text, &len, &found, reterr);
-	if (r < 0)
-		return r;
-	/* Only now, because a tree may take a hundred times the memory of its text. */
 	json_build_init(&builder);
-	json_lex(text, len, &builder, &found);
-	INSIST(!found.wrong);
-	*ret = json_build_end(&builder);
+	r = json_check(&text, &len, at_once ? &builder : NULL, &found, reterr);
+	if (r == 0 && !at_once) {
+		json_lex(text, len, &builder, &found);
+		INSIST(!found.wrong);
+	}
+	tree = json_build_end(&builder);
+	if (r < 0) {
+		json_object_put(tree);
+		return r;
+	}
+	*ret = tree;
 	atomic_fetch_add_explicit(&reads, 1, memory_order_relaxed);
 	if (ret_bytes)
 		/* A wide number keeps its text in addition to its value. */
@@ -113,7 +125,7 @@ int json_check_object(const char *text, struct err *reterr)
 	struct json_lexed found;
 	int r;
 
-	r = json_check(&value, &len, &found, reterr);
+	r = json_check(&value, &len, NULL, &found, reterr);
 	if (r < 0)
 		return r;
 	if (text[0] != '{')

@@ -2,10 +2,11 @@
 /*
  * json_build: builds json-c's tree of a text that json_lex.c reads; only for json_lex.c and json.c. Pure.
  *
- * The calls come in the order of the text, which is JSON. The tree is the one that json-c's own
- * parser makes: half of a surrogate pair becomes U+FFFD, a double keeps its text, the last of equal names counts. An
- * integer beyond 64 bits is a double that keeps its text, too; json-c 0.16 would read the largest 64-bit integer, so
- * that two ids became one, and 0.18 would refuse it.
+ * The calls come in the order of the text. Each value is JSON, but the text may end in the middle of an object or a
+ * list: then the tree has what came before. The tree is the one that json-c's own parser makes: half of a surrogate
+ * pair becomes U+FFFD, a double keeps its text, the last of equal names counts. An integer beyond 64 bits is a double
+ * that keeps its text, too; json-c 0.16 would read the largest 64-bit integer, so that two ids became one, and 0.18
+ * would refuse it.
  */
 #ifndef BASE_JSON_BUILD_H
 #define BASE_JSON_BUILD_H

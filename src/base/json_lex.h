@@ -23,8 +23,8 @@ struct json_lexed {
 	size_t branches;   /* number of objects and lists among them */
 };
 
-/* text: UTF-8 without a NUL; it need not be NUL-terminated. to: gets the
- * values of a text that was checked before; NULL: only checks. */
+/* text: UTF-8 without a NUL; it need not be NUL-terminated. to: gets the values, those before an error included; NULL:
+ * only checks. */
 void json_lex(const char *text, size_t len, struct json_builder *to, struct json_lexed *ret);
 
 #endif

@@ -3,11 +3,12 @@
 
 #include "intake/answer.h"
 
-#include <inttypes.h>
+#include <endian.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/hex.h"
 #include "base/json.h"
 
 #define RETRY_AFTER "5" /* seconds */
@@ -57,19 +58,33 @@ void answer_send(struct http_exchange *x, enum answer a, const char *scheme)
 	http_answer(x, &answer);
 }
 
+/* Adds an id as it is shown everywhere: 16 digits, in quotes. */
+static void write_id(int64_t id, struct buf *to)
+{
+	const uint64_t bytes = htobe64((uint64_t)id);
+	char digits[2 * sizeof(bytes) + 1];
+
+	hex_write(&bytes, sizeof(bytes), digits);
+	buf_addc(to, '"');
+	buf_adds(to, digits);
+	buf_addc(to, '"');
+}
+
 static void write_ids(const struct submission *s, bool several, struct buf *to)
 {
 	const char *between = "";
 
 	if (!several) {
-		buf_addf(to, ",\"webhook\":\"%016" PRIx64 "\"", (uint64_t)s->items[0].id);
+		buf_adds(to, ",\"webhook\":");
+		write_id(s->items[0].id, to);
 		return;
 	}
 	buf_adds(to, ",\"webhooks\":[");
 	for (size_t i = 0; i < s->n; i++) {
 		if (s->items[i].result != SUBMISSION_ACCEPTED)
 			continue;
-		buf_addf(to, "%s\"%016" PRIx64 "\"", between, (uint64_t)s->items[i].id);
+		buf_adds(to, between);
+		write_id(s->items[i].id, to);
 		between = ",";
 	}
 	buf_addc(to, ']');
@@ -122,7 +137,9 @@ void answer_submission(struct http_exchange *x, const struct submission *s, bool
 		if (s->items[i].result == SUBMISSION_ACCEPTED || result == SUBMISSION_IGNORED)
 			result = s->items[i].result;
 	buf_init(&body, ANSWER_BYTES_MAX);
-	buf_addf(&body, "{\"status\":\"%s\"", words[result]);
+	buf_adds(&body, "{\"status\":\"");
+	buf_adds(&body, words[result]);
+	buf_addc(&body, '"');
 	if (result == SUBMISSION_ACCEPTED)
 		write_ids(s, several, &body);
 	buf_addc(&body, '}');

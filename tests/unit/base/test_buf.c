@@ -46,9 +46,11 @@ static void additions_follow_each_other(void **state)
 
 static void the_cap_is_exact_and_its_error_sticks(void **state)
 {
+	char spaces[256];
 	struct buf b;
 
 	(void)state;
+	memset(spaces, ' ', sizeof(spaces));
 	buf_init(&b, 300);
 	for (int i = 0; i < 300; i++)
 		buf_addc(&b, 'a');
@@ -57,8 +59,18 @@ static void the_cap_is_exact_and_its_error_sticks(void **state)
 	buf_addf(&b, "%s", "bc");
 	assert_int_equal(b.error, -EMSGSIZE);
 	assert_int_equal(b.len, 300);
+	assert_int_equal(strlen(b.data), 300);
 	buf_adds(&b, "");
 	assert_null(buf_take(&b));
+
+	buf_init(&b, 300); /* cut within what is allocated */
+	buf_addf(&b, "%.*s", 250, spaces);
+	buf_addf(&b, "%s", "0123456789");
+	buf_addf(&b, "%.*s", 41, spaces);
+	assert_int_equal(b.error, -EMSGSIZE);
+	assert_int_equal(b.len, 260);
+	assert_string_equal(b.data + 250, "0123456789");
+	buf_done(&b);
 
 	buf_init(&b, 5);
 	buf_adds(&b, "123456");

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <cmocka.h>
 
 #include "base/mem.h"
@@ -69,10 +70,27 @@ static void room_doubles(void **state)
 	free(items);
 }
 
+static void new_memory_is_zero_though_it_was_used_before(void **state)
+{
+	(void)state;
+	for (size_t len = 1; len <= 4096; len += 61) {
+		char *used = mem_new(len, 1);
+		const char *zero;
+
+		memset(used, 'x', len);
+		free(used);
+		zero = used = mem_new(1, len);
+		for (size_t i = 0; i < len; i++)
+			assert_int_equal(zero[i], 0);
+		free(used);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_array_grows_from_any_length_that_it_was_cut_to),
+		cmocka_unit_test(new_memory_is_zero_though_it_was_used_before),
 		cmocka_unit_test(room_doubles),
 		cmocka_unit_test(room_that_is_kept_outlives_an_emptying),
 	};
