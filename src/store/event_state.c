@@ -49,24 +49,28 @@ void event_brief_load(struct change *c, int64_t id, enum event_state state, stru
 
 /* ---- the row ----------------------------------------------------------------------------------------------------- */
 
-static void row_write(struct change *c, int64_t id, enum event_state to, int64_t ended_ms, const char *reason)
+/* The gap that is in use now decides whether events_last holds the event. */
+static void row_write(struct change *c, int64_t id, enum event_state to, int64_t ended_ms, int64_t gap_ms,
+		      const char *reason)
 {
 	CHANGE(q, c,
-	       "UPDATE events SET state = ?2, head = 0, ended = ?3, reason = ?4, attempts = attempts + ?5"
-	       " WHERE id = ?1");
+	       "UPDATE events SET state = ?2, head = 0, ended = ?3, reason = ?4, attempts = attempts + ?5,"
+	       " gap = max(gap, ?6) WHERE id = ?1");
 	query_bind_int(&q, id);
 	query_bind_int(&q, (int64_t)to);
 	query_bind_int(&q, ended_ms);
 	query_bind_text(&q, reason);
 	query_bind_int(&q, to == EVENT_DELIVERED);
+	query_bind_int(&q, gap_ms);
 	(void)change_run(c, &q);
 }
 
-static void row_change(struct change *c, int64_t id, enum event_state to, int64_t ended_ms, const char *reason)
+static void row_change(struct change *c, int64_t id, enum event_state to, int64_t ended_ms, int64_t gap_ms,
+		       const char *reason)
 {
 	struct change part = change_part(c, NULL);
 
-	row_write(&part, id, to, ended_ms, reason);
+	row_write(&part, id, to, ended_ms, gap_ms, reason);
 	if (!change_part_failed(c, &part, -EBADMSG))
 		return;
 	/* As in webhook_state.c: SQLite refuses to change a row that holds a value of another type than its column's,
@@ -79,7 +83,7 @@ static void row_change(struct change *c, int64_t id, enum event_state to, int64_
 		" CAST(attempts AS INTEGER), CAST(later AS INTEGER), CAST(gap AS INTEGER), CAST(created AS INTEGER),"
 		" CAST(unique_id AS BLOB), CAST(url AS TEXT), CAST(reason AS TEXT) FROM events WHERE id = ?1",
 		id);
-	row_write(c, id, to, ended_ms, reason);
+	row_write(c, id, to, ended_ms, gap_ms, reason);
 }
 
 void event_head_set(struct change *c, int64_t id, int64_t due_ms)
@@ -102,7 +106,8 @@ int64_t person_due(struct change *c, const char *account, const char *email, con
 		return now_ms;
 	CHANGE(q, c,
 	       "SELECT e.ended, b.profile FROM events e LEFT JOIN event_bodies b ON b.id = e.id"
-	       " WHERE e.account = ?1 AND e.email = ?2 AND e.state = " SQL_DELIVERED " ORDER BY e.ended DESC LIMIT 1");
+	       " WHERE e.account = ?1 AND e.email = ?2 AND e.state = " SQL_DELIVERED
+	       " AND e.gap > 0 ORDER BY e.ended DESC LIMIT 1");
 	query_bind_text(&q, account);
 	query_bind_text(&q, email);
 	if (!change_step(c, &q))
@@ -130,7 +135,7 @@ static bool person_promote(struct change *c, const char *account, const char *em
 		CHANGE(q, c,
 		       "SELECT e.id, e.gap, b.profile FROM events i CROSS JOIN events e ON e.id = i.id"
 		       " LEFT JOIN event_bodies b ON b.id = e.id WHERE i.account = ?1 AND i.email = ?2"
-		       " AND i.state = " SQL_READY " AND i.ended = 0 AND e.state = " SQL_READY
+		       " AND i.state " SQL_UNDELIVERED " AND i.state = " SQL_READY " AND e.state = " SQL_READY
 		       " AND +e.account = ?1 AND +e.email = ?2 ORDER BY i.id LIMIT 1");
 		query_bind_text(&q, account);
 		query_bind_text(&q, email);
@@ -151,36 +156,27 @@ static bool person_promote(struct change *c, const char *account, const char *em
 	}
 }
 
-enum person_queue person_queue(struct change *c, const char *account, const char *email, int64_t now_ms)
+bool person_waits(struct change *c, const char *account, const char *email, int64_t now_ms)
 {
 	bool has_ready = false;
-	bool has_ended = false;
 
-	/* Ready events come first. The head is the oldest of them, unless an older dead letter was revived. The rows of
-	 * ended events are not read. */
+	/* The head is the oldest ready event, unless an older dead letter was revived. */
 	CHANGE(q, c,
-	       "SELECT i.state = " SQL_READY ", e.state = " SQL_READY ", e.head = 1 FROM events i LEFT JOIN events e"
-	       " ON e.id = CASE i.state WHEN " SQL_READY " THEN i.id END AND +e.account = ?1 AND +e.email = ?2"
-	       " WHERE i.account = ?1 AND i.email = ?2 AND i.state >= " SQL_READY " ORDER BY i.state, i.ended, i.id");
+	       "SELECT e.state = " SQL_READY ", e.head = 1 FROM events i LEFT JOIN events e ON e.id = i.id"
+	       " AND +e.account = ?1 AND +e.email = ?2 WHERE i.account = ?1 AND i.email = ?2"
+	       " AND i.state " SQL_UNDELIVERED " AND i.state = " SQL_READY " ORDER BY i.id");
 	query_bind_text(&q, account);
 	query_bind_text(&q, email);
 	while (change_step(c, &q)) {
-		bool indexed = query_int(&q) != 0;
 		bool ready = query_int(&q) != 0;
 		bool head = query_int(&q) != 0;
 
-		if (!indexed) { /* only ended ones follow */
-			has_ended = true;
-			break;
-		}
 		if (ready && head)
-			return PERSON_WAITS;
+			return true;
 		has_ready = has_ready || ready;
 	}
 	query_close(&q);
-	if (has_ready && person_promote(c, account, email, -1, now_ms))
-		return PERSON_WAITS;
-	return has_ended ? PERSON_IDLE : PERSON_NEW;
+	return has_ready && person_promote(c, account, email, -1, now_ms);
 }
 
 /* The address of a lost event is unknown, so everybody whom its conversation reached gets a head. Damage met here is
@@ -198,7 +194,7 @@ static void promote_reached_people(struct change *c, int64_t id, const char *acc
 	while (c->status == 0 && change_step(&part, &q)) {
 		CLEANUP(mem_freep) char *email = query_text(&q);
 
-		(void)person_queue(c, account, email, now_ms);
+		(void)person_waits(c, account, email, now_ms);
 	}
 	(void)change_part_failed(c, &part, -EUCLEAN);
 }
@@ -213,8 +209,8 @@ static void mark_overtaken(struct change *c, const struct event_brief *p)
 
 	CHANGE(q, c,
 	       "SELECT e.id FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.account = ?1 AND i.email = ?2"
-	       " AND i.state = " SQL_EVENT_DEAD " AND i.ended = 0 AND i.id < ?3 AND e.state = " SQL_EVENT_DEAD
-	       " AND e.later = 0");
+	       " AND i.state " SQL_UNDELIVERED " AND i.state = " SQL_EVENT_DEAD
+	       " AND i.id < ?3 AND e.state = " SQL_EVENT_DEAD " AND e.later = 0");
 	query_bind_text(&q, p->account);
 	query_bind_text(&q, p->email);
 	query_bind_int(&q, p->id);
@@ -232,14 +228,12 @@ static void mark_overtaken(struct change *c, const struct event_brief *p)
 static void person_look(struct change *c, const struct event_brief *p, bool *ret_ready, bool *ret_dead)
 {
 	CHANGE(q, c,
-	       "SELECT EXISTS (SELECT 1 FROM events WHERE account = ?1 AND email = ?2 AND state = " SQL_READY
-	       "), EXISTS (SELECT 1 FROM events WHERE account = ?1 AND email = ?2 AND state = " SQL_EVENT_DEAD ")");
+	       "SELECT state FROM events WHERE account = ?1 AND email = ?2 AND state " SQL_UNDELIVERED
+	       " ORDER BY state LIMIT 1");
 	query_bind_text(&q, p->account);
 	query_bind_text(&q, p->email);
-	if (!change_step(c, &q))
-		return;
-	*ret_ready = query_int(&q) != 0;
-	*ret_dead = query_int(&q) != 0;
+	*ret_dead = change_step(c, &q);
+	*ret_ready = *ret_dead && query_int(&q) == EVENT_READY;
 }
 
 void event_change_state(struct change *c, struct event_brief *p, enum event_state to, const char *reason,
@@ -250,7 +244,7 @@ void event_change_state(struct change *c, struct event_brief *p, enum event_stat
 	bool may_be_ready = true;
 	bool may_be_dead = false;
 
-	row_change(c, p->id, to, ended_ms, reason);
+	row_change(c, p->id, to, ended_ms, gap_ms, reason);
 	if (c->status < 0)
 		return;
 	counts_move(c->store, COUNT_EVENTS, p->account, (int)p->state, 0, (int)to, 0);

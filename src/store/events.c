@@ -129,23 +129,22 @@ int store_event_insert(struct store *s, struct event *e, int64_t person_gap_ms, 
 {
 	struct change c = change_begin(s, reterr);
 	unsigned char key[EVENT_KEY_BYTES];
-	enum person_queue queue;
-	bool is_new, is_old;
+	bool waits, is_new, is_old;
 	int r;
 
 	if (event_key(e, key) < 0)
 		return err_set(reterr, -EINVAL, "an event's unique_id is not 32 hexadecimal digits");
 	store_advance_now(s, now_ms);
-	queue = person_queue(&c, e->account, e->email, now_ms);
+	waits = person_waits(&c, e->account, e->email, now_ms);
 	e->state = EVENT_READY;
 	e->created_ms = e->due_ms = now_ms;
-	if (queue == PERSON_IDLE)
+	if (!waits)
 		e->due_ms = person_due(&c, e->account, e->email, e->profile ? e->profile : "{}", person_gap_ms, now_ms);
 	e->attempts = 0;
 	is_old = has_old_key(&c, e->account, key);
-	is_new = !is_old && row_insert(&c, e, key, queue != PERSON_WAITS, person_gap_ms) > 0;
+	is_new = !is_old && row_insert(&c, e, key, !waits, person_gap_ms) > 0;
 	if (!is_old && !is_new && event_repair_unique(&c, e->account, key)) /* only an index had it */
-		is_new = row_insert(&c, e, key, queue != PERSON_WAITS, person_gap_ms) > 0;
+		is_new = row_insert(&c, e, key, !waits, person_gap_ms) > 0;
 	if (is_new) {
 		e->id = sqlite3_last_insert_rowid(s->db);
 		body_insert(&c, e);
@@ -409,11 +408,11 @@ int store_event_revive(struct store *s, int64_t id, int64_t now_ms, bool *ret_la
 
 	event_brief_load(&c, id, EVENT_DEAD, &p);
 	store_advance_now(s, now_ms);
-	has_ready = person_queue(&c, p.account, p.email, now_ms) == PERSON_WAITS;
+	has_ready = person_waits(&c, p.account, p.email, now_ms);
 	/* The person's head may be in flight, so it stays first, even if it was queued later. */
 	CHANGE(later, &c,
 	       "SELECT 1 FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.account = ?1 AND i.email = ?2"
-	       " AND i.state = " SQL_READY " AND i.ended = 0 AND i.id > ?3 AND e.state = " SQL_READY
+	       " AND i.state " SQL_UNDELIVERED " AND i.state = " SQL_READY " AND i.id > ?3 AND e.state = " SQL_READY
 	       " AND e.head = 1 LIMIT 1");
 	query_bind_text(&later, p.account);
 	query_bind_text(&later, p.email);

@@ -58,6 +58,8 @@ _Static_assert(STORE_WAIT_NONE == N_WAIT_NONE && STORE_WAIT_TIME == N_WAIT_TIME 
 #define SQL_READY SQL_TEXT(N_READY)
 #define SQL_DELIVERED SQL_TEXT(N_DELIVERED)
 #define SQL_EVENT_DEAD SQL_TEXT(N_EVENT_DEAD)
+/* Of statements on the index events_person, which holds no delivered event. */
+#define SQL_UNDELIVERED "<> " SQL_DELIVERED
 _Static_assert(EVENT_READY == N_READY && EVENT_DELIVERED == N_DELIVERED && EVENT_DEAD == N_EVENT_DEAD, "rows hold it");
 
 /* conversations.state: enum ledger_state */
@@ -69,8 +71,13 @@ _Static_assert(LEDGER_UNKNOWN == N_UNKNOWN && LEDGER_OPEN == N_OPEN, "rows hold 
 
 /* webhooks.transition: enum transition */
 #define N_TRANSITION_NONE 0
+#define N_TRANSITION_OPENED 1
+#define N_TRANSITION_REOPENED 2
 #define SQL_TRANSITION_NONE SQL_TEXT(N_TRANSITION_NONE)
-_Static_assert(TRANSITION_NONE == N_TRANSITION_NONE, "rows hold it");
+#define SQL_OPENINGS SQL_TEXT(N_TRANSITION_OPENED) ", " SQL_TEXT(N_TRANSITION_REOPENED)
+_Static_assert(TRANSITION_NONE == N_TRANSITION_NONE && TRANSITION_OPENED == N_TRANSITION_OPENED &&
+		       TRANSITION_REOPENED == N_TRANSITION_REOPENED,
+	       "rows hold it");
 
 /* Lists of waits, for indexes that hold the wait before the id. All waits: */
 #define SQL_WAITS_ALL                                                                                    \

@@ -32,23 +32,26 @@ static void flag_event_done(struct flag_event *h)
 	*h = (struct flag_event){0};
 }
 
-/* Finds the newest event of this state that sets the flag. Of dead events only those of openings count. */
-static int flag_event_of(struct store *s, const struct store_paused_person *p, enum event_state state,
-			 struct flag_event *ret, struct err *reterr)
+/* The next two read a person's events with their profiles, the newest first. Of dead events only those of openings
+ * count. */
+static const char dead_events[] =
+	"SELECT e.id, e.later, e.reason, b.profile FROM events e CROSS JOIN event_bodies b ON b.id = e.id"
+	" WHERE e.account = ?1 AND e.email = ?2 AND e.state " SQL_UNDELIVERED " AND e.state = " SQL_EVENT_DEAD
+	" AND b.transition IN (" SQL_OPENINGS ") ORDER BY e.id DESC LIMIT ?3";
+static const char delivered_events[] =
+	"SELECT e.id, e.later, e.reason, b.profile FROM events e CROSS JOIN event_bodies b ON b.id = e.id"
+	" WHERE e.account = ?1 AND e.email = ?2 AND e.state = " SQL_DELIVERED
+	" AND e.gap > 0 ORDER BY e.id DESC LIMIT ?3";
+
+/* Finds the newest of these events that sets the flag. */
+static int flag_event_of(struct store *s, const struct store_paused_person *p, const char *sql, struct flag_event *ret,
+			 struct err *reterr)
 {
 	int r;
 
-	QUERY(q, s,
-	      "SELECT e.id, e.later, e.reason, b.profile FROM events e CROSS JOIN event_bodies b ON b.id = e.id"
-	      " WHERE e.account = ?1 AND e.email = ?2 AND e.state = ?3 AND (?4 OR b.transition IN (?5, ?6))"
-	      " ORDER BY e.id DESC LIMIT ?7",
-	      reterr);
+	QUERY(q, s, sql, reterr);
 	query_bind_text(&q, p->account);
 	query_bind_text(&q, p->email);
-	query_bind_int(&q, (int64_t)state);
-	query_bind_int(&q, state != EVENT_DEAD);
-	query_bind_int(&q, TRANSITION_OPENED);
-	query_bind_int(&q, TRANSITION_REOPENED);
 	query_bind_int(&q, EVENTS_LOOKED_AT);
 	while ((r = query_step(&q)) > 0) {
 		CLEANUP(json_putp) struct json_object *profile = NULL;
@@ -78,15 +81,13 @@ static int has_another_reason(struct store *s, const struct store_paused_person 
 	      "SELECT 1 FROM reached r CROSS JOIN conversations c ON c.id = r.conversation"
 	      " WHERE r.open = 1 AND r.account = ?1 AND r.email = ?2 AND r.flag = ?3 AND NOT EXISTS (SELECT 1 FROM"
 	      "  events e CROSS JOIN event_bodies b ON b.id = e.id WHERE e.account = ?1 AND e.email = ?2"
-	      "  AND e.state = ?4 AND b.source = c.source AND b.conversation = c.conversation"
-	      "  AND b.transition IN (?5, ?6)) LIMIT 1",
+	      "  AND e.state " SQL_UNDELIVERED " AND e.state = " SQL_EVENT_DEAD
+	      "  AND b.source = c.source AND b.conversation = c.conversation"
+	      "  AND b.transition IN (" SQL_OPENINGS ")) LIMIT 1",
 	      reterr);
 	query_bind_text(&q, p->account);
 	query_bind_text(&q, p->email);
 	query_bind_text(&q, p->flag);
-	query_bind_int(&q, EVENT_DEAD);
-	query_bind_int(&q, TRANSITION_OPENED);
-	query_bind_int(&q, TRANSITION_REOPENED);
 	return query_step(&q);
 }
 
@@ -98,11 +99,11 @@ static int check_refused(struct store *s, struct store_paused_person *p, struct 
 {
 	CLEANUP(flag_event_done) struct flag_event dead = {0};
 	CLEANUP(flag_event_done) struct flag_event delivered = {0};
-	int r = flag_event_of(s, p, EVENT_DEAD, &dead, reterr);
+	int r = flag_event_of(s, p, dead_events, &dead, reterr);
 
 	if (r < 0 || !dead.flag)
 		return r;
-	r = flag_event_of(s, p, EVENT_DELIVERED, &delivered, reterr);
+	r = flag_event_of(s, p, delivered_events, &delivered, reterr);
 	if (r < 0 || delivered.flag || delivered.id > dead.id)
 		return r;
 	if (delivered.id == 0)

@@ -181,9 +181,16 @@ static const char *const migrations[] = {
 	" generation INTEGER PRIMARY KEY,"
 	" age INTEGER NOT NULL,"           /* the time during which it took entries */
 	" seen INTEGER NOT NULL) STRICT;", /* the time at which the age was stored */
+	/* 6: delivered events leave the index of people, which then is as short as the queue. Only those that a later
+	 * event of their person may have to wait for have an index of their own. */
+	"DROP INDEX events_person;"
+	"CREATE INDEX events_person ON events (account, email, state) WHERE state <> 1;"
+	"CREATE INDEX events_last ON events (account, email, ended) WHERE state = 1 AND gap > 0;",
 };
 
-#define SCHEMA_STATES_PARTIAL 4 /* the step that only makes an index smaller */
+/* The steps that only replace indexes of events. */
+#define SCHEMA_STATES_PARTIAL 4
+#define SCHEMA_PEOPLE_PARTIAL 6
 #define SCHEMA_NEWEST ((int64_t)(sizeof(migrations) / sizeof(*migrations)))
 
 int schema_check(struct store *s, int64_t *ret_version, struct err *reterr)
@@ -236,6 +243,27 @@ static int migrate_step(struct store *s, const char *sql, const char *pragma, st
 	return r;
 }
 
+static bool only_replaces_indexes(int64_t step)
+{
+	return step == SCHEMA_STATES_PARTIAL || step == SCHEMA_PEOPLE_PARTIAL;
+}
+
+/* As migrate_step. SQLite sorts a new index in a temporary file, so that the sort takes little memory. Where no such
+ * file can be made or grow, it sorts in memory. */
+static int migrate_indexes(struct store *s, const char *sql, const char *pragma, struct err *reterr)
+{
+	int r = store_exec(s, "PRAGMA temp_store = FILE", reterr);
+	int back;
+
+	if (r == 0)
+		r = migrate_step(s, sql, pragma, reterr);
+	back = store_exec(s, "PRAGMA temp_store = MEMORY", NULL);
+	if (back == 0 && r < 0 && r != -EUCLEAN)
+		r = migrate_step(s, sql, pragma, reterr);
+	/* A damaged page of the table or of an index stops the step. The former indexes serve, too. */
+	return r == -EUCLEAN ? migrate_step(s, "", pragma, reterr) : r;
+}
+
 int schema_migrate(struct store *s, int64_t version, struct err *reterr)
 {
 	char pragma[64];
@@ -247,10 +275,10 @@ int schema_migrate(struct store *s, int64_t version, struct err *reterr)
 	}
 	for (; r == 0 && version < SCHEMA_NEWEST; version++) {
 		(void)sqlite3_snprintf(sizeof(pragma), pragma, "PRAGMA user_version = %lld", (long long)version + 1);
-		r = migrate_step(s, migrations[version], pragma, reterr);
-		/* A damaged page of the table or of the index stops this step. The former index serves, too. */
-		if (r == -EUCLEAN && version + 1 == SCHEMA_STATES_PARTIAL)
-			r = migrate_step(s, "", pragma, reterr);
+		if (only_replaces_indexes(version + 1))
+			r = migrate_indexes(s, migrations[version], pragma, reterr);
+		else
+			r = migrate_step(s, migrations[version], pragma, reterr);
 	}
 	s->schema = version;
 	return r;

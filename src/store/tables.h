@@ -177,14 +177,9 @@ void event_set_aside(struct change *c, int64_t id, const char *reason, int64_t n
  * differs. At most gap_ms from now, because the clock may have been ahead at that 2xx. */
 int64_t person_due(struct change *c, const char *account, const char *email, const char *profile, int64_t gap_ms,
 		   int64_t now_ms);
-enum person_queue {
-	PERSON_NEW,   /* no event of the person is there */
-	PERSON_IDLE,  /* all have ended */
-	PERSON_WAITS, /* there are ready events, and one of them is the head */
-};
-/* Returns what the person's events are. If the person's head is lost (deleted by hand, or its row is missing), the
- * oldest ready event becomes the head, so that the person does not wait for ever. */
-enum person_queue person_queue(struct change *c, const char *account, const char *email, int64_t now_ms);
+/* True where the person has ready events; one of them is the head then. If the person's head is lost (deleted by hand,
+ * or its row is missing), the oldest ready event becomes the head, so that the person does not wait for ever. */
+bool person_waits(struct change *c, const char *account, const char *email, int64_t now_ms);
 /* Makes the event its person's head, due at due_ms. */
 void event_head_set(struct change *c, int64_t id, int64_t due_ms);
 /* Removes an entry of the index events_due whose row is missing or not due. A missing event becomes a dead letter. In

@@ -233,6 +233,33 @@ static void the_gap_lies_between_requests_that_change_the_flag(void **state)
 	fixture_commit(f);
 }
 
+static void the_gap_counts_from_a_delivery_since_there_was_one(void **state)
+{
+	enum {
+		GAP = 2000
+	};
+	struct fixture *f = *state;
+	int64_t first, second, third;
+
+	fixture_begin(f);
+	first = fixture_queue_to(f, "default", URL, "a@example.com", 1, true, 0, NOW);
+	second = fixture_queue_to(f, "default", URL, "a@example.com", 2, true, 0, NOW);
+	third = fixture_queue_to(f, "default", URL, "b@example.com", 3, true, GAP, NOW);
+	delivered(f, first, 0, NOW);
+	/* The account gets a gap, which the second event did not have when it was queued, and loses it. */
+	delivered(f, second, GAP, NOW + 100);
+	delivered(f, third, 0, NOW + 100);
+	for (unsigned n = 0; n < 2; n++) {
+		const char *email = n == 0 ? "a@example.com" : "b@example.com";
+		int64_t next = fixture_queue_to(f, "default", URL, email, 4 + n, false, GAP, NOW + 200);
+
+		assert_due(f, NOW + 100 + GAP - 1, 0);
+		assert_due(f, NOW + 100 + GAP, next);
+		delivered(f, next, GAP, NOW + 100 + GAP);
+	}
+	fixture_commit(f);
+}
+
 static void a_death_does_not_shorten_the_gap(void **state)
 {
 	enum {
@@ -529,6 +556,7 @@ int main(void)
 		TEST(a_person_has_one_event_due_at_a_time_in_order),
 		TEST(the_longest_due_comes_first),
 		TEST(the_gap_lies_between_requests_that_change_the_flag),
+		TEST(the_gap_counts_from_a_delivery_since_there_was_one),
 		TEST(a_death_does_not_shorten_the_gap),
 		TEST(a_revived_event_takes_its_old_place),
 		TEST(a_revived_event_goes_at_once_where_nobody_waits),
