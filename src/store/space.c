@@ -75,6 +75,27 @@ static int64_t wal_bytes(const struct store *s)
 	return (int64_t)s->wal_pages * STORE_FRAME_BYTES;
 }
 
+/* The most that a commit of this number of pages adds to store_size(): each may be new, and lengthen the WAL. */
+static int64_t size_growth(int pages)
+{
+	return (int64_t)pages * 2 * STORE_FRAME_BYTES;
+}
+
+static void size_forget(struct store *s)
+{
+	s->size_left = -1;
+}
+const struct transaction_hook size_hook = {.others_wrote = size_forget};
+
+/* True where the store has `least` bytes left of max_size. It is measured only where it may have less, because that
+ * takes three statements. */
+static bool size_is_left(struct store *s, int64_t least)
+{
+	if (s->size_left < least)
+		s->size_left = s->max_size - store_size(s);
+	return s->size_left >= least;
+}
+
 /* ---- the WAL ----------------------------------------------------------------------------------------------------- */
 
 /* A store with a small max_size writes back more often, so that the WAL stays a small part of it. */
@@ -128,6 +149,7 @@ static int wal_committed(void *arg, sqlite3 *db, const char *name, int pages)
 
 	(void)db;
 	(void)name;
+	s->size_left -= size_growth(pages > s->wal_pages ? pages - s->wal_pages : pages);
 	s->wal_pages = pages;
 	return SQLITE_OK;
 }
@@ -227,7 +249,7 @@ bool store_can_process(struct store *s)
 
 bool store_is_nearly_full(struct store *s)
 {
-	return s->disk_low || s->disk_nearly_full || (s->max_size > 0 && store_size(s) > s->max_size / 5 * 4);
+	return s->disk_low || s->disk_nearly_full || (s->max_size > 0 && !size_is_left(s, s->max_size / 5));
 }
 
 int store_can_accept(struct store *s, struct err *reterr)
@@ -236,15 +258,13 @@ int store_can_accept(struct store *s, struct err *reterr)
 
 	if (r < 0)
 		return r;
-	if (s->max_size > 0) {
-		int64_t size = store_size(s);
+	if (s->max_size > 0 && !size_is_left(s, 0)) {
 		char holds[AMOUNT_MAX], most[AMOUNT_MAX];
 
-		if (size > s->max_size)
-			return err_set(reterr, -ENOSPC,
-				       "the store %s holds %s of undone work, more than store.max_size (%s): see with "
-				       "`deskbridge status` why it waits, or raise store.max_size and restart",
-				       s->path, amount_size(holds, size), amount_size(most, s->max_size));
+		return err_set(reterr, -ENOSPC,
+			       "the store %s holds %s of undone work, more than store.max_size (%s): see with "
+			       "`deskbridge status` why it waits, or raise store.max_size and restart",
+			       s->path, amount_size(holds, s->max_size - s->size_left), amount_size(most, s->max_size));
 	}
 	if (!s->in_transaction)
 		check_disk(s);

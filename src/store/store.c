@@ -42,7 +42,8 @@ static int store_prepare_file(struct store *s, struct err *reterr)
 
 static const struct transaction_hook *const hooks[] = {
 	&counts_hook,  &losses_hook, &wake_scans_hook, &webhook_ids_hook, &conversation_ids_hook,
-	&pending_hook, &oldest_hook, &old_keys_hook,   &deliveries_hook,  NULL};
+	&pending_hook, &oldest_hook, &size_hook,       &old_keys_hook,    &deliveries_hook,
+	NULL};
 
 int store_open(const struct store_options *o, enum store_mode mode, struct store **ret, struct err *reterr)
 {
@@ -59,6 +60,7 @@ int store_open(const struct store_options *o, enum store_mode mode, struct store
 		deliveries_new(s);
 	s->lock_fd = s->inode_fd = -1;
 	s->max_size = o->max_size;
+	s->size_left = -1;
 	s->longest_age_ms = CLOCK_NEVER_MS;
 	s->read_limit_ms = mode == STORE_READ ? o->read_limit_ms : 0;
 	r = mode == STORE_WRITE ? store_file_open(s, reterr) : 0;

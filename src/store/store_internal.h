@@ -116,7 +116,9 @@ struct store {
 	struct oldest_open *oldest;
 	size_t oldest_n;
 
-	int wal_pages; /* pages of the WAL after the last commit that are not written back */
+	int64_t size_left; /* the store may grow by this up to max_size, at least; below 0: it is larger, or not
+			      measured */
+	int wal_pages;     /* pages of the WAL after the last commit that are not written back */
 	/* After an incomplete checkpoint the next one comes at checkpoint_at pages, or at checkpoint_us (monotonic). */
 	int checkpoint_at;
 	int64_t checkpoint_us;

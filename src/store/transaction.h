@@ -61,6 +61,7 @@ void counts_done(struct store *s);
 int store_pragma(struct store *s, const char *sql, int64_t *ret, struct err *reterr) MUSTCHECK;
 /* Returns the number of WAL pages at which the WAL is written back. For space.c, and for tests. */
 int wal_limit(const struct store *s);
+extern const struct transaction_hook size_hook;
 /* Measures the free disk space, and writes back the WAL of an earlier process. Call it after WAL mode is set. */
 void wal_open(struct store *s);
 /* Measures the free disk space, and writes the WAL back if that is due. Call it before a transaction. */

@@ -57,20 +57,20 @@ PRINT = bool(os.environ.get("DESKBRIDGE_PRINT_COST"))
 #   delivered  as opened, and the event is delivered to Klaviyo
 COUNTS = {
     #            statements, commits, WAL bytes, allocations
-    "opened":    (22.0, 1.0, 86355, 210),
-    "closed":    (22.0, 1.0, 87962, 248),
-    "duplicate": (6.0, 0.0, 0, 76),
+    "opened":    (19.0, 1.0, 86355, 194),
+    "closed":    (19.0, 1.0, 87962, 232),
+    "duplicate": (3.0, 0.0, 0, 62),
     "ignored":   (0.0, 0.0, 0, 43),
-    "lookup":    (56.0, 2.0, 143376, 648),
-    "delivered": (41.0, 2.0, 114454, 336),
+    "lookup":    (50.0, 2.0, 143376, 619),
+    "delivered": (35.0, 2.0, 114454, 306),
 }
 INSTRUCTIONS = {
-    "opened": 498_000,
-    "closed": 566_000,
-    "duplicate": 197_000,
-    "ignored": 157_000,
-    "lookup": 1_080_000,
-    "delivered": 822_000,
+    "opened": 478_000,
+    "closed": 554_000,
+    "duplicate": 182_000,
+    "ignored": 149_000,
+    "lookup": 1_044_000,
+    "delivered": 776_000,
 }
 # The bounds are above the values by a share, and by an amount where the value is small: timers of the daemon run
 # meanwhile. Debian 13 has other libraries and needs a third less allocations and up to a tenth less instructions, except
