@@ -148,6 +148,9 @@ char *text_trim_unseen(char *s)
 
 	while ((n = unseen(s)) > 0)
 		s += n;
+	n = strlen(s);
+	if (n > 0 && (unsigned char)s[n - 1] < 0x80 && !text_is_blank(s[n - 1])) /* as most texts end */
+		return s;
 	/* end: after the last visible character. */
 	end = s;
 	for (char *at = s; *at != '\0'; at += n > 0 ? n : 1) {

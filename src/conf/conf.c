@@ -77,6 +77,7 @@ static void source_done(struct source *s)
 	free(s->lookup_ca_file);
 	free(s->lookup_ca);
 	free(s->public_url);
+	strings_done(&s->read_headers);
 
 	free(p->label);
 	rules_free(p->rules);

@@ -60,6 +60,7 @@ struct source {
 	char *public_url;               /* NULL: none */
 	bool keep_all;
 	struct source_policy policy;
+	struct strings read_headers; /* that its rules and account choices read; for source_stores_header() */
 };
 
 struct config {

@@ -40,7 +40,8 @@ void config_check_base_url(struct loader *l, const struct node *at, const struct
  * the file system, but not on a named pipe. */
 int authority_read(const char *path, char **ret, struct err *reterr) MUSTCHECK;
 
-/* Reports references of rules and account choices that can never have a value. After all sources. */
+/* Fills source.read_headers, and reports references of rules and account choices that can never have a value. After all
+ * sources. */
 void config_check_references(struct loader *l);
 
 /* Sets config->store.path from its URL; a relative path is relative to folder. */

@@ -40,26 +40,22 @@ static void source_references(const struct source *s, visit_fn *fn, void *ctx)
 
 /* ---- headers ----------------------------------------------------------------------------------------------------- */
 
-struct header_search {
-	const char *name;
-	bool found;
-};
-
-static void match_header(void *ctx, const char *where, const struct reference *reference)
+static bool source_reads_header(const struct source *s, const char *name)
 {
-	struct header_search *search = ctx;
+	for (size_t i = 0; i < s->read_headers.n; i++)
+		if (text_same(s->read_headers.items[i], name))
+			return true;
+	return false;
+}
+
+static void note_header(void *ctx, const char *where, const struct reference *reference)
+{
+	struct source *s = ctx;
 	const char *header = reference_header(reference);
 
 	(void)where;
-	search->found = search->found || (header && text_same(header, search->name));
-}
-
-static bool source_reads_header(const struct source *s, const char *name)
-{
-	struct header_search search = {.name = name};
-
-	source_references(s, match_header, &search);
-	return search.found;
+	if (header && !source_reads_header(s, header))
+		strings_add(&s->read_headers, header);
 }
 
 bool source_stores_header(const struct source *s, const char *name)
@@ -134,13 +130,14 @@ void config_check_references(struct loader *l)
 
 	names_known(c, &known);
 	for (size_t i = 0; i < c->sources_n; i++) {
-		const struct source *s = &c->sources[i];
+		struct source *s = &c->sources[i];
 		const struct node *n = node_get(node_get(l->root, "sources"), s->name);
 		struct rule_name_check check = {.loader = l, .source = n, .known = &known};
 		const char *secret;
 
 		if (!s->definition)
 			continue;
+		source_references(s, note_header, s);
 		secret = proof_about(definition_proof(s->definition))->secret_header;
 		if (secret && source_reads_header(s, secret))
 			problems_error(l->reader.problems, n,

@@ -68,7 +68,7 @@ INSTRUCTIONS = {
     "opened": 478_000,
     "closed": 554_000,
     "duplicate": 182_000,
-    "ignored": 149_000,
+    "ignored": 147_000,
     "lookup": 1_044_000,
     "delivered": 776_000,
 }
