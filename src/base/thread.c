@@ -4,7 +4,6 @@
 #include "base/thread.h"
 
 #include <signal.h>
-#include <stdbool.h>
 
 #include "base/lock.h"
 #include "base/mem.h"
@@ -88,6 +87,16 @@ struct message *mailbox_take(struct mailbox *m)
 	m->first = m->last = NULL;
 	lock_release(&m->lock);
 	return all;
+}
+
+bool mailbox_is_empty(struct mailbox *m)
+{
+	bool is_empty;
+
+	lock_acquire(&m->lock);
+	is_empty = !m->first;
+	lock_release(&m->lock);
+	return is_empty;
 }
 
 void mailbox_wait(struct mailbox *m, int64_t until_mono_ms)

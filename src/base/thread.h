@@ -10,6 +10,7 @@
 #define BASE_THREAD_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Starts a thread. Aborts on failure, because threads are started at start-up only. name: at most 15 characters. */
@@ -33,6 +34,8 @@ void mailbox_post(struct mailbox *m, struct message *message);
 void mailbox_set_waker(struct mailbox *m, void (*wake)(void *), void *arg);
 /* Reader only: takes all messages, linked by next, oldest first; NULL: none. Never blocks. */
 struct message *mailbox_take(struct mailbox *m);
+/* Any thread: true where no message waits. */
+bool mailbox_is_empty(struct mailbox *m);
 /* Reader only: waits until a message is there or clock_mono_ms() reaches until_mono_ms (CLOCK_NEVER_MS: for ever). */
 void mailbox_wait(struct mailbox *m, int64_t until_mono_ms);
 

@@ -45,25 +45,40 @@ void commit_log_losses(struct store *s)
 	store_losses(s, log_loss, s);
 }
 
+/* r: the result of the commit; < 0: the transaction is rolled back. */
+static int ended(struct turn_context *tc, int r, int64_t began_us)
+{
+	if (r < 0) {
+		parsed_cache_clear(tc->cache);
+		lookup_table_rollback(tc->lookups);
+		pending_metrics_drop(tc->pending);
+		return r;
+	}
+	if (tc->changed)
+		*tc->commit_us = clock_mono_us() - began_us;
+	commit_log_losses(tc->store);
+	pending_metrics_publish(tc->pending, clock_mono_ms());
+	lookup_table_commit(tc->lookups, tc->courier);
+	return 0;
+}
+
 int commit_end(struct turn_context *tc, int r, struct err *reterr)
 {
 	int64_t began_us = clock_mono_us();
 
 	if (r >= 0)
 		r = store_commit(tc->store, reterr);
-	if (r < 0) {
+	else
 		store_rollback(tc->store);
-		parsed_cache_clear(tc->cache);
-		lookup_table_rollback(tc->lookups);
-		pending_metrics_drop(tc->pending);
-		return r;
-	}
-	if (tc->changed) {
-		*tc->commit_us = clock_mono_us() - began_us;
+	r = ended(tc, r, began_us);
+	if (r == 0 && tc->changed)
 		metrics_observe(METRIC_COMMIT_SECONDS, (double)*tc->commit_us / 1e6);
-	}
-	commit_log_losses(tc->store);
-	pending_metrics_publish(tc->pending, clock_mono_ms());
-	lookup_table_commit(tc->lookups, tc->courier);
-	return 0;
+	return r;
+}
+
+int commit_end_async(struct turn_context *tc, void (*synced)(void *arg), void *arg, struct err *reterr)
+{
+	int64_t began_us = clock_mono_us();
+
+	return ended(tc, store_commit_async(tc->store, synced, arg, reterr), began_us);
 }

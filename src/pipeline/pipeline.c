@@ -152,7 +152,7 @@ int pipeline_start(struct generation *g, struct pipeline **ret, struct err *rete
 	p->files = store_files_new(store);
 	sink.ctx = p;
 	p->courier = courier_start(g, &sink, NULL);
-	p->turn = turn_new(store, g, courier_port(p->courier), p->health);
+	p->turn = turn_new(store, g, courier_port(p->courier), p->health, p->mailbox);
 	thread_start(&p->thread, "pipeline", run, p);
 	*ret = p;
 	return 0;

@@ -34,7 +34,7 @@ struct submission {
 	struct message message; /* for the pipeline's mailbox */
 	struct submission_item *items;
 	size_t n;
-	bool refused; /* set by the pipeline: nothing was stored, answer 503 */
+	bool refused; /* set by the pipeline: answer 503; the store keeps nothing of it, or may lose it */
 	/* The poster's callback: called once, on any one thread, after the commit that holds the submission is on disk
 	 * or has failed. The thread does not touch the submission afterwards. It must not block, and reads nothing that
 	 * belongs to another thread. */

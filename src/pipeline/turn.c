@@ -25,7 +25,9 @@
  *
  * Before it, recovery.c processes webhooks that were pending at start, in batches with a transaction of their own.
  *
- * Visible only after the commit, in this order:
+ * Visible only after the commit, in this order. Where another message waits, the next turn follows at once and the
+ * commit is synced meanwhile (flight.h): its answers are given after the sync, on the store's sync thread, and its
+ * events are sent after the next commit, which waits for the sync.
  *
  *   10. rows that the store repaired (log), the turn's metrics and log lines, lookup requests to the courier
  *       (commit_end)
@@ -34,11 +36,13 @@
  *   13. a WAL checkpoint at a quiet time, gauges (janitor_after)
  *
  * Threads. Only the pipeline's thread runs this code. It owns the store's only write connection and all that struct
- * turn points to, except the courier and health. Other threads reach it by messages (turn_take). turn_caches_parsed()
- * is the one function for any thread.
+ * turn points to, except the courier, the mailbox and health. Other threads reach it by messages (turn_take).
+ * turn_caches_parsed() is the one function for any thread. The thread never waits for messages while a commit is in
+ * flight: the message that let the turn end early begins the next one.
  *
  * Ordering guarantee.
- *   - Acceptance: a client gets 200 only after the commit that holds its webhook.
+ *   - Acceptance: a client gets 200 only after the commit that holds its webhook, or the one that it repeats, is on the
+ *     disk.
  *   - A webhook's events, its conversation's entry and "this webhook is done" are committed together or not at all.
  *   - Pending webhooks are processed in order of receipt, except those that wait. A new one may pass ready ones of
  *     other conversations and customers. No webhook meets the ledger while an earlier one of its conversation or its
@@ -46,9 +50,11 @@
  *   - A person's next event is sent only after the result of the one before is committed.
  *   - One bad webhook becomes a dead letter in its own savepoint. It never rolls back another.
  *
- * Failure. A turn that fails is rolled back whole. Its submissions get 503, so their senders try again. Delivery
- * results and lookup answers stay in their lists and go into the next turn, which comes after 250 ms, doubling to 5 s.
- * Until a commit works again the courier is stalled and /readyz says no.
+ * Failure. A turn that fails is rolled back whole. Its submissions get 503, so their senders try again. A commit whose
+ * sync fails cannot be rolled back: its submissions and those of the next turn get 503, and the next transaction begins
+ * after the same bytes are synced (store/sync.c). Delivery results and lookup answers stay in their lists and go into
+ * the next turn, which comes after 250 ms, doubling to 5 s. Until a commit works again the courier is stalled and
+ * /readyz says no.
  *
  * What survives a crash. The last commit. Submissions that were not answered are sent again by the helpdesk. Results
  * that were not committed are lost: the events are sent again with the same unique_id. Lookups in flight, parsed
@@ -65,6 +71,7 @@
 #include "base/log.h"
 #include "pipeline/commit.h"
 #include "pipeline/dispatch.h"
+#include "pipeline/flight.h"
 #include "pipeline/insert.h"
 #include "pipeline/janitor.h"
 #include "pipeline/lookup_table.h"
@@ -83,6 +90,7 @@
 
 struct turn {
 	struct store *store;
+	struct mailbox *mailbox; /* NULL: every commit is synced before its turn ends */
 	struct courier_port courier;
 	struct health *health;
 	struct generation *generation;
@@ -95,6 +103,7 @@ struct turn {
 	struct disk_budget disk_budget;
 	struct wall_clock wall_clock;
 	struct message_list submissions, deliveries, answers;
+	struct flight flight;
 
 	int64_t retry_ms; /* after a failure: the time of the next turn (clock_mono_ms); 0: the last turn was good */
 	int64_t retry_wait_ms;
@@ -104,11 +113,13 @@ struct turn {
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
 
-struct turn *turn_new(struct store *s, struct generation *g, struct courier_port courier, struct health *health)
+struct turn *turn_new(struct store *s, struct generation *g, struct courier_port courier, struct health *health,
+		      struct mailbox *mailbox_or_null)
 {
 	struct turn *t = mem_new(1, sizeof(*t));
 
 	t->store = s;
+	t->mailbox = mailbox_or_null;
 	t->courier = courier;
 	t->health = health;
 	t->generation = generation_ref(g);
@@ -136,6 +147,7 @@ void turn_free(struct turn *t)
 	if (!t)
 		return;
 	INSIST(!t->submissions.first);
+	flight_done(&t->flight);
 	drop_all(&t->deliveries);
 	drop_all(&t->answers);
 	pending_metrics_done(&t->pending);
@@ -265,18 +277,6 @@ static int pass_pending(struct turn *t, struct turn_context *tc, int64_t turn_be
 
 /* ---- after the commit -------------------------------------------------------------------------------------------- */
 
-static void answer_submissions(struct turn *t, bool refused)
-{
-	struct message *m;
-
-	while ((m = message_list_take(&t->submissions))) {
-		struct submission *s = (struct submission *)m;
-
-		s->refused = s->refused || refused;
-		s->answered(s);
-	}
-}
-
 static void return_deliveries(struct turn *t)
 {
 	struct message *m;
@@ -285,6 +285,27 @@ static void return_deliveries(struct turn *t)
 		dispatch_returned(t->dispatch, ((struct delivery_message *)m)->delivery);
 		message_free(m);
 	}
+}
+
+/* ---- the commit -------------------------------------------------------------------------------------------------- */
+
+/*
+ * Ends the transaction; r is the result of its steps. If the next turn follows at once, it need not wait for the disk:
+ * the commit is synced meanwhile. The commit before must be on the disk first.
+ */
+static int commit(struct turn *t, struct turn_context *tc, int r, struct err *reterr)
+{
+	bool next_follows = t->mailbox && !t->stopping && t->retry_ms == 0 && !mailbox_is_empty(t->mailbox);
+
+	if (r == 0)
+		r = flight_end(&t->flight, t->store, reterr);
+	if (r == 0 && next_follows)
+		r = flight_commit(&t->flight, tc, &t->submissions, reterr);
+	else
+		r = commit_end(tc, r, reterr);
+	if (r == 0)
+		flight_send(&t->flight, t->courier);
+	return r;
 }
 
 /* ---- one transaction --------------------------------------------------------------------------------------------- */
@@ -319,10 +340,10 @@ static int transaction(struct turn *t, struct turn_context *tc, struct err *rete
 		r = pass_pending(t, tc, began_us, reterr);
 	if (r == 0)
 		r = janitor_clean(t->janitor, tc, &t->disk_budget, reterr);
-	r = commit_end(tc, r, reterr);
+	r = commit(t, tc, r, reterr);
 	if (r < 0)
 		return r;
-	answer_submissions(t, false);
+	flight_answer(&t->submissions, false);
 	return_deliveries(t);
 	drop_all(&t->answers);
 	disk_budget_turn_ended(&t->disk_budget, 0);
@@ -331,11 +352,20 @@ static int transaction(struct turn *t, struct turn_context *tc, struct err *rete
 
 /* ---- the turn ---------------------------------------------------------------------------------------------------- */
 
+/* Refuses all submissions that are not answered, except those whose commit is on the disk. */
+static void refuse(struct turn *t)
+{
+	struct err e = {0};
+
+	flight_answer(&t->submissions, true);
+	(void)flight_end(&t->flight, t->store, &e);
+}
+
 static void fail(struct turn *t, const struct err *why)
 {
 	bool first = t->retry_ms == 0;
 
-	answer_submissions(t, true);
+	refuse(t);
 	disk_budget_turn_ended(&t->disk_budget, why->code);
 	t->retry_wait_ms = first ? RETRY_FIRST_MS : 2 * t->retry_wait_ms;
 	if (t->retry_wait_ms > RETRY_LAST_MS)
@@ -374,14 +404,14 @@ int64_t turn_run(struct turn *t)
 	int r;
 
 	if (!wall_clock_check(&t->wall_clock, &tc, &change)) {
-		answer_submissions(t, true);
+		refuse(t);
 		return wall_clock_next_ms(&t->wall_clock, &tc);
 	}
 	janitor_clock(t->janitor, change);
 	if (change == WALL_CLOCK_AHEAD || change == WALL_CLOCK_BACK) /* due times were computed before the jump */
 		dispatch_mark_dirty(t->dispatch, NULL);
 	if (tc.mono_ms < t->retry_ms) {
-		answer_submissions(t, true);
+		refuse(t);
 		return t->retry_ms;
 	}
 
@@ -402,6 +432,8 @@ int64_t turn_run(struct turn *t)
 	}
 
 	health_disk(t->health, true);
+	if (t->flight.runs)
+		tc.courier = flight_courier(&t->flight);
 	if (dispatch_send(t->dispatch, &tc, &e) < 0)
 		fail(t, &e);
 	commit_log_losses(t->store);
@@ -422,7 +454,7 @@ void turn_last(struct turn *t)
 	struct err e = {0};
 	int r;
 
-	answer_submissions(t, true);
+	refuse(t);
 	if (t->deliveries.first) {
 		tc.courier = (struct courier_port){0}; /* it has stopped; no lookup is requested here */
 		r = store_begin(t->store, &e);

@@ -11,8 +11,10 @@
 
 struct turn;
 
-/* Takes a reference to g. Store, courier and health are borrowed. The store is not in a transaction. */
-struct turn *turn_new(struct store *s, struct generation *g, struct courier_port courier, struct health *health);
+/* Takes a reference to g. The rest is borrowed. The store is not in a transaction. mailbox: while a message waits in
+ * it, a turn ends before its commit is synced, and turn_run() is called again at once; NULL: never. */
+struct turn *turn_new(struct store *s, struct generation *g, struct courier_port courier, struct health *health,
+		      struct mailbox *mailbox_or_null);
 /* Call after every submission is answered. Uncommitted results are lost. Store and courier may be gone. */
 void turn_free(struct turn *t);
 

@@ -26,7 +26,7 @@ static int failed_full(struct store *s, struct err *reterr)
 		       s->path);
 }
 
-static int failed_io(struct store *s, int extended, int cause, struct err *reterr)
+int store_failed_io(struct store *s, int extended, int cause, struct err *reterr)
 {
 	if (cause == ENOSPC || cause == EDQUOT || cause == EFBIG)
 		return failed_full(s, reterr);
@@ -42,7 +42,7 @@ static int failed_cannot_open(struct store *s, int cause, struct err *reterr)
 	if (cause == ENOSPC || cause == EDQUOT)
 		return failed_full(s, reterr);
 	if (cause == EROFS)
-		return failed_io(s, SQLITE_CANTOPEN, cause, reterr);
+		return store_failed_io(s, SQLITE_CANTOPEN, cause, reterr);
 	if (cause == ENOENT && s->mode == STORE_READ &&
 	    access(s->path, F_OK) < 0) /* the writer creates it before it opens it */
 		return err_set(reterr, -ENOENT,
@@ -67,7 +67,7 @@ int store_failed(struct store *s, int rc, struct err *reterr)
 		r = failed_full(s, reterr);
 		break;
 	case SQLITE_IOERR:
-		r = failed_io(s, extended, cause, reterr);
+		r = store_failed_io(s, extended, cause, reterr);
 		break;
 	case SQLITE_CANTOPEN:
 		r = failed_cannot_open(s, cause, reterr);

@@ -46,6 +46,8 @@ int step_leniently(struct store *s, sqlite3_stmt *stmt);
 
 /* Turns SQLite's last error into an errno and a text that says what to do. */
 int store_failed(struct store *s, int rc, struct err *reterr) MUSTCHECK;
+/* Makes the error of a failed disk call: SQLite's code and an errno. */
+int store_failed_io(struct store *s, int extended, int cause, struct err *reterr) MUSTCHECK;
 /* Returns the error with which SQLite ended the transaction. Later statements would not belong to it. */
 int transaction_lost(struct store *s, struct err *reterr) MUSTCHECK;
 

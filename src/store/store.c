@@ -41,8 +41,9 @@ static int store_prepare_file(struct store *s, struct err *reterr)
 }
 
 static const struct transaction_hook *const hooks[] = {
-	&counts_hook, &losses_hook, &wake_scans_hook, &webhook_ids_hook, &conversation_ids_hook, &pending_hook,
-	&oldest_hook, &size_hook,   &old_keys_hook,   &deliveries_hook,  &recent_events_hook,    NULL};
+	&counts_hook,  &losses_hook, &wake_scans_hook, &webhook_ids_hook, &conversation_ids_hook,
+	&pending_hook, &oldest_hook, &size_hook,       &old_keys_hook,    &deliveries_hook,
+	NULL};
 
 int store_open(const struct store_options *o, enum store_mode mode, struct store **ret, struct err *reterr)
 {
@@ -80,6 +81,8 @@ void store_close(struct store *s)
 	if (!s)
 		return;
 	store_rollback(s);
+	sync_done(s);
+	checkpoint_done(s);
 	statements_done(s);
 	/* SQLite deletes the WAL at the close. A WAL that belongs to another database now must stay. */
 	if (s->db && s->files && store_file_is_lost(s->files, STORE_FILE_DATABASE) &&
@@ -99,7 +102,6 @@ void store_close(struct store *s)
 	wake_scans_done(s);
 	oldest_done(s);
 	deliveries_done(s);
-	recent_events_done(s);
 	free(s->path);
 	free(s->wal_path);
 	free(s);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * store: all data that outlives the process: webhooks, digests of deliveries, conversations and the people they
- * reached, looked-up customers, events. It is passive: it has no thread and makes no decision. Only this folder holds
- * SQL. doc/store.md describes the tables, transaction.c the transactions.
+ * reached, looked-up customers, events. It makes no decision. Only this folder holds SQL.
+ * doc/store.md describes the tables, transaction.c the transactions.
  *
  * Durability: SQLite in WAL mode, synchronous=FULL. A commit for which store_commit returned 0 survives a crash and a
  * power cut. Everything else leaves no trace. All writes are between store_begin and store_commit.
  *
- * Threads: a store belongs to the thread that uses it. The pipeline owns the only writer. Any thread may open a reader
- * (STORE_READ), which sees committed states only.
+ * Threads: a store belongs to the thread that uses it. The pipeline owns the only writer, which may start a thread for
+ * syncs and one for checkpoints. Any thread may open a reader (STORE_READ), which sees committed states only.
  *
  * Errors, in addition to those that a function documents:
  *   of the whole store: -ENOSPC (full), -EROFS, -EIO, -EBUSY, -EACCES, -ENOMEM, -EINTR (a reader's time limit)
@@ -98,7 +98,16 @@ int store_files_check(const struct store_files *f, struct err *reterr) MUSTCHECK
 /* ---- transactions ------------------------------------------------------------------------------------------------ */
 
 int store_begin(struct store *s, struct err *reterr) MUSTCHECK;
-int store_commit(struct store *s, struct err *reterr) MUSTCHECK; /* on failure the transaction is rolled back */
+/* On failure the transaction is rolled back. Waits for a running sync of store_commit_async() first, unless the
+ * transaction changed no row; its failure is then this commit's. */
+int store_commit(struct store *s, struct err *reterr) MUSTCHECK;
+/* As store_commit(), but returns before the disk has what was committed, and before that can survive a power cut. When
+ * the disk has it, synced(arg) is called on another thread. If the disk fails, it is never called; each
+ * store_sync_wait() and commit returns the error then, until a store_begin() has synced again what was committed. */
+int store_commit_async(struct store *s, void (*synced)(void *arg), void *arg, struct err *reterr) MUSTCHECK;
+/* Waits until the sync of the last store_commit_async() has ended, and its `synced` has returned. Returns its result;
+ * 0: there was none. */
+int store_sync_wait(struct store *s, struct err *reterr) MUSTCHECK;
 void store_rollback(struct store *s);
 /* Calls fn for each committed repair since the last call, so that the caller can log it. */
 void store_losses(struct store *s, void (*fn)(void *ctx, const struct store_loss *l), void *ctx);
@@ -307,9 +316,6 @@ int store_lookups_save_worked(struct store *s, const char *source, const unsigne
  * -EINVAL: unique_id is not 32 lower-case hexadecimal digits. */
 int store_event_insert(struct store *s, struct event *e, int64_t person_gap_ms, int64_t now_ms,
 		       struct err *reterr) MUSTCHECK;
-/* Takes the text of an event that store_event_insert has queued just now, so that store_events_due need not read it. e
- * is empty then, unless it is too large to be held in memory. */
-void store_event_keep(struct store *s, struct event *e);
 /* Calls fn for ready events of the account that are the first of their person and due at now_ms, at most max, the
  * longest due first, until fn returns non-zero. fn may take ownership of *e's members; it zeroes *e then.
  *

@@ -80,6 +80,25 @@ struct oldest_open {
 	bool is_known;
 };
 
+/* Commits whose sync runs in the background (sync.c). */
+struct syncing {
+	struct background *thread; /* NULL: none was needed yet */
+	sqlite3_file *wal;
+	void (*synced)(void *arg);
+	void *arg;
+	int result; /* of the last sync: 0 or a negative errno; the thread writes it */
+};
+
+/* The write-back of the WAL in the background (checkpoint.c). */
+struct checkpointing {
+	struct background *thread; /* NULL: none was needed yet */
+	sqlite3 *db;
+	bool ran; /* a write-back ended, and its result was not used yet */
+	unsigned rounds;
+	int rc, written; /* its result: SQLite's, and the pages of the WAL that are in the database; the thread writes
+			    it */
+};
+
 struct store {
 	sqlite3 *db;
 	enum store_mode mode;
@@ -107,6 +126,7 @@ struct store {
 	int lost;              /* the error with which SQLite ended the transaction; 0: it did not */
 	/* The error of a change that failed after it changed rows and that is not undone yet; 0: there is none. */
 	int half_done;
+	struct syncing syncing;
 	/* The newest time that was passed in this turn: the end time of rows that end in it. */
 	int64_t now_ms;
 	int64_t longest_age_ms; /* store_clean skips longer age limits */
@@ -118,6 +138,7 @@ struct store {
 
 	int64_t size_left; /* the store may grow by this up to max_size, at least; below 0: it is larger, or not
 			      measured */
+	struct checkpointing checkpointing;
 	int wal_pages;     /* pages of the WAL after the last commit that are not written back */
 	/* After an incomplete checkpoint the next one comes at checkpoint_at pages, or at checkpoint_us (monotonic). */
 	int checkpoint_at;
@@ -133,7 +154,6 @@ struct store {
 	bool no_old_keys;              /* events.c: no event is left that an older schema wrote */
 	struct wake_scan *wake_scans;  /* wake.c */
 	struct deliveries *deliveries; /* deliveries.c; NULL: a reader */
-	struct recent_events *recent;  /* recent_events.c; NULL: none yet */
 
 	/* losses.c. The first losses_committed_n are committed; losses_kept is the number at the savepoint. losses_more
 	 * counts further losses that are not in the list, with the same two members. */

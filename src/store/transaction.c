@@ -41,10 +41,12 @@
  * client after the store_commit() of its webhook returned 0.
  *
  * What survives a crash. Everything for which store_commit() returned 0: SQLite writes the WAL with synchronous=FULL,
- * so COMMIT returns after fsync, and a power cut does not take it back. Everything else leaves no trace: SQLite ignores
- * an unfinished transaction when it reads the WAL at the next start. The state of the hooks is found again: counters
- * are rows, and repairs that were not committed are made again. Wakes start again: store_webhooks_restart() wakes
- * webhooks that waited for a lookup, and the pipeline wakes those that wait for other reasons.
+ * so COMMIT returns after fsync, and a power cut does not take it back. The same holds for store_commit_async() from
+ * the moment at which it calls `synced`; what it committed survives the end of the process before. Everything else
+ * leaves no trace: SQLite ignores an unfinished transaction when it reads the WAL at the next start. The state of the
+ * hooks is found again: counters are rows, and repairs that were not committed are made again. Wakes start again:
+ * store_webhooks_restart() wakes webhooks that waited for a lookup, and the pipeline wakes those that wait for other
+ * reasons.
  */
 #include <config.h>
 
@@ -52,6 +54,7 @@
 
 #include <errno.h>
 
+#include "base/background.h"
 #include "store/connection.h"
 #include "store/wal_vfs.h"
 
@@ -92,6 +95,9 @@ int store_begin(struct store *s, struct err *reterr)
 	int r;
 
 	INSIST(s->mode == STORE_WRITE && !s->in_transaction);
+	r = sync_again(s, reterr);
+	if (r < 0)
+		return r;
 	wal_begin(s);
 	r = query_control(s, "BEGIN IMMEDIATE", reterr);
 	if (r == 0) {
@@ -103,7 +109,8 @@ int store_begin(struct store *s, struct err *reterr)
 	return r;
 }
 
-int store_commit(struct store *s, struct err *reterr)
+/* A COMMIT waits for the sync of the one before, because a power cut takes away what follows a lost frame. */
+static int commit(struct store *s, bool deferred, struct err *reterr)
 {
 	int r;
 
@@ -112,8 +119,13 @@ int store_commit(struct store *s, struct err *reterr)
 	for (const struct transaction_hook *const *hook = s->hooks; r == 0 && *hook; hook++)
 		if ((*hook)->write)
 			r = (*hook)->write(s, reterr);
-	if (r == 0)
+	if (r == 0 && (deferred || sqlite3_total_changes(s->db) != s->rows_at_begin))
+		r = store_sync_wait(s, reterr);
+	if (r == 0) {
+		sync_defer(s, deferred);
 		r = query_control(s, "COMMIT", reterr);
+		sync_defer(s, false);
+	}
 	if (r < 0) {
 		store_rollback(s);
 		return r;
@@ -124,14 +136,32 @@ int store_commit(struct store *s, struct err *reterr)
 	return 0;
 }
 
+int store_commit(struct store *s, struct err *reterr)
+{
+	return commit(s, false, reterr);
+}
+
+int store_commit_async(struct store *s, void (*synced)(void *arg), void *arg, struct err *reterr)
+{
+	int r = commit(s, true, reterr);
+
+	if (r == 0)
+		sync_start(s, synced, arg);
+	return r;
+}
+
 static void roll_back(struct store *s)
 {
-	sqlite3_file *wal = NULL;
+	sqlite3_file *wal;
 
+	/* The next transaction writes over the frames of this one. */
+	if (s->syncing.thread)
+		background_wait(s->syncing.thread);
 	/* On a full or failing disk SQLite may have rolled back already. */
 	if (!sqlite3_get_autocommit(s->db))
 		(void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
-	if (sqlite3_file_control(s->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal) == SQLITE_OK && wal)
+	wal = sync_wal(s);
+	if (wal)
 		wal_vfs_drop(wal);
 }
 

@@ -55,6 +55,32 @@ void counts_move(struct store *s, enum count_kind kind, const char *name, int fr
 extern const struct transaction_hook counts_hook;
 void counts_done(struct store *s);
 
+/* ---- the sync in the background (sync.c) ------------------------------------------------------------------------- */
+
+/* Syncs again what the last sync in the background did not. */
+int sync_again(struct store *s, struct err *reterr) MUSTCHECK;
+/* Prepares the COMMIT whose sync follows in the background, and ends its preparation. */
+void sync_defer(struct store *s, bool defer);
+/* Begins the sync of the last COMMIT. */
+void sync_start(struct store *s, void (*synced)(void *arg), void *arg);
+void sync_done(struct store *s);
+/* Returns the connection's WAL; NULL: it is not open. */
+sqlite3_file *sync_wal(struct store *s);
+
+/* ---- the write-back in the background (checkpoint.c) ------------------------------------------------------------- */
+
+enum checkpoint_step {
+	CHECKPOINT_RUNS, /* in the background: commits may go on */
+	CHECKPOINT_REST, /* write the rest of the WAL back now */
+};
+/* The next step of a write-back that is due. Blocks while the WAL has twice its usual size. */
+enum checkpoint_step checkpoint_step(struct store *s);
+/* Call it when the rest was written back, or could not be. */
+void checkpoint_ended(struct store *s);
+/* Waits for the thread, before a write-back on the connection of the store. */
+void checkpoint_wait(struct store *s);
+void checkpoint_done(struct store *s);
+
 /* ---- size, disk and WAL (space.c) -------------------------------------------------------------------------------- */
 
 /* Runs a statement without parameters that returns one number, such as a PRAGMA. */

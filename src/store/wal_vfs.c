@@ -3,10 +3,14 @@
 
 #include "store/wal_vfs.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <sqlite3.h>
 
+#include "base/lock.h"
 #include "base/mem.h"
 
 /* Below 128 KiB: SQLite itself never writes more than a page of 64 KiB, and its unix VFS keeps only the lower 17 bits
@@ -19,6 +23,15 @@ struct wal_file {
 	unsigned char *collected;
 	int len;
 	sqlite3_int64 begin;
+	bool deferred;
+	bool has_new_header; /* it is written and not synced */
+	int fd;              /* for wal_vfs_sync(): SQLite gives no descriptor, and its own calls are for one thread */
+	bool failed;         /* the last wal_vfs_sync(), which alone uses this */
+	/* Written and not synced: from … to. `restarts` counts the times at which the range began at another place.
+	 * Only the connection's thread changes `to` and `restarts`. */
+	struct lock lock;
+	sqlite3_int64 from, to;
+	unsigned restarts;
 	/* The file of the default VFS follows in memory. */
 };
 
@@ -27,6 +40,27 @@ static sqlite3_vfs *vfs_default;
 static sqlite3_file *real_of(sqlite3_file *f)
 {
 	return (sqlite3_file *)((struct wal_file *)f + 1);
+}
+
+/* SQLite starts again at the beginning of the file after a checkpoint, which has synced all before. */
+static void note_written(struct wal_file *wal, sqlite3_int64 begin, int n)
+{
+	lock_acquire(&wal->lock);
+	if (begin < wal->from || begin > wal->to) {
+		wal->from = wal->to = begin;
+		wal->restarts++;
+	}
+	if (begin + n > wal->to)
+		wal->to = begin + n;
+	lock_release(&wal->lock);
+}
+
+static void note_synced(struct wal_file *wal, sqlite3_int64 to, unsigned restarts)
+{
+	lock_acquire(&wal->lock);
+	if (wal->restarts == restarts)
+		wal->from = to;
+	lock_release(&wal->lock);
 }
 
 static int flush(sqlite3_file *f)
@@ -39,6 +73,8 @@ static int flush(sqlite3_file *f)
 	wal->len = 0;
 	if (n > 0)
 		rc = real->pMethods->xWrite(real, wal->collected, n, wal->begin);
+	if (n > 0 && rc == SQLITE_OK)
+		note_written(wal, wal->begin, n);
 	/* Frames that SQLite takes for written are lost. It may keep a transaction whose read fails with SQLITE_FULL,
 	 * but not after an I/O error. errno still says that the disk is full. */
 	return rc == SQLITE_FULL ? SQLITE_IOERR_WRITE : rc;
@@ -49,9 +85,12 @@ static int flush(sqlite3_file *f)
 static int wal_close(sqlite3_file *f)
 {
 	int flushed = flush(f);
+	struct wal_file *wal = (struct wal_file *)f;
 	int rc = real_of(f)->pMethods->xClose(real_of(f));
 
-	free(((struct wal_file *)f)->collected);
+	(void)close(wal->fd); /* that drops no lock: SQLite locks other files */
+	lock_done(&wal->lock);
+	free(wal->collected);
 	return rc == SQLITE_OK ? flushed : rc;
 }
 
@@ -74,8 +113,13 @@ static int wal_write(sqlite3_file *f, const void *from, int n, sqlite3_int64 at)
 		rc = flush(f);
 	if (rc != SQLITE_OK)
 		return rc;
-	if (n > COLLECTED_MAX)
-		return real_of(f)->pMethods->xWrite(real_of(f), from, n, at);
+	wal->has_new_header = wal->has_new_header || at == 0;
+	if (n > COLLECTED_MAX) {
+		rc = real_of(f)->pMethods->xWrite(real_of(f), from, n, at);
+		if (rc == SQLITE_OK)
+			note_written(wal, at, n);
+		return rc;
+	}
 	if (wal->len == 0)
 		wal->begin = at;
 	memcpy(wal->collected + wal->len, from, (size_t)n);
@@ -92,9 +136,17 @@ static int wal_truncate(sqlite3_file *f, sqlite3_int64 size)
 
 static int wal_sync(sqlite3_file *f, int flags)
 {
+	struct wal_file *wal = (struct wal_file *)f;
 	int rc = flush(f);
 
-	return rc == SQLITE_OK ? real_of(f)->pMethods->xSync(real_of(f), flags) : rc;
+	if (rc != SQLITE_OK || (wal->deferred && !wal->has_new_header))
+		return rc;
+	rc = real_of(f)->pMethods->xSync(real_of(f), flags);
+	if (rc == SQLITE_OK) {
+		wal->has_new_header = false;
+		note_synced(wal, wal->to, wal->restarts); /* this thread writes both */
+	}
+	return rc;
 }
 
 static int wal_size(sqlite3_file *f, sqlite3_int64 *ret)
@@ -159,6 +211,54 @@ void wal_vfs_drop(sqlite3_file *f)
 		((struct wal_file *)f)->len = 0;
 }
 
+/* ---- the sync by another thread ---------------------------------------------------------------------------------- */
+
+void wal_vfs_defer(sqlite3_file *f, bool defer)
+{
+	if (f->pMethods == &wal_methods)
+		((struct wal_file *)f)->deferred = defer;
+}
+
+/* The bytes come from the page cache, which keeps them although the disk did not take them. */
+static int write_again(int fd, sqlite3_int64 from, sqlite3_int64 to)
+{
+	CLEANUP(mem_freep) char *part = mem_new(1, COLLECTED_MAX);
+
+	for (ssize_t n; from < to; from += n) {
+		size_t left = to - from < COLLECTED_MAX ? (size_t)(to - from) : COLLECTED_MAX;
+
+		n = pread(fd, part, left, from);
+		if (n > 0)
+			n = pwrite(fd, part, (size_t)n, from);
+		if (n <= 0)
+			return n == 0 ? -EIO : -errno;
+	}
+	return 0;
+}
+
+int wal_vfs_sync(sqlite3_file *f)
+{
+	struct wal_file *wal = (struct wal_file *)f;
+	sqlite3_int64 from, to;
+	unsigned restarts;
+	int r = 0;
+
+	INSIST(f->pMethods == &wal_methods);
+	lock_acquire(&wal->lock);
+	from = wal->from;
+	to = wal->to;
+	restarts = wal->restarts;
+	lock_release(&wal->lock);
+	if (wal->failed)
+		r = write_again(wal->fd, from, to);
+	if (r == 0 && fdatasync(wal->fd) < 0)
+		r = -errno;
+	wal->failed = r < 0;
+	if (r == 0)
+		note_synced(wal, to, restarts);
+	return r;
+}
+
 /* ---- the VFS ----------------------------------------------------------------------------------------------------- */
 
 static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int flags, int *ret_flags)
@@ -176,8 +276,14 @@ static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int fla
 			(void)real_of(f)->pMethods->xClose(real_of(f));
 		return rc;
 	}
+	wal->fd = open(name, O_RDWR | O_CLOEXEC);
+	if (wal->fd < 0) {
+		(void)real_of(f)->pMethods->xClose(real_of(f));
+		return SQLITE_CANTOPEN;
+	}
 	wal->base.pMethods = &wal_methods;
 	wal->collected = mem_new(1, COLLECTED_MAX);
+	lock_init(&wal->lock);
 	return SQLITE_OK;
 }
 

@@ -11,16 +11,28 @@
  * sync (or the read) that caused it, as an I/O error, so that SQLite ends the transaction. The collected bytes are
  * dropped then.
  *
+ * A commit can leave its sync to a call of wal_vfs_sync() on another thread. Its frames are in the file and published
+ * by then, but a power cut may take them away.
+ *
  * Source: "The OS Interface Or VFS" and sqlite3_io_methods in SQLite's documentation.
  */
 #ifndef STORE_WAL_VFS_H
 #define STORE_WAL_VFS_H
+
+#include <stdbool.h>
 
 /* For sqlite3_open_v2. */
 #define WAL_VFS_NAME "deskbridge"
 
 struct sqlite3_file;
 
+/* From now on (defer) SQLite's syncs of the WAL only write what is collected, and wal_vfs_sync() must follow. The sync
+ * of a new WAL's header is not left out, because SQLite relies on its order. f: as for wal_vfs_drop(). */
+void wal_vfs_defer(struct sqlite3_file *f, bool defer);
+/* Syncs what was written to the WAL. One call at a time, on any thread; the connection may be used meanwhile. Returns 0
+ * or a negative errno. Linux reports a failed write-back once and takes the pages for clean then. So the next call
+ * after a failure first writes again everything that is not synced. */
+int wal_vfs_sync(struct sqlite3_file *f);
 /* Drops the bytes that are collected, after a rollback: another process may write to their place now. f: the WAL's file
  * of a connection; a file of another VFS is left alone. */
 void wal_vfs_drop(struct sqlite3_file *f);

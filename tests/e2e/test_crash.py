@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""kill -9: every webhook that was answered with 200 is delivered, each event once, in order."""
+"""kill -9 and power cuts: every webhook that was answered with 200 is delivered, each event once, in order."""
 
 import collections
 import contextlib
@@ -51,11 +51,12 @@ class Desk(threading.Thread):
                 self.acknowledged.append((n, kind))
 
 
-def test_kill_nine_five_times_during_load_loses_and_doubles_nothing(stage, gladly):
+def kill_five_times_during_load(stage, gladly, env=None, killed=lambda daemon: None):
+    """killed(daemon) is called after each kill, before the restart."""
     sandbox = stage.sandbox(quota=False)
     sandbox.fault("status=503,every=13", "die,every=17")
     gladly.customers = {f"cust-{n}": [f"jo-{n}@example.com"] for n in range(CONVERSATIONS)}
-    daemon = stage.daemon(sandbox, gladly, config={"listen": stage.address(), "admin": stage.address()})
+    daemon = stage.daemon(sandbox, gladly, config={"listen": stage.address(), "admin": stage.address()}, env=env)
     desks = [Desk(daemon.address, range(i, CONVERSATIONS, 4)) for i in range(4)]
     for desk in desks:
         desk.start()
@@ -66,6 +67,7 @@ def test_kill_nine_five_times_during_load_loses_and_doubles_nothing(stage, gladl
         wait_for(lambda: any(desk.failed() for desk in desks) or sum(len(desk.acknowledged) for desk in desks) >= goal)
         assert not any(desk.failed() for desk in desks)
         daemon.kill9()
+        killed(daemon)
         daemon.restart()
     for desk in desks:
         desk.join(60)
@@ -78,6 +80,15 @@ def test_kill_nine_five_times_during_load_loses_and_doubles_nothing(stage, gladl
         assert per_person[f"jo-{n}@example.com"] == ["started", "closed", "reopened", "closed"]
     assert len({event["unique_id"] for event in events}) == len(events) == CONVERSATIONS * len(KINDS)
     assert not any(p["In Gladly Conversation"] for p in sandbox.profiles().values())
+
+
+def test_kill_nine_five_times_during_load_loses_and_doubles_nothing(stage, gladly):
+    kill_five_times_during_load(stage, gladly)
+
+
+def test_a_power_cut_five_times_during_load_loses_and_doubles_nothing(stage, gladly):
+    power = stage.power_cut()
+    kill_five_times_during_load(stage, gladly, power.env, lambda daemon: power.cut(f"{daemon.dir}/deskbridge.db"))
 
 
 def test_what_was_taken_while_everything_else_was_down_goes_out_after_a_crash(stage, gladly):

@@ -7,6 +7,7 @@
     Daemon    `deskbridge -c FILE serve` with a configuration, credentials and a store in a directory of its own
     Clock     a daemon's wall clock, which the test sets
     SlowDisk  a daemon's disk, which the test slows down
+    PowerCut  a daemon's disk that keeps only what was synced
     Work      counts of a daemon's work: statements, commits, bytes of the WAL, allocations
     Stage     creates the pieces, and closes them in reverse order when the test ends
 
@@ -48,7 +49,7 @@ from .config import MINI
 from .credentials import GLADLY_TOKEN, KEY, WEBHOOK_PASSWORD, WEBHOOK_USER, addresses_in, basic, key_of
 from .daemon import Daemon
 from .desks import Gladly, Helpdesk
-from .preload import Clock, SlowDisk, Work, preload_name
+from .preload import Clock, PowerCut, SlowDisk, Work, preload_name
 from .process import PRESETS, PROGRAM, Process, listens, run, user_group
 from .proofs import SECRET, desk_source, prove, secret_of
 from .sandbox import Sandbox
@@ -73,6 +74,7 @@ __all__ = [
     "Daemon",
     "Gladly",
     "Helpdesk",
+    "PowerCut",
     "Process",
     "Response",
     "Sandbox",

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The tests' libraries for $LD_PRELOAD: a clock and a disk that a test sets, and counts of work."""
+"""The tests' libraries for $LD_PRELOAD: a clock and a disk that a test sets, a power cut, and counts of
+work."""
 
 import os
 import pathlib
@@ -93,6 +94,28 @@ class SlowDisk:
 
     def close(self):
         self._file.close()
+
+    def report(self):
+        return ""
+
+
+class PowerCut:
+    """A process whose WAL loses what was not synced: Daemon(env=cut.env). It uses powercut.c."""
+
+    def __init__(self):
+        self._folder = tempfile.TemporaryDirectory(prefix="deskbridge-power-cut-")
+        self._kept = pathlib.Path(self._folder.name) / "wal"
+        self.env = {"LD_PRELOAD": preloaded("powercut.so"), "POWERCUT": str(self._kept)}
+
+    def cut(self, store):
+        """Leaves of the store's WAL what it had when its last successful sync began. The process has been killed."""
+        wal = pathlib.Path(f"{store}-wal")
+        if self._kept.exists() and wal.exists():
+            shutil.copyfile(self._kept, wal)
+        pathlib.Path(f"{store}-shm").unlink(missing_ok=True)
+
+    def close(self):
+        self._folder.cleanup()
 
     def report(self):
         return ""

@@ -3,7 +3,7 @@
 
 from .daemon import Daemon
 from .desks import Gladly, Helpdesk
-from .preload import Clock, SlowDisk, Work
+from .preload import Clock, PowerCut, SlowDisk, Work
 from .process import HeldPort
 from .sandbox import Sandbox
 
@@ -36,6 +36,9 @@ class Stage:
 
     def slow_disk(self):
         return self._keep(SlowDisk())
+
+    def power_cut(self):
+        return self._keep(PowerCut())
 
     def work(self, disk=None):
         return self._keep(Work(disk))

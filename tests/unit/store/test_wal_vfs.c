@@ -3,6 +3,7 @@
 
 #include "store/wal_vfs.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 #include <cmocka.h>
 #include <sqlite3.h>
 
@@ -183,12 +185,131 @@ static void what_is_dropped_is_never_written(void **state)
 	free(seen);
 }
 
+/* ---- a sync by wal_vfs_sync() ------------------------------------------------------------------------------------ */
+
+/* The calls of the project's own code. SQLite's are not seen. */
+static unsigned syncs;
+static int sync_fails; /* an errno, for the next call */
+static sqlite3_int64 written_from, written_to;
+static size_t writes;
+int __real_fdatasync(int fd);
+int __wrap_fdatasync(int fd);
+int __wrap_fdatasync(int fd)
+{
+	syncs++;
+	if (sync_fails == 0)
+		return __real_fdatasync(fd);
+	errno = sync_fails;
+	sync_fails = 0;
+	return -1;
+}
+ssize_t __real_pwrite(int fd, const void *from, size_t n, off_t at);
+ssize_t __wrap_pwrite(int fd, const void *from, size_t n, off_t at);
+ssize_t __wrap_pwrite(int fd, const void *from, size_t n, off_t at)
+{
+	if (writes++ == 0)
+		written_from = at;
+	written_to = at + (sqlite3_int64)n;
+	return __real_pwrite(fd, from, n, at);
+}
+
+static void write_pages(struct file *file, int from, int to)
+{
+	char page[4096];
+
+	for (int i = from; i < to; i++) {
+		memset(page, i + 1, sizeof(page));
+		assert_int_equal(file->f->pMethods->xWrite(file->f, page, sizeof(page), i * 4096L), SQLITE_OK);
+	}
+}
+
+static void a_deferred_sync_only_writes(void **state)
+{
+	struct file *file = *state;
+	unsigned char *seen = mem_new(1, SIZE_MAX_OF_FILE);
+
+	syncs = 0;
+	wal_vfs_defer(file->f, true);
+	write_pages(file, 0, 3);
+	assert_int_equal(file->f->pMethods->xSync(file->f, SQLITE_SYNC_NORMAL), SQLITE_OK);
+	assert_int_equal(on_disk(file, seen), 3 * 4096);
+	assert_int_equal(syncs, 0);
+	assert_int_equal(wal_vfs_sync(file->f), 0);
+	assert_int_equal(syncs, 1);
+	free(seen);
+}
+
+/* After a failure the pages of the file count as written, so they must be written again. */
+static void what_a_sync_did_not_keep_is_written_again_by_the_next(void **state)
+{
+	struct file *file = *state;
+	const sqlite3_io_methods *m = file->f->pMethods;
+	unsigned char *seen = mem_new(1, SIZE_MAX_OF_FILE);
+
+	syncs = writes = 0;
+	write_pages(file, 0, 2);
+	assert_int_equal(m->xSync(file->f, SQLITE_SYNC_NORMAL), SQLITE_OK);
+	wal_vfs_defer(file->f, true);
+	write_pages(file, 2, 100);
+	assert_int_equal(m->xSync(file->f, SQLITE_SYNC_NORMAL), SQLITE_OK);
+	sync_fails = EIO;
+	assert_int_equal(wal_vfs_sync(file->f), -EIO);
+	assert_int_equal(writes, 0);
+	sync_fails = ENOSPC;
+	assert_int_equal(wal_vfs_sync(file->f), -ENOSPC);
+	assert_int_equal(written_from, 2 * 4096);
+	assert_int_equal(written_to, 100 * 4096);
+	writes = 0;
+	assert_int_equal(wal_vfs_sync(file->f), 0);
+	assert_int_equal(written_from, 2 * 4096);
+	assert_int_equal(written_to, 100 * 4096);
+	assert_int_equal(on_disk(file, seen), 100 * 4096);
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(seen[i * 4096 + 4095], i + 1);
+	/* All is kept now, so a later failure concerns only what is written later. */
+	write_pages(file, 100, 101);
+	assert_int_equal(m->xSync(file->f, SQLITE_SYNC_NORMAL), SQLITE_OK);
+	sync_fails = EIO;
+	assert_int_equal(wal_vfs_sync(file->f), -EIO);
+	writes = 0;
+	assert_int_equal(wal_vfs_sync(file->f), 0);
+	assert_int_equal(written_from, 100 * 4096);
+	assert_int_equal(written_to, 101 * 4096);
+	free(seen);
+}
+
+/* SQLite begins again at the start of the file, after a checkpoint has synced what was there. */
+static void a_new_beginning_replaces_what_was_not_synced(void **state)
+{
+	struct file *file = *state;
+	const sqlite3_io_methods *m = file->f->pMethods;
+
+	write_pages(file, 0, 1);
+	assert_int_equal(m->xSync(file->f, SQLITE_SYNC_NORMAL), SQLITE_OK);
+	wal_vfs_defer(file->f, true);
+	write_pages(file, 1, 9);
+	assert_int_equal(m->xSync(file->f, SQLITE_SYNC_NORMAL), SQLITE_OK);
+	write_pages(file, 0, 2);
+	sync_fails = EIO;
+	assert_int_equal(wal_vfs_sync(file->f), -EIO);
+	assert_int_equal(m->xSync(file->f, SQLITE_SYNC_NORMAL), SQLITE_OK); /* of the header: SQLite's own */
+	write_pages(file, 2, 4);
+	assert_int_equal(m->xSync(file->f, SQLITE_SYNC_NORMAL), SQLITE_OK);
+	writes = 0;
+	assert_int_equal(wal_vfs_sync(file->f), 0);
+	assert_int_equal(written_from, 2 * 4096);
+	assert_int_equal(written_to, 4 * 4096);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(every_read_and_sync_sees_all_writes, setup, teardown),
 		cmocka_unit_test_setup_teardown(small_writes_reach_the_disk_together, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_dropped_is_never_written, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_deferred_sync_only_writes, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_a_sync_did_not_keep_is_written_again_by_the_next, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_new_beginning_replaces_what_was_not_synced, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_write_that_fails_is_reported_by_the_sync_and_dropped, setup,
 						teardown),
 	};
