@@ -64,6 +64,7 @@ static void clean_webhooks(struct cleaning *cleaning, int64_t until_ms, size_t m
 
 		if (!webhook_brief_find(c, ids.items[i], &p))
 			continue;
+		id_deleting(c, IDS_WEBHOOKS, p.id);
 		body_delete(c, "DELETE FROM webhook_bodies WHERE id = ?1", p.id);
 		(void)change_by_id(c, "DELETE FROM webhooks WHERE id = ?1", p.id);
 		if (c->status == 0)
@@ -89,6 +90,7 @@ static void clean_events(struct cleaning *cleaning, int64_t until_ms, size_t max
 	for (size_t i = 0; i < ids.n; i++) {
 		CLEANUP(mem_freep) char *account = NULL;
 
+		id_deleting(c, IDS_EVENTS, ids.items[i]);
 		body_delete(c, "DELETE FROM event_bodies WHERE id = ?1", ids.items[i]);
 		CHANGE(row, c, "DELETE FROM events WHERE id = ?1 RETURNING account");
 		query_bind_int(&row, ids.items[i]);

@@ -301,6 +301,7 @@ static void event_put_placeholder(struct change *c, int64_t id, const char *acco
 	query_bind_blob(&q, key, n);
 	query_bind_text(&q, NOT_THERE);
 	(void)change_run(c, &q);
+	ids_forget(c->store);
 }
 
 /* The columns of an event that are in the index events_due. */

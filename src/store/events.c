@@ -83,12 +83,14 @@ static bool has_old_key(struct change *c, const char *account, const unsigned ch
 }
 
 /* Returns 1; 0: the account has that unique_id already. */
-static int row_insert(struct change *c, const struct event *e, const unsigned char *key, bool head, int64_t gap_ms)
+static int row_insert(struct change *c, int64_t id, const struct event *e, const unsigned char *key, bool head,
+		      int64_t gap_ms)
 {
 	CHANGE(q, c,
-	       "INSERT INTO events (account, email, state, head, due, gap, created, unique_id, url, attempts)"
-	       " VALUES (?1, ?2, " SQL_READY
-	       ", ?3, ?4, ?5, ?6, ?7, ?8, 0) ON CONFLICT (account, unique_id) DO NOTHING");
+	       "INSERT INTO events (id, account, email, state, head, due, gap, created, unique_id, url, attempts)"
+	       " VALUES (?1, ?2, ?3, " SQL_READY
+	       ", ?4, ?5, ?6, ?7, ?8, ?9, 0) ON CONFLICT (account, unique_id) DO NOTHING");
+	query_bind_int(&q, id);
 	query_bind_text(&q, e->account);
 	query_bind_text(&q, e->email);
 	query_bind_int(&q, head);
@@ -130,6 +132,7 @@ int store_event_insert(struct store *s, struct event *e, int64_t person_gap_ms, 
 	struct change c = change_begin(s, reterr);
 	unsigned char key[EVENT_KEY_BYTES];
 	bool waits, is_new, is_old;
+	int64_t id;
 	int r;
 
 	if (event_key(e, key) < 0)
@@ -142,11 +145,15 @@ int store_event_insert(struct store *s, struct event *e, int64_t person_gap_ms, 
 		e->due_ms = person_due(&c, e->account, e->email, e->profile ? e->profile : "{}", person_gap_ms, now_ms);
 	e->attempts = 0;
 	is_old = has_old_key(&c, e->account, key);
-	is_new = !is_old && row_insert(&c, e, key, !waits, person_gap_ms) > 0;
-	if (!is_old && !is_new && event_repair_unique(&c, e->account, key)) /* only an index had it */
-		is_new = row_insert(&c, e, key, !waits, person_gap_ms) > 0;
+	id = id_next(&c, IDS_EVENTS);
+	is_new = !is_old && row_insert(&c, id, e, key, !waits, person_gap_ms) > 0;
+	if (!is_old && !is_new && event_repair_unique(&c, e->account, key)) { /* only an index had it */
+		id = id_next(&c, IDS_EVENTS);
+		is_new = row_insert(&c, id, e, key, !waits, person_gap_ms) > 0;
+	}
 	if (is_new) {
-		e->id = sqlite3_last_insert_rowid(s->db);
+		id_given(s, IDS_EVENTS, id);
+		e->id = id;
 		body_insert(&c, e);
 	}
 	if (c.status == 0 && is_new)

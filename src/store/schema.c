@@ -19,6 +19,21 @@
 /* "dskb": distinguishes stores of deskbridge from other SQLite files. */
 #define APPLICATION_ID 0x64736b62
 
+/* The parts of migration 7. The word in the text of the schema concerns no page of the tables, so they are not copied.
+ */
+#define OWN_IDS_TABLE                                                                              \
+	"CREATE TABLE last_ids ("                                                                  \
+	" name TEXT NOT NULL PRIMARY KEY," /* a table whose row with the largest id was deleted */ \
+	" id INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+#define OWN_IDS_COPY                                                              \
+	"INSERT INTO last_ids SELECT name, max(seq) FROM sqlite_sequence"         \
+	" WHERE typeof(name) = 'text' AND typeof(seq) = 'integer' GROUP BY name;" \
+	"DELETE FROM sqlite_sequence;"
+#define OWN_IDS_TEXT                                                                                \
+	"UPDATE sqlite_schema SET sql = replace(sql, ' PRIMARY KEY AUTOINCREMENT', ' PRIMARY KEY')" \
+	" WHERE type = 'table' AND name IN ('webhooks', 'events');"                                 \
+	"PRAGMA writable_schema = RESET;" /* reads the schema again */
+
 static const char *const migrations[] = {
 	/* 1 */
 	"CREATE TABLE webhooks ("
@@ -186,11 +201,14 @@ static const char *const migrations[] = {
 	"DROP INDEX events_person;"
 	"CREATE INDEX events_person ON events (account, email, state) WHERE state <> 1;"
 	"CREATE INDEX events_last ON events (account, email, ended) WHERE state = 1 AND gap > 0;",
+	/* 7: ids are given by ids.c. */
+	OWN_IDS_TABLE OWN_IDS_COPY OWN_IDS_TEXT,
 };
 
 /* The steps that only replace indexes of events. */
 #define SCHEMA_STATES_PARTIAL 4
 #define SCHEMA_PEOPLE_PARTIAL 6
+#define SCHEMA_OWN_IDS 7 /* the step that changes the text of the schema */
 #define SCHEMA_NEWEST ((int64_t)(sizeof(migrations) / sizeof(*migrations)))
 
 int schema_check(struct store *s, int64_t *ret_version, struct err *reterr)
@@ -264,6 +282,21 @@ static int migrate_indexes(struct store *s, const char *sql, const char *pragma,
 	return r == -EUCLEAN ? migrate_step(s, "", pragma, reterr) : r;
 }
 
+/* As migrate_step. SQLite's manual (ALTER TABLE, 7) describes how the text of a table's schema is changed. */
+static int migrate_text(struct store *s, const char *sql, const char *pragma, struct err *reterr)
+{
+	int r;
+
+	(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 0, NULL);
+	(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_WRITABLE_SCHEMA, 1, NULL);
+	r = migrate_step(s, sql, pragma, reterr);
+	if (r == -EUCLEAN) /* a damaged page of SQLite's own table: the largest row counts */
+		r = migrate_step(s, OWN_IDS_TABLE OWN_IDS_TEXT, pragma, reterr);
+	(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_WRITABLE_SCHEMA, 0, NULL);
+	(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	return r;
+}
+
 int schema_migrate(struct store *s, int64_t version, struct err *reterr)
 {
 	char pragma[64];
@@ -277,6 +310,8 @@ int schema_migrate(struct store *s, int64_t version, struct err *reterr)
 		(void)sqlite3_snprintf(sizeof(pragma), pragma, "PRAGMA user_version = %lld", (long long)version + 1);
 		if (only_replaces_indexes(version + 1))
 			r = migrate_indexes(s, migrations[version], pragma, reterr);
+		else if (version + 1 == SCHEMA_OWN_IDS)
+			r = migrate_text(s, migrations[version], pragma, reterr);
 		else
 			r = migrate_step(s, migrations[version], pragma, reterr);
 	}

@@ -41,9 +41,8 @@ static int store_prepare_file(struct store *s, struct err *reterr)
 }
 
 static const struct transaction_hook *const hooks[] = {
-	&counts_hook,  &losses_hook, &wake_scans_hook, &webhook_ids_hook, &conversation_ids_hook,
-	&pending_hook, &oldest_hook, &size_hook,       &old_keys_hook,    &deliveries_hook,
-	NULL};
+	&counts_hook, &losses_hook,   &wake_scans_hook, &ids_hook, &conversation_ids_hook, &pending_hook, &oldest_hook,
+	&size_hook,   &old_keys_hook, &deliveries_hook, NULL};
 
 int store_open(const struct store_options *o, enum store_mode mode, struct store **ret, struct err *reterr)
 {

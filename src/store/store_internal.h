@@ -27,6 +27,12 @@
 /* The number of recently noted rows that are not noted again when another index names them too. */
 #define LOST_ROWS 256
 
+enum ids_of {
+	IDS_WEBHOOKS,
+	IDS_EVENTS,
+	IDS_OF_,
+};
+
 enum count_kind {
 	COUNT_WEBHOOKS = 1,  /* by source, state, wait */
 	COUNT_CONVERSATIONS, /* by source: open ones */
@@ -129,8 +135,8 @@ struct store {
 	struct syncing syncing;
 	/* The newest time that was passed in this turn: the end time of rows that end in it. */
 	int64_t now_ms;
-	int64_t longest_age_ms; /* store_clean skips longer age limits */
-	int64_t last_webhook;   /* the last id that a webhook got; 0: not known */
+	int64_t longest_age_ms;    /* store_clean skips longer age limits */
+	int64_t last_ids[IDS_OF_]; /* the last ids that were given (ids.c); 0: not known */
 	int64_t last_conversation;
 	struct pending_known pending;
 	struct oldest_open *oldest;

@@ -63,8 +63,20 @@ void webhook_make_ready(struct change *c, const struct webhook_index_entry *entr
 /* As webhook_make_ready, for each id. entry: what the index says of each of them. */
 void webhooks_make_ready(struct change *c, const struct ids *ids, const struct webhook_index_entry *entry);
 
-/* Of webhooks.c and conversations.c: forget the last id with the transaction or the savepoint. */
-extern const struct transaction_hook webhook_ids_hook, conversation_ids_hook;
+/* Of conversations.c: forgets the last id with the transaction or the savepoint. */
+extern const struct transaction_hook conversation_ids_hook;
+
+/* ---- ids: ids.c -------------------------------------------------------------------------------------------------- */
+
+/* Returns the id of the next row; 0: the change failed. */
+int64_t id_next(struct change *c, enum ids_of of);
+/* Tells that a row with this id, which id_next returned, was inserted. */
+void id_given(struct store *s, enum ids_of of, int64_t id);
+/* Call it before the deletion of a row. */
+void id_deleting(struct change *c, enum ids_of of, int64_t id);
+/* A repair has inserted a row with another id. */
+void ids_forget(struct store *s);
+extern const struct transaction_hook ids_hook;
 
 /* ---- known without a query: pending.c ---------------------------------------------------------------------------- */
 

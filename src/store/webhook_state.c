@@ -439,6 +439,7 @@ void webhook_repair(struct change *c, const struct webhook_index_entry *entry)
 	k.customer = mem_str(entry->customer);
 	webhook_keys_recover(c, entry->id, &k);
 	webhook_put_placeholder(c, entry->id, &k);
+	ids_forget(c->store);
 	(void)webhook_remove_entry(c, entry);
 	if (c->status < 0)
 		return;

@@ -64,7 +64,7 @@ static void row_insert(struct change *c, struct webhook *w, enum store_webhook_s
 	query_bind_text(&q, w->customer);
 	query_bind_text(&q, result);
 	if (change_run(c, &q) > 0)
-		c->store->last_webhook = w->id;
+		id_given(c->store, IDS_WEBHOOKS, w->id);
 }
 
 /* Inserts the rows of the other tables. OR REPLACE: a row that already has the new webhook's id belongs to none. */
@@ -92,33 +92,12 @@ int store_webhook_is_repeat(struct store *s, const struct webhook *w, struct err
 	return c.status < 0 ? c.status : known;
 }
 
-/* After an undo, ids of webhooks that were undone are given again. */
-static void last_webhook_forget(struct store *s)
-{
-	s->last_webhook = 0;
-}
-const struct transaction_hook webhook_ids_hook = {
-	.undo = last_webhook_forget, .rolled_back = last_webhook_forget, .others_wrote = last_webhook_forget};
-
-/* sqlite_sequence holds the largest id that AUTOINCREMENT gave. The newest rows may have been deleted since. */
 int store_webhook_next_id(struct store *s, int64_t *ret, struct err *reterr)
 {
-	int64_t given = 0;
-	int r = 0;
+	struct change c = change_begin(s, reterr);
 
-	if (s->last_webhook == 0) {
-		QUERY(sequence, s, "SELECT seq FROM sqlite_sequence WHERE name = 'webhooks'", reterr);
-		r = query_one_int(&sequence, &given);
-		if (r < 0)
-			return r;
-		s->last_webhook = store_webhook_last_id(s);
-		if (s->last_webhook < given)
-			s->last_webhook = given;
-	}
-	if (s->last_webhook == INT64_MAX)
-		return err_set(reterr, -EBADMSG, "the store %s has given its last webhook id", s->path);
-	*ret = s->last_webhook + 1;
-	return 0;
+	*ret = id_next(&c, IDS_WEBHOOKS);
+	return change_end(&c);
 }
 
 int store_webhooks_any_pending(struct store *s, struct err *reterr)
@@ -148,7 +127,7 @@ int store_webhook_insert(struct store *s, struct webhook *w, const char *dead_re
 	if (headers.error < 0)
 		return err_set(reterr, headers.error, "the webhook's headers are larger than %d bytes", HEADERS_MAX);
 	if (w->id == 0)
-		c.status = store_webhook_next_id(s, &w->id, reterr);
+		w->id = id_next(&c, IDS_WEBHOOKS);
 	row_insert(&c, w, state, dead_reason ? dead_reason : result);
 	body_insert(&c, w, &headers);
 	if (c.status == 0) {

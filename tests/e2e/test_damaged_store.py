@@ -358,7 +358,8 @@ def test_whom_a_conversation_reached_may_be_gone(opened, sandbox):
         "UPDATE counts SET n = -9223372036854775807",
         "DELETE FROM counts",
         "DELETE FROM deliveries",
-        "DELETE FROM sqlite_sequence",
+        "DELETE FROM last_ids",
+        "INSERT INTO last_ids VALUES ('events', 9), ('x', 7)",
         "INSERT INTO webhook_bodies VALUES (7, '', '', x'', x'', x''), (8, '', '', x'', x'', x'')",
         "INSERT INTO deliveries VALUES (7, 'x', x'00', 0), (8, 'x', x'01', 0)",
         "INSERT INTO event_bodies SELECT 7, metric, source, conversation, webhook, transition, time, received, late,"

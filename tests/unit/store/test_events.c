@@ -444,7 +444,7 @@ static void a_bad_event_becomes_a_dead_letter_and_stops_nobody(void **state)
 			    "SELECT count(*) FROM events WHERE id = 1 AND state = 2 AND reason LIKE '%does not read: "
 			    "its %'") != 1)
 			fail_msg("%s", breaks[i]);
-		fixture_sql(f, "DELETE FROM events; DELETE FROM event_bodies; DELETE FROM sqlite_sequence");
+		fixture_sql(f, "DELETE FROM events; DELETE FROM event_bodies; DELETE FROM last_ids");
 	}
 }
 

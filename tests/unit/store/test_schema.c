@@ -60,9 +60,9 @@ static void a_store_of_schema_1_goes_on_with_what_it_holds(void **state)
 	assert_false(store_was_migrated(f->s, &from, &to)); /* a new store */
 	write_old(f, "schema-1.sql");
 	fixture_open(f);
-	assert_int_equal(fixture_sql(f, "PRAGMA user_version"), 6);
+	assert_int_equal(fixture_sql(f, "PRAGMA user_version"), 7);
 	assert_true(store_was_migrated(f->s, &from, &to));
-	assert_true(from == 1 && to == 6);
+	assert_true(from == 1 && to == 7);
 	load(f, "closed-2", &e);
 	assert_int_equal(e.state, LEDGER_CLOSED);
 	assert_int_equal(e.as_of_ms, T + 60000); /* counts as the helpdesk's time */
@@ -222,7 +222,9 @@ static void a_store_that_was_brought_forward_is_like_a_new_one(void **state)
 			    " AND s.name NOT LIKE 'sqlite_%'"),
 		columns);
 	MUST(store_pragma(f->s, "PRAGMA user_version", &columns, err));
-	assert_int_equal(columns, 6);
+	assert_int_equal(columns, 7);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM sqlite_schema WHERE sql LIKE '%AUTOINCREMENT%'"), 0);
+	assert_int_equal(fixture_sql(f, "SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1);
 }
 
 /* Queues the nth event of schema-3.sql again, in a transaction. */
@@ -257,7 +259,7 @@ static void an_event_of_schema_3_is_not_queued_again(void **state)
 	write_old(f, "schema-3.sql");
 	fixture_open(f);
 	assert_true(store_was_migrated(f->s, &from, &to));
-	assert_true(from == 3 && to == 6);
+	assert_true(from == 3 && to == 7);
 	MUST(store_event_load(f->s, 3, &e, err));
 	assert_string_equal(e.unique_id, "03000000000000000000000000000000");
 	event_done(&e);
@@ -327,13 +329,31 @@ static void damage_events(struct fixture *f, const char *name)
 	assert_int_equal(fclose(file), 0);
 	fixture_open(f);
 	assert_true(store_was_migrated(f->s, &from, &to));
-	assert_true(from == 3 && to == 6);
+	assert_true(from == 3 && to == 7);
 }
 
 static void a_damaged_page_of_events_does_not_keep_an_old_store_closed(void **state)
 {
 	damage_events(*state, "events");
 	damage_events(*state, "events_person");
+}
+
+static void a_damaged_page_of_sqlites_ids_does_not_keep_an_old_store_closed(void **state)
+{
+	damage_events(*state, "sqlite_sequence");
+	assert_true(fixture_put(*state, "lumen", "c-new", NULL, 0, T) > 0);
+}
+
+static void ids_that_autoincrement_gave_are_not_given_again(void **state)
+{
+	struct fixture *f = *state;
+
+	write_old(f, "schema-2.sql");
+	fixture_sql(f, "UPDATE sqlite_sequence SET seq = 70 WHERE name = 'webhooks'");
+	fixture_open(f);
+	assert_int_equal(fixture_put(f, "lumen", "c-new", NULL, 0, T), 71);
+	fixture_reopen(f);
+	assert_int_equal(fixture_put(f, "lumen", "c-new", NULL, 0, T), 72);
 }
 
 struct held {
@@ -361,7 +381,7 @@ static void what_a_store_of_schema_2_holds_back_is_there_without_its_times(void 
 	write_old(f, "schema-2.sql");
 	fixture_open(f);
 	assert_true(store_was_migrated(f->s, &from, &to));
-	assert_true(from == 2 && to == 6);
+	assert_true(from == 2 && to == 7);
 	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhook_times"), 0);
 	MUST(store_webhooks_of_conversation(f->s, "lumen", "held-2", meet, &h, err));
 	assert_int_equal(h.n, 2);
@@ -432,6 +452,10 @@ int main(void)
 						fixture_teardown),
 		cmocka_unit_test_setup_teardown(a_damaged_page_of_events_does_not_keep_an_old_store_closed,
 						fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(a_damaged_page_of_sqlites_ids_does_not_keep_an_old_store_closed,
+						fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(ids_that_autoincrement_gave_are_not_given_again, fixture_setup,
+						fixture_teardown),
 		cmocka_unit_test_setup_teardown(what_a_store_of_schema_2_holds_back_is_there_without_its_times,
 						fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(the_digests_of_an_older_store_find_repeats_until_their_time,
