@@ -107,11 +107,23 @@ done
 format=doc/store.md
 sed -n '/^## Tables/,/^## Indexes/p' "$source_dir/$format" >"$work/tables"
 sed -n '/^## Indexes/,/^## Damaged/s/^| \([^|]*\) |.*/\1/p' "$source_dir/$format" >"$work/indexes"
-# made KIND: the names of what schema.c creates of that kind.
+# made KIND: the names of what the migrations create of that kind, without what a later one drops.
 made() {
-	sed -nE "s/.*\"CREATE (UNIQUE )?$1 ([a-z_]+) .*/\\2/p" "$source_dir/src/store/schema.c"
+	cat "$source_dir/src/store/schema.c" "$source_dir/src/store/migrate.c" | awk -v kind="$1" '
+		match($0, /"CREATE (UNIQUE )?(TABLE|INDEX) [a-z_]+ (ON [a-z_]+ )?/) {
+			n = split(substr($0, RSTART + 8, RLENGTH - 8), word, " ")
+			if (word[1] == "UNIQUE") { for (i = 1; i < n; i++) word[i] = word[i + 1]; n-- }
+			of[word[2]] = word[1]
+			if (n == 4) on[word[2]] = word[4]
+		}
+		match($0, /"DROP (TABLE|INDEX) [a-z_]+;/) {
+			split(substr($0, RSTART + 6, RLENGTH - 7), word, " ")
+			delete of[word[2]]
+			for (name in on) if (on[name] == word[2]) delete of[name]
+		}
+		END { for (name in of) if (of[name] == kind) print name }'
 }
-[ -n "$(made TABLE)" ] && [ -n "$(made INDEX)" ] || offence "no tables or indexes found in src/store/schema.c"
+[ -n "$(made TABLE)" ] && [ -n "$(made INDEX)" ] || offence "no tables or indexes found in src/store"
 for name in $(made TABLE); do
 	grep -q "^\*\*$name\*\*" "$work/tables" || offence "$format does not describe the table $name"
 done

@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "courier/courier.h"
 #include "pipeline/messages.h"
 #include "pipeline/health.h"
@@ -114,11 +115,22 @@ static void *run(void *arg)
 
 /* ---- from other threads ------------------------------------------------------------------------------------------ */
 
+static void log_migration(const char *path, int64_t from, int64_t to, int64_t bytes)
+{
+	char needs[AMOUNT_MAX];
+
+	log_notice(NULL,
+		   "the store %s is brought from schema %lld to %lld: this may need %s of free disk, and about 15 "
+		   "seconds for each million of conversations",
+		   path, (long long)from, (long long)to, amount_size(needs, bytes));
+}
+
 int pipeline_start(struct generation *g, struct pipeline **ret, struct err *reterr)
 {
 	const struct store_options options = {
 		.path = g->config->store.path,
 		.max_size = g->config->store.max_size,
+		.migrates = log_migration,
 	};
 	struct courier_sink sink = {
 		.delivered = sink_delivered,

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/hex.h"
 #include "store/numbers.h"
 #include "store/tables.h"
 #include "store/transaction.h"
@@ -130,54 +131,49 @@ static void clean_customers(struct cleaning *c, int64_t until_ms)
 
 static void conversation_delete(struct change *c, int64_t id)
 {
-	(void)change_by_id(c,
-			   "DELETE FROM reached WHERE id IN (SELECT r.id FROM reached i CROSS JOIN reached r"
-			   " ON r.id = i.id WHERE i.conversation = ?1 AND r.conversation = ?1)",
-			   id);
-	(void)change_by_id(c, "DELETE FROM marks WHERE conversation = ?1", id);
 	(void)change_by_id(c, "DELETE FROM conversations WHERE id = ?1", id);
 }
 
-/* Replaces the address by its digest. A row that SQLite refuses to change is deleted. */
-static void reached_digest(struct change *c, int64_t id)
+/* Appends the people of a list to another one, with the digests of their addresses. What does not read is left out. */
+static void people_digest(struct people from, struct buf *to)
 {
-	CLEANUP(mem_freep) char *email = NULL;
-	struct change part = change_part(c, NULL);
-	unsigned char sum[DIGEST_SHA256_BYTES];
-	struct digest *d;
+	struct person p;
 
-	CHANGE(row, c, "SELECT email FROM reached WHERE id = ?1");
+	while (people_next(&from, &p) > 0) {
+		unsigned char sum[DIGEST_SHA256_BYTES];
+		char hex[2 * DIGEST_DELIVERY_BYTES + 1];
+		struct digest *d = digest_new();
+
+		digest_add(d, p.email, strlen(p.email));
+		digest_end(d, sum);
+		hex_write(sum, DIGEST_DELIVERY_BYTES, hex);
+		people_add(to, hex, p.account, p.flag);
+	}
+}
+
+/* Replaces a conversation's addresses by their digests. A row that SQLite refuses to change is deleted. */
+static void conversation_digest(struct change *c, int64_t id)
+{
+	CLEANUP(buf_done) struct buf digests;
+	struct people people, kept;
+	struct change part;
+
+	people_init(&digests);
+	CHANGE(row, c, "SELECT people, digests FROM conversations WHERE id = ?1");
 	query_bind_int(&row, id);
 	if (!change_step(c, &row))
 		return;
-	email = query_text(&row);
+	people.bytes = query_blob(&row, &people.n);
+	kept.bytes = query_blob(&row, &kept.n);
+	buf_add(&digests, kept.bytes, kept.n);
+	people_digest(people, &digests);
 	query_close(&row);
-	d = digest_new();
-	digest_add(d, email, strlen(email));
-	digest_end(d, sum);
-	CHANGE(q, &part, "UPDATE reached SET email = NULL, digest = ?2 WHERE id = ?1");
-	query_bind_int(&q, id);
-	query_bind_blob(&q, sum, DIGEST_DELIVERY_BYTES);
-	(void)change_run(&part, &q);
-	if (change_part_failed(c, &part, -EBADMSG))
-		(void)change_by_id(c, "DELETE FROM reached WHERE id = ?1", id);
-}
-
-/* Replaces a conversation's addresses by their digests. */
-static void conversation_digest(struct change *c, int64_t id)
-{
-	CLEANUP(ids_done) struct ids ids = {0};
-	struct change part;
-
-	CHANGE(rows, c,
-	       "SELECT r.id FROM reached i CROSS JOIN reached r ON r.id = i.id WHERE i.conversation = ?1"
-	       " AND r.conversation = ?1 AND r.email IS NOT NULL");
-	query_bind_int(&rows, id);
-	change_ids(c, &rows, &ids);
-	for (size_t i = 0; i < ids.n; i++)
-		reached_digest(c, ids.items[i]);
 	part = change_part(c, NULL);
-	(void)change_by_id(&part, "UPDATE conversations SET clear = 0 WHERE id = ?1", id);
+	CHANGE(q, &part, "UPDATE conversations SET people = x'', digests = ?2, clear = 0 WHERE id = ?1");
+	query_bind_int(&q, id);
+	query_bind_blob(&q, digests.data, digests.len);
+	(void)change_run(&part, &q);
+	query_close(&q);
 	if (change_part_failed(c, &part, -EBADMSG))
 		conversation_delete(c, id);
 }

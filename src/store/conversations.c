@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Conversations and the people whom their openings reached.
+ * Conversations and the people whom their openings reached (people.c).
  *
- * `reached.open` repeats the state of the conversation, so that one index counts a flag without closed conversations.
  * Past retention the addresses of a closed conversation become digests (clean.c). The digests stay until the
  * conversation opens again.
  */
@@ -77,25 +76,15 @@ static void entry_read(struct query *q, struct ledger_entry *e)
 		q->bad = "taken";
 }
 
-static int reached_load(struct store *s, int64_t id, struct reached_list *ret, struct err *reterr)
+static int reached_read(struct query *q, struct reached_list *ret)
 {
+	struct people list;
+	struct person p;
 	int r;
 
-	QUERY(q, s,
-	      "SELECT r.account, r.email, r.flag FROM reached i CROSS JOIN reached r ON r.id = i.id"
-	      " WHERE i.conversation = ?1 AND r.conversation = ?1 AND r.email IS NOT NULL ORDER BY i.id",
-	      reterr);
-	query_bind_int(&q, id);
-	while ((r = query_step(&q)) > 0) {
-		CLEANUP(mem_freep) char *account = query_text(&q);
-		CLEANUP(mem_freep) char *email = query_text(&q);
-		CLEANUP(mem_freep) char *flag = query_text(&q);
-
-		if (q.bad)
-			return err_set(reterr, -EBADMSG, "whom a stored conversation reached does not read: its %s",
-				       q.bad);
-		reached_add(ret, account, email, flag);
-	}
+	list.bytes = query_blob(q, &list.n);
+	while ((r = people_next(&list, &p)) > 0)
+		reached_add(ret, p.account, p.email, p.flag);
 	return r;
 }
 
@@ -108,10 +97,10 @@ int store_conversation_load(struct store *s, const char *source, const char *con
 	int r;
 
 	QUERY(q, s,
-	      "SELECT c.id, c.state, c.as_of, coalesce(m.as_of_received, 0), coalesce(m.newest, 0), c.first_opened,"
-	      " c.opened, c.opened_received, c.closed, c.reopen_count, c.addressed, c.taken FROM conversations i"
-	      " CROSS JOIN conversations c ON c.id = i.id LEFT JOIN marks m ON m.conversation = c.id WHERE i.source = "
-	      "?1 AND i.conversation = ?2 AND c.conversation = ?2",
+	      "SELECT c.id, c.state, c.as_of, c.as_of_received, c.newest, c.first_opened, c.opened, c.opened_received,"
+	      " c.closed, c.reopen_count, c.addressed, c.taken, c.people FROM conversations i"
+	      " CROSS JOIN conversations c ON c.id = i.id WHERE i.source = ?1 AND i.conversation = ?2"
+	      " AND c.conversation = ?2",
 	      reterr);
 	query_bind_text(&q, source);
 	query_bind_text(&q, conversation);
@@ -121,15 +110,14 @@ int store_conversation_load(struct store *s, const char *source, const char *con
 	if (r > 0) {
 		row.id = query_int(&q);
 		entry_read(&q, &e);
-		if (q.bad)
+		if (!q.bad && reached_read(&q, &reached) < 0)
+			q.bad = "people";
+		if (q.bad) {
+			reached_clear(&reached);
 			return err_set(reterr, -EBADMSG, "the stored conversation does not read: its %s", q.bad);
+		}
 		row.state = e.state;
 		row.addressed = e.addressed;
-		r = reached_load(s, row.id, &reached, reterr);
-		if (r < 0) {
-			reached_clear(&reached);
-			return r;
-		}
 	}
 	*ret = e;
 	*ret_reached = reached;
@@ -294,28 +282,17 @@ const struct transaction_hook conversation_ids_hook = {.undo = last_conversation
 						       .committed = last_conversation_forget,
 						       .rolled_back = last_conversation_forget};
 
-/* Reads the largest id of a table or index; INT64_MAX cannot be followed by another one. */
-static void largest(struct change *c, struct query *q, int64_t *ret)
-{
-	int64_t id = 0;
-
-	if (change_one_int(c, q, &id) && id > *ret)
-		*ret = id;
-}
-
-/* Returns the id of a new conversation. Rows of other tables may have larger ids than any conversation: they belong to
- * one that was lost, and no new conversation may get these. */
+/* Returns the id of a new conversation. INT64_MAX cannot be followed by another one. */
 static int64_t conversation_next_id(struct change *c)
 {
 	struct store *s = c->store;
 
 	if (s->last_conversation == 0) {
-		CHANGE(conversations, c, "SELECT max(id) FROM conversations");
-		largest(c, &conversations, &s->last_conversation);
-		CHANGE(marks, c, "SELECT max(conversation) FROM marks");
-		largest(c, &marks, &s->last_conversation);
-		CHANGE(reached, c, "SELECT max(conversation) FROM reached");
-		largest(c, &reached, &s->last_conversation);
+		int64_t id = 0;
+
+		CHANGE(q, c, "SELECT max(id) FROM conversations");
+		if (change_one_int(c, &q, &id) && id > 0)
+			s->last_conversation = id;
 	}
 	if (c->status == 0 && s->last_conversation == INT64_MAX)
 		c->status = err_set(c->reterr, -EBADMSG, "the store %s has given its last conversation id", s->path);
@@ -323,7 +300,7 @@ static int64_t conversation_next_id(struct change *c)
 }
 
 static void entry_write(struct change *c, int64_t id, const char *source, const char *conversation,
-			const struct ledger_entry *e, bool clear)
+			const struct ledger_entry *e, const struct buf *people)
 {
 	unsigned char taken[LEDGER_TAKEN_MAX * TAKEN_BYTES];
 	size_t n = taken_write(e, taken);
@@ -331,13 +308,15 @@ static void entry_write(struct change *c, int64_t id, const char *source, const 
 
 	CHANGE(q, c,
 	       "INSERT INTO conversations (id, source, conversation, state, as_of, first_opened, opened,"
-	       " opened_received, closed, reopen_count, addressed, taken, changed, clear)"
-	       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
+	       " opened_received, closed, reopen_count, addressed, taken, changed, clear, as_of_received, newest,"
+	       " people) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)"
 	       " ON CONFLICT (id) DO UPDATE SET state = excluded.state, as_of = excluded.as_of,"
 	       " first_opened = excluded.first_opened, opened = excluded.opened,"
 	       " opened_received = excluded.opened_received, closed = excluded.closed,"
 	       " reopen_count = excluded.reopen_count, addressed = excluded.addressed, taken = excluded.taken,"
-	       " changed = excluded.changed, clear = excluded.clear");
+	       " changed = excluded.changed, clear = excluded.clear, as_of_received = excluded.as_of_received,"
+	       " newest = excluded.newest, people = excluded.people,"
+	       " digests = CASE WHEN excluded.state = " SQL_OPEN " THEN x'' ELSE digests END");
 	query_bind_int(&q, id);
 	query_bind_text(&q, source);
 	query_bind_text(&q, conversation);
@@ -351,76 +330,70 @@ static void entry_write(struct change *c, int64_t id, const char *source, const 
 	query_bind_int(&q, e->addressed);
 	query_bind_blob(&q, taken, n);
 	query_bind_int(&q, c->store->now_ms > newest_ms ? c->store->now_ms : newest_ms);
-	query_bind_int(&q, clear);
+	query_bind_int(&q, people->len > 0);
+	query_bind_int(&q, e->as_of_received_ms);
+	query_bind_int(&q, e->newest);
+	query_bind_blob(&q, people->data, people->len);
 	(void)change_run(c, &q);
 }
 
-/* Deletes the list of a conversation. The digests of a closed one stay. */
-static void reached_delete(struct change *c, int64_t id, bool open)
+/* Writes the entry. An index may name a conversation that is not there. */
+static void entry_save(struct change *c, bool is_new, int64_t id, const char *source, const char *conversation,
+		       const struct ledger_entry *e, const struct buf *people)
 {
-	CHANGE(q, c,
-	       "DELETE FROM reached WHERE id IN (SELECT r.id FROM reached i CROSS JOIN reached r ON r.id = i.id"
-	       " WHERE i.conversation = ?1 AND r.conversation = ?1 AND (r.email IS NOT NULL OR ?2))");
+	struct change part = change_part(c, NULL);
+
+	entry_write(&part, id, source, conversation, e, people);
+	if (!change_part_failed(c, &part, -EBADMSG))
+		return;
+	if (is_new && repair_unique(c, source, conversation))
+		entry_write(c, id, source, conversation, e, people);
+	else if (c->status == 0)
+		c->status = part.status;
+}
+
+/* Appends the people of an open conversation to a list. */
+static void people_load(struct change *c, int64_t id, struct buf *ret)
+{
+	const void *people;
+	size_t n;
+
+	CHANGE(q, c, "SELECT people FROM conversations WHERE id = ?1");
 	query_bind_int(&q, id);
-	query_bind_int(&q, open);
-	(void)change_run(c, &q);
-}
-
-static void reached_write(struct change *c, int64_t id, bool open, const struct reached_list *reached)
-{
-	for (size_t i = 0; i < reached->n; i++) {
-		const struct reached *to = &reached->items[i];
-
-		CHANGE(q, c,
-		       "INSERT INTO reached (conversation, account, email, flag, open) VALUES (?1, ?2, ?3, ?4, ?5)");
-		query_bind_int(&q, id);
-		query_bind_text(&q, to->account);
-		query_bind_text(&q, to->email);
-		query_bind_text(&q, to->flag);
-		query_bind_int(&q, open);
-		(void)change_run(c, &q);
-	}
+	if (!change_step(c, &q))
+		return;
+	people = query_blob(&q, &n);
+	buf_add(ret, people, n);
 }
 
 int store_conversation_save(struct store *s, const char *source, const char *conversation, const struct ledger_entry *e,
 			    const struct reached_list *reached, struct store_conversation *row, struct err *reterr)
 {
+	CLEANUP(buf_done) struct buf was, now;
 	struct change c = change_begin(s, reterr);
-	struct counted now = counted_as(e->state, e->addressed);
+	struct counted after = counted_as(e->state, e->addressed);
 	struct store_conversation found;
 	struct counted before;
-	struct change part;
-	bool is_new;
 	int64_t id;
 
+	people_init(&was);
+	people_init(&now);
 	if (!row) {
 		row = &found;
 		row_find(&c, source, conversation, row);
 	}
-	is_new = row->id == 0;
-	id = is_new ? conversation_next_id(&c) : row->id;
+	id = row->id == 0 ? conversation_next_id(&c) : row->id;
 	before = counted_as(row->state, row->addressed);
-	part = change_part(&c, NULL);
-	entry_write(&part, id, source, conversation, e, reached->n > 0);
-	if (change_part_failed(&c, &part, -EBADMSG)) {
-		if (is_new && repair_unique(&c, source, conversation)) /* only an index has it */
-			entry_write(&c, id, source, conversation, e, reached->n > 0);
-		else if (c.status == 0)
-			c.status = part.status;
-	}
-	CHANGE(marks, &c,
-	       "INSERT INTO marks (conversation, as_of_received, newest) VALUES (?1, ?2, ?3) ON CONFLICT (conversation)"
-	       " DO UPDATE SET as_of_received = excluded.as_of_received, newest = excluded.newest");
-	query_bind_int(&marks, id);
-	query_bind_int(&marks, e->as_of_received_ms);
-	query_bind_int(&marks, e->newest);
-	(void)change_run(&c, &marks);
-	if (!is_new)
-		reached_delete(&c, id, e->state == LEDGER_OPEN);
-	reached_write(&c, id, e->state == LEDGER_OPEN, reached);
+	for (size_t i = 0; i < reached->n; i++)
+		people_add(&now, reached->items[i].email, reached->items[i].account, reached->items[i].flag);
+	if (row->id != 0 && row->state == LEDGER_OPEN)
+		people_load(&c, id, &was);
+	entry_save(&c, row->id == 0, id, source, conversation, e, &now);
+	open_people_change(&c, id, (struct people){was.data, was.len},
+			   (struct people){now.data, e->state == LEDGER_OPEN ? now.len : 0});
 	if (c.status == 0) {
-		counts_move(s, COUNT_CONVERSATIONS, source, before.open, 0, now.open, 0);
-		counts_move(s, COUNT_UNADDRESSED, source, before.unaddressed, 0, now.unaddressed, 0);
+		counts_move(s, COUNT_CONVERSATIONS, source, before.open, 0, after.open, 0);
+		counts_move(s, COUNT_UNADDRESSED, source, before.unaddressed, 0, after.unaddressed, 0);
 		*row = (struct store_conversation){id, e->state, e->addressed};
 		oldest_saved(s, source, e);
 	}
@@ -432,17 +405,17 @@ int store_conversation_save(struct store *s, const char *source, const char *con
 int store_flag_count(struct store *s, const char *account, const char *email, const char *flag, const char *but_source,
 		     const char *but_conversation, int64_t *ret, struct err *reterr)
 {
+	CLEANUP(buf_done) struct buf person;
 	int64_t n = 0;
 	int r;
 
+	people_init(&person);
+	people_add(&person, email, account, flag);
 	QUERY(q, s,
-	      "SELECT count(*) FROM reached i CROSS JOIN reached r ON r.id = i.id CROSS JOIN conversations c"
-	      " ON c.id = r.conversation WHERE i.open = 1 AND i.email = ?1 AND i.account = ?2 AND i.flag = ?3"
-	      " AND r.open = 1 AND r.email = ?1 AND (c.source IS NOT ?4 OR c.conversation IS NOT ?5)",
+	      "SELECT count(*) FROM " SQL_OPEN_PEOPLE
+	      " WHERE i.person = ?1 AND (c.source IS NOT ?2 OR c.conversation IS NOT ?3)",
 	      reterr);
-	query_bind_text(&q, email);
-	query_bind_text(&q, account);
-	query_bind_text(&q, flag);
+	query_bind_blob(&q, person.data, person.len);
 	query_bind_text(&q, but_source);
 	query_bind_text(&q, but_conversation);
 	r = query_one_int(&q, &n);

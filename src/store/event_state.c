@@ -10,6 +10,7 @@
 #include <config.h>
 
 #include <errno.h>
+#include <string.h>
 
 #include "store/numbers.h"
 #include "store/tables.h"
@@ -184,17 +185,18 @@ bool person_waits(struct change *c, const char *account, const char *email, int6
 static void promote_reached_people(struct change *c, int64_t id, const char *account, int64_t now_ms)
 {
 	struct change part = change_part(c, NULL);
+	struct people list;
+	struct person p;
 
 	CHANGE(q, &part,
-	       "SELECT r.email FROM event_bodies b CROSS JOIN conversations c ON c.source = b.source"
-	       " AND c.conversation = b.conversation CROSS JOIN reached r ON r.conversation = c.id"
-	       " WHERE b.id = ?1 AND r.account = ?2 AND r.email IS NOT NULL");
+	       "SELECT c.people FROM event_bodies b CROSS JOIN conversations c ON c.source = b.source"
+	       " AND c.conversation = b.conversation WHERE b.id = ?1");
 	query_bind_int(&q, id);
-	query_bind_text(&q, account);
-	while (c->status == 0 && change_step(&part, &q)) {
-		CLEANUP(mem_freep) char *email = query_text(&q);
-
-		(void)person_waits(c, account, email, now_ms);
+	if (change_step(&part, &q)) {
+		list.bytes = query_blob(&q, &list.n);
+		while (c->status == 0 && people_next(&list, &p) > 0)
+			if (strcmp(p.account, account) == 0)
+				(void)person_waits(c, account, p.email, now_ms);
 	}
 	(void)change_part_failed(c, &part, -EUCLEAN);
 }

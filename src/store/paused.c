@@ -12,9 +12,12 @@
 #include "base/json.h"
 #include "store/connection.h"
 #include "store/numbers.h"
-#include "store/query.h"
+#include "store/tables.h"
 
 #define EVENTS_LOOKED_AT 64 /* the newest of one person and state */
+/* Of one source, in the order of the receipts of their openings. No index has the times of the openings themselves,
+ * which nearly always have the same order: they are sorted within so many conversations. */
+#define CONVERSATIONS_LOOKED_AT 4096
 
 /* ---- the flag in Klaviyo ----------------------------------------------------------------------------------------- */
 
@@ -77,9 +80,12 @@ static int flag_event_of(struct store *s, const struct store_paused_person *p, c
 /* Returns 1 where the flag is also true for a conversation whose opening is no dead letter. */
 static int has_another_reason(struct store *s, const struct store_paused_person *p, struct err *reterr)
 {
+	CLEANUP(buf_done) struct buf person;
+
+	people_init(&person);
+	people_add(&person, p->email, p->account, p->flag);
 	QUERY(q, s,
-	      "SELECT 1 FROM reached r CROSS JOIN conversations c ON c.id = r.conversation"
-	      " WHERE r.open = 1 AND r.account = ?1 AND r.email = ?2 AND r.flag = ?3 AND NOT EXISTS (SELECT 1 FROM"
+	      "SELECT 1 FROM " SQL_OPEN_PEOPLE " WHERE i.person = ?3 AND NOT EXISTS (SELECT 1 FROM"
 	      "  events e CROSS JOIN event_bodies b ON b.id = e.id WHERE e.account = ?1 AND e.email = ?2"
 	      "  AND e.state " SQL_UNDELIVERED " AND e.state = " SQL_EVENT_DEAD
 	      "  AND b.source = c.source AND b.conversation = c.conversation"
@@ -87,7 +93,7 @@ static int has_another_reason(struct store *s, const struct store_paused_person 
 	      reterr);
 	query_bind_text(&q, p->account);
 	query_bind_text(&q, p->email);
-	query_bind_text(&q, p->flag);
+	query_bind_blob(&q, person.data, person.len);
 	return query_step(&q);
 }
 
@@ -125,37 +131,155 @@ static void paused_free(struct store_paused_person *p)
 	free((char *)(uintptr_t)p->refused);
 }
 
-static int paused_collect(struct store *s, size_t max, struct store_paused_person *people, size_t *ret_n,
-			  struct err *reterr)
+/* An open conversation. */
+struct opened {
+	int64_t id, opened_ms;
+};
+
+static int longer_open_first(const void *a, const void *b)
+{
+	const struct opened *x = a;
+	const struct opened *y = b;
+
+	if (x->opened_ms != y->opened_ms)
+		return (x->opened_ms > y->opened_ms) - (x->opened_ms < y->opened_ms);
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+/* Finds the next source that has open conversations, from `from` on. The caller owns *ret. */
+static int open_source(struct store *s, const char *from, char **ret, struct err *reterr)
 {
 	int r;
 
-	/* The longest open conversation comes first. Of several conversations that keep one flag true, the longest open
-	 * one counts. */
 	QUERY(q, s,
-	      "SELECT c.source, c.conversation, r.email, r.flag, r.account, c.opened FROM conversations i"
-	      " INDEXED BY conversations_age CROSS JOIN conversations c ON c.id = i.id"
-	      " CROSS JOIN reached j ON j.conversation = i.id CROSS JOIN reached r ON r.id = j.id"
-	      " WHERE i.state = " SQL_OPEN " AND c.state = " SQL_OPEN
-	      " AND c.opened = i.opened AND r.conversation = c.id"
-	      " AND r.email IS NOT NULL AND NOT EXISTS (SELECT 1 FROM reached k CROSS JOIN reached o ON o.id = k.id"
-	      "  CROSS JOIN conversations d ON d.id = o.conversation WHERE k.open = 1 AND k.email = r.email"
-	      "  AND k.account = r.account AND k.flag = r.flag AND o.open = 1 AND o.email = r.email"
-	      "  AND (d.opened, d.id) < (c.opened, c.id))"
-	      " ORDER BY i.opened, i.id LIMIT ?1",
+	      "SELECT source FROM conversations WHERE state = " SQL_OPEN
+	      " AND source >= ?1 AND source < x'' ORDER BY source LIMIT 1",
 	      reterr);
-	query_bind_int(&q, (int64_t)max);
-	while ((r = query_step(&q)) > 0) {
-		struct store_paused_person *p = &people[(*ret_n)++];
+	query_bind_text(&q, from);
+	r = query_step(&q);
+	if (r > 0)
+		*ret = query_text(&q);
+	return r;
+}
 
-		p->source = query_text(&q);
-		p->conversation = query_text(&q);
-		p->email = query_text(&q);
-		p->flag = query_text(&q);
-		p->account = query_text(&q);
-		p->opened_ms = query_int(&q);
+/* Appends the open conversations of a source from the nth on. */
+static int open_ids_of(struct store *s, const char *source, int64_t nth, struct ids *ids, struct ids *opened,
+		       struct err *reterr)
+{
+	QUERY(q, s,
+	      "SELECT c.id, c.opened FROM conversations i CROSS JOIN conversations c ON c.id = i.id"
+	      " WHERE i.state = " SQL_OPEN " AND i.source = ?1 AND c.state = " SQL_OPEN
+	      " AND c.source = ?1 AND c.opened_received = i.opened_received ORDER BY i.opened_received, i.id LIMIT ?2"
+	      " OFFSET ?3",
+	      reterr);
+	query_bind_text(&q, source);
+	query_bind_int(&q, CONVERSATIONS_LOOKED_AT);
+	query_bind_int(&q, nth);
+	return query_id_pairs(&q, ids, opened);
+}
+
+static int open_ids(struct store *s, int64_t nth, struct ids *ids, struct ids *opened, struct err *reterr)
+{
+	CLEANUP(mem_freep) char *from = mem_str("");
+	CLEANUP(mem_freep) char *source = NULL;
+	int r;
+
+	while ((r = open_source(s, from, &source, reterr)) > 0) {
+		r = open_ids_of(s, source, nth, ids, opened, reterr);
+		if (r == 0)
+			r = read_limit_check(s, reterr);
+		if (r < 0)
+			break;
+		free(from);
+		from = after_text(source);
+		free(source);
+		source = NULL;
 	}
 	return r;
+}
+
+/* Returns each source's open conversations from the nth on, the longest open first. The caller owns *ret. */
+static int open_conversations(struct store *s, int64_t nth, struct opened **ret, size_t *ret_n, struct err *reterr)
+{
+	CLEANUP(ids_done) struct ids ids = {0};
+	CLEANUP(ids_done) struct ids opened = {0};
+	int r = open_ids(s, nth, &ids, &opened, reterr);
+
+	if (r < 0 || ids.n == 0)
+		return r;
+	*ret = mem_new(ids.n, sizeof(**ret));
+	*ret_n = ids.n;
+	for (size_t i = 0; i < ids.n; i++)
+		(*ret)[i] = (struct opened){ids.items[i], opened.items[i]};
+	qsort(*ret, ids.n, sizeof(**ret), longer_open_first);
+	return 0;
+}
+
+/* Returns 1 where a longer open conversation keeps this flag of the person true. */
+static int has_longer_open(struct store *s, const struct person *p, const struct opened *c, struct err *reterr)
+{
+	QUERY(q, s, "SELECT 1 FROM " SQL_OPEN_PEOPLE " WHERE i.person = ?1 AND (c.opened, c.id) < (?2, ?3) LIMIT 1",
+	      reterr);
+	query_bind_blob(&q, p->bytes, p->n);
+	query_bind_int(&q, c->opened_ms);
+	query_bind_int(&q, c->id);
+	return query_step(&q);
+}
+
+/* Appends the people of one conversation who are not paused for longer by another one. */
+static int paused_of(struct store *s, const struct opened *c, size_t max, struct store_paused_person *people,
+		     size_t *ret_n, struct err *reterr)
+{
+	CLEANUP(mem_freep) char *source = NULL;
+	CLEANUP(mem_freep) char *conversation = NULL;
+	struct people list;
+	struct person p;
+	int r;
+
+	QUERY(q, s, "SELECT source, conversation, people FROM conversations WHERE id = ?1", reterr);
+	query_bind_int(&q, c->id);
+	r = query_step(&q);
+	if (r <= 0)
+		return r;
+	source = query_text(&q);
+	conversation = query_text(&q);
+	list.bytes = query_blob(&q, &list.n);
+	while (r >= 0 && *ret_n < max && people_next(&list, &p) > 0) {
+		r = has_longer_open(s, &p, c, reterr);
+		if (r == 0)
+			people[(*ret_n)++] = (struct store_paused_person){
+				.source = mem_str(source),
+				.conversation = mem_str(conversation),
+				.email = mem_str(p.email),
+				.flag = mem_str(p.flag),
+				.account = mem_str(p.account),
+				.opened_ms = c->opened_ms,
+			};
+	}
+	return r < 0 ? r : 0;
+}
+
+/* The longest open conversation comes first. Of several conversations that keep one flag true, the longest open one
+ * counts. */
+static int paused_collect(struct store *s, size_t max, struct store_paused_person *people, size_t *ret_n,
+			  struct err *reterr)
+{
+	int r = 1;
+
+	for (int64_t nth = 0; r > 0 && *ret_n < max; nth += CONVERSATIONS_LOOKED_AT) {
+		CLEANUP(mem_freep) struct opened *open = NULL;
+		size_t n = 0;
+
+		r = open_conversations(s, nth, &open, &n, reterr);
+		for (size_t i = 0; r == 0 && i < n && *ret_n < max; i++) {
+			r = paused_of(s, &open[i], max, people, ret_n, reterr);
+			if (r == 0)
+				r = read_limit_check(s, reterr);
+		}
+		if (r == 0 && n > 0)
+			r = 1;
+	}
+	return r < 0 ? r : 0;
 }
 
 int store_paused_page(struct store *s, size_t max, int (*fn)(void *ctx, const struct store_paused_person *p), void *ctx,
@@ -185,17 +309,14 @@ int store_paused_page(struct store *s, size_t max, int (*fn)(void *ctx, const st
 	return r < 0 ? r : (int)given;
 }
 
-/* The index alone is read; it has a person's open conversations next to each other. */
+/* A person's open conversations stand next to each other. */
 int store_paused_count(struct store *s, int64_t *ret, struct err *reterr)
 {
 	int r;
 
 	read_limit_start(s);
 	{
-		QUERY(q, s,
-		      "SELECT count(*) FROM (SELECT 1 FROM reached WHERE open = 1 AND email IS NOT NULL"
-		      " GROUP BY email, account, flag)",
-		      reterr);
+		QUERY(q, s, "SELECT count(*) FROM (SELECT 1 FROM open_people GROUP BY person)", reterr);
 		r = query_one_int(&q, ret);
 	}
 	read_limit_end(s);

@@ -124,8 +124,7 @@ static bool ready_account(struct store *s, const char *from, char **ret_account)
 	return true;
 }
 
-/* Returns a text that sorts after this one, and after texts that continue it with a NUL. */
-static char *after_text(const char *text)
+char *after_text(const char *text)
 {
 	return mem_fmt("%s\1", text);
 }

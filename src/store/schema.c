@@ -12,6 +12,7 @@
 
 #include <errno.h>
 
+#include "base/text.h"
 #include "store/connection.h"
 #include "store/tables.h"
 #include "store/transaction.h"
@@ -203,12 +204,20 @@ static const char *const migrations[] = {
 	"CREATE INDEX events_last ON events (account, email, ended) WHERE state = 1 AND gap > 0;",
 	/* 7: ids are given by ids.c. */
 	OWN_IDS_TABLE OWN_IDS_COPY OWN_IDS_TEXT,
+
+	/* 8: the columns as_of_received, newest, people and digests of `conversations`, and the table open_people,
+	 * instead of these. migrate.c adds and fills them before. */
+	"DROP INDEX conversations_age;"
+	"DROP TABLE marks;"
+	"DROP TABLE reached;",
 };
 
 /* The steps that only replace indexes of events. */
 #define SCHEMA_STATES_PARTIAL 4
 #define SCHEMA_PEOPLE_PARTIAL 6
 #define SCHEMA_OWN_IDS 7 /* the step that changes the text of the schema */
+/* The step before which migrate.c moves whom conversations reached. */
+#define SCHEMA_OPEN_PEOPLE 8
 #define SCHEMA_NEWEST ((int64_t)(sizeof(migrations) / sizeof(*migrations)))
 
 int schema_check(struct store *s, int64_t *ret_version, struct err *reterr)
@@ -297,6 +306,38 @@ static int migrate_text(struct store *s, const char *sql, const char *pragma, st
 	return r;
 }
 
+static int migrate_people(struct store *s, const char *sql, const char *pragma, struct err *reterr)
+{
+	int r = people_move(s, reterr);
+
+	if (r == 0)
+		r = migrate_step(s, sql, pragma, reterr);
+	/* What is damaged cannot be dropped and stays in the file. The index would be updated for nothing. */
+	if (r == -EUCLEAN)
+		r = migrate_step(s, "DROP INDEX conversations_age", pragma, reterr);
+	return r == -EUCLEAN ? migrate_step(s, "", pragma, reterr) : r;
+}
+
+/* Tells the caller what the migration may need, and refuses it where the disk has less. */
+static int migration_check(struct store *s, int64_t version, struct err *reterr)
+{
+	char needs[AMOUNT_MAX], has[AMOUNT_MAX];
+	int64_t bytes = 0;
+	int r = migration_bytes(s, version, &bytes, reterr);
+
+	if (r < 0)
+		return r;
+	if (s->disk_total > 0 && s->disk_left < bytes)
+		return err_set(reterr, -ENOSPC,
+			       "the store %s has schema %lld, and bringing it to schema %lld may need %s of its disk, "
+			       "which has %s left: make room there; nothing was changed",
+			       s->path, (long long)version, (long long)SCHEMA_NEWEST, amount_size(needs, bytes),
+			       amount_size(has, s->disk_left));
+	if (s->migrates)
+		s->migrates(s->path, version, SCHEMA_NEWEST, bytes);
+	return 0;
+}
+
 int schema_migrate(struct store *s, int64_t version, struct err *reterr)
 {
 	char pragma[64];
@@ -305,13 +346,19 @@ int schema_migrate(struct store *s, int64_t version, struct err *reterr)
 	if (version == 0) {
 		(void)sqlite3_snprintf(sizeof(pragma), pragma, "PRAGMA application_id = %d", APPLICATION_ID);
 		r = store_exec(s, pragma, reterr);
+	} else if (version < SCHEMA_NEWEST) {
+		r = migration_check(s, version, reterr);
 	}
 	for (; r == 0 && version < SCHEMA_NEWEST; version++) {
-		(void)sqlite3_snprintf(sizeof(pragma), pragma, "PRAGMA user_version = %lld", (long long)version + 1);
-		if (only_replaces_indexes(version + 1))
+		int64_t next = version + 1;
+
+		(void)sqlite3_snprintf(sizeof(pragma), pragma, "PRAGMA user_version = %lld", (long long)next);
+		if (only_replaces_indexes(next))
 			r = migrate_indexes(s, migrations[version], pragma, reterr);
-		else if (version + 1 == SCHEMA_OWN_IDS)
+		else if (next == SCHEMA_OWN_IDS)
 			r = migrate_text(s, migrations[version], pragma, reterr);
+		else if (next == SCHEMA_OPEN_PEOPLE)
+			r = migrate_people(s, migrations[version], pragma, reterr);
 		else
 			r = migrate_step(s, migrations[version], pragma, reterr);
 	}

@@ -60,6 +60,7 @@ int store_open(const struct store_options *o, enum store_mode mode, struct store
 	s->lock_fd = s->inode_fd = -1;
 	s->max_size = o->max_size;
 	s->size_left = -1;
+	s->migrates = o->migrates;
 	s->longest_age_ms = CLOCK_NEVER_MS;
 	s->read_limit_ms = mode == STORE_READ ? o->read_limit_ms : 0;
 	r = mode == STORE_WRITE ? store_file_open(s, reterr) : 0;

@@ -73,11 +73,14 @@ struct store_options {
 	const char *path;
 	int64_t max_size;      /* bytes; 0: no limit */
 	int64_t read_limit_ms; /* STORE_READ: a longer read ends with -EINTR; 0: no limit */
+	/* Called before a store of an older schema is changed. bytes: the free disk that this may need. NULL allowed.
+	 */
+	void (*migrates)(const char *path, int64_t from, int64_t to, int64_t bytes);
 };
 
 /* Opens a store. -EPROTO: the schema is newer than this version, or older than a reader needs. -ENOTSUP: the file is
- * no store of deskbridge. Also -ENOENT (no directory; for a reader: no file), -EACCES, -EROFS, -ENOSPC and -EBUSY. Each
- * text says what to do. */
+ * no store of deskbridge. -ENOSPC: also where the disk has less space than bringing an older schema forward may need.
+ * Also -ENOENT (no directory; for a reader: no file), -EACCES, -EROFS and -EBUSY. Each text says what to do. */
 int store_open(const struct store_options *o, enum store_mode mode, struct store **ret, struct err *reterr) MUSTCHECK;
 void store_close(struct store *s); /* NULL allowed; rolls back an open transaction */
 /* Makes store_close leave the WAL to the next opening. For a slow disk. */

@@ -118,7 +118,8 @@ struct store {
 	bool is_new;               /* this opening created it */
 	int64_t schema_was;        /* before this opening; 0: none */
 	int64_t schema;            /* now */
-	bool leave_wal;            /* store_close does not write it back */
+	void (*migrates)(const char *path, int64_t from, int64_t to, int64_t bytes);
+	bool leave_wal; /* store_close does not write it back */
 	int64_t max_size;
 	int64_t read_limit_ms;
 	int64_t read_until_us; /* monotonic; 0: no limited read runs */
@@ -145,7 +146,7 @@ struct store {
 	int64_t size_left; /* the store may grow by this up to max_size, at least; below 0: it is larger, or not
 			      measured */
 	struct checkpointing checkpointing;
-	int wal_pages;     /* pages of the WAL after the last commit that are not written back */
+	int wal_pages; /* pages of the WAL after the last commit that are not written back */
 	/* After an incomplete checkpoint the next one comes at checkpoint_at pages, or at checkpoint_us (monotonic). */
 	int checkpoint_at;
 	int64_t checkpoint_us;

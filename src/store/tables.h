@@ -17,6 +17,7 @@
 #ifndef STORE_TABLES_H
 #define STORE_TABLES_H
 
+#include "base/buf.h"
 #include "store/store_internal.h"
 #include "store/delivery_set.h"
 #include "store/query.h"
@@ -100,6 +101,39 @@ extern const struct transaction_hook pending_hook;
 void oldest_saved(struct store *s, const char *source, const struct ledger_entry *e);
 extern const struct transaction_hook oldest_hook;
 void oldest_done(struct store *s);
+/* ---- the people whom a conversation reached: people.c ------------------------------------------------------------- */
+
+/* A list as a row has it: persons, one after another. */
+struct people {
+	const char *bytes;
+	size_t n;
+};
+/* A person of a list: NUL, address, NUL, account, NUL, flag, NUL. The texts point into the list. */
+struct person {
+	const char *bytes;
+	size_t n;
+	const char *email, *account, *flag;
+};
+/* Makes a list empty. buf_done() frees it. */
+void people_init(struct buf *list);
+/* Appends a person. */
+void people_add(struct buf *list, const char *email, const char *account, const char *flag);
+/* Takes the first person off the list. Returns 1; 0: the list is empty; -EBADMSG: it does not read. */
+int people_next(struct people *list, struct person *ret);
+/* Makes the entries of an open conversation in `open_people` those of the list `now`. was: the list before. A
+ * conversation that is not open has the empty list. */
+void open_people_change(struct change *c, int64_t conversation, struct people was, struct people now);
+/* Rows `i` of open_people with their conversation `c`, where that is open and its list has the person. */
+#define SQL_OPEN_PEOPLE                                                                             \
+	"open_people i CROSS JOIN conversations c ON c.id = i.conversation AND c.state = " SQL_OPEN \
+	" AND instr(c.people, i.person) > 0"
+
+/* ---- migration 8: migrate.c -------------------------------------------------------------------------------------- */
+
+/* Writes to *ret the bytes of free disk that the migrations from that version on may need. */
+int migration_bytes(struct store *s, int64_t version, int64_t *ret, struct err *reterr) MUSTCHECK;
+/* Adds the columns and the table of schema 8, and copies `marks` and `reached` to them. In transactions of its own. */
+int people_move(struct store *s, struct err *reterr) MUSTCHECK;
 
 /* ---- who waits for whom: waiting.c ------------------------------------------------------------------------------- */
 
@@ -202,6 +236,8 @@ bool event_repair_unique(struct change *c, const char *account, const unsigned c
 
 /* Of events.c. Undoing a savepoint or a transaction may bring back events of an older schema. */
 extern const struct transaction_hook old_keys_hook;
+/* Of read.c. Returns a text that sorts after this one, and after texts that continue it with a NUL. Owned. */
+char *after_text(const char *text);
 /* Of events.c. Reads an event. lenient: unreadable columns stay empty, for display. */
 int event_row_load(struct store *s, int64_t id, bool lenient, struct event *ret, struct err *reterr) MUSTCHECK;
 

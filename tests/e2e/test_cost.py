@@ -57,20 +57,20 @@ PRINT = bool(os.environ.get("DESKBRIDGE_PRINT_COST"))
 #   delivered  as opened, and the event is delivered to Klaviyo
 COUNTS = {
     #            statements, commits, WAL bytes, allocations
-    "opened":    (19.0, 1.0, 82235, 188),
-    "closed":    (19.0, 1.0, 83842, 227),
+    "opened":    (16.0, 1.0, 65755, 175),
+    "closed":    (17.0, 1.0, 63160, 195),
     "duplicate": (3.0, 0.0, 0, 63),
     "ignored":   (0.0, 0.0, 0, 44),
-    "lookup":    (50.0, 2.0, 135054, 609),
-    "delivered": (35.0, 2.0, 109427, 296),
+    "lookup":    (47.0, 2.0, 118491, 576),
+    "delivered": (32.0, 2.0, 94060, 284),
 }
 INSTRUCTIONS = {
-    "opened": 463_000,
-    "closed": 537_000,
+    "opened": 424_000,
+    "closed": 451_000,
     "duplicate": 180_000,
     "ignored": 148_000,
-    "lookup": 1_020_000,
-    "delivered": 749_000,
+    "lookup": 956_000,
+    "delivered": 699_000,
 }
 # The bounds are above the values by a share, and by an amount where the value is small: timers of the daemon run
 # meanwhile. Debian 13 has other libraries and needs a third less allocations and up to a tenth less instructions, except

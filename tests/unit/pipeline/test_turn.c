@@ -990,7 +990,8 @@ static void a_conversation_that_is_not_found_by_name_does_not_expire_for_ever(vo
 	(void)snprintf(
 		spoil, sizeof(spoil),
 		"INSERT INTO conversations SELECT 99, source, 'lost', state, as_of, first_opened, opened,"
-		" opened_received - 1, closed, reopen_count, addressed, taken, changed, clear FROM conversations");
+		" opened_received - 1, closed, reopen_count, addressed, taken, changed, clear, as_of_received, newest,"
+		" x'', x'' FROM conversations");
 	stage_hide_index(p->stage, "conversations_name", spoil);
 	clocks.wall_ms = clocks.mono_ms = CLOCK_HOUR_MS;
 	run(p);

@@ -165,6 +165,34 @@ static void the_remembered_oldest_opening_is_never_too_late(void **state)
 	}
 }
 
+static void the_people_of_open_conversations_follow_every_save(void **state)
+{
+	static const char *const lists[] = {"a", "abc", "bc", "bc", "d", "", "ab", "b"};
+	static const char flag[] = "In Gladly Conversation";
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < 2 * sizeof(lists) / sizeof(*lists); i++) {
+		const char *list = lists[i / 2];
+		bool is_open = i % 2 == 0 || i % 3 == 0;
+		struct ledger_entry e = {.state = is_open ? LEDGER_OPEN : LEDGER_CLOSED, .opened_ms = NOW};
+		struct reached_list reached = {0};
+
+		for (const char *c = list; *c; c++) {
+			char email[] = {*c, '@', 'x', '\0'};
+
+			reached_add(&reached, "default", email, flag);
+		}
+		save(f, "gladly", "c", &e, &reached);
+		reached_clear(&reached);
+		for (char c = 'a'; c <= 'd'; c++) {
+			char email[] = {c, '@', 'x', '\0'};
+
+			assert_int_equal(flags(f, email, flag, NULL, NULL), is_open && strchr(list, c));
+		}
+		assert_int_equal(fixture_sql(f, "SELECT count(*) FROM open_people"), is_open ? strlen(list) : 0);
+	}
+}
+
 static void the_longest_open_conversation_of_a_source_expires_first(void **state)
 {
 	struct fixture *f = *state;
@@ -209,6 +237,27 @@ static void people_paused_now_are_listed_once_the_longest_first(void **state)
 	*line = '\0';
 	assert_int_equal(store_paused_page(f->s, 1, met_paused, &line, NULL), 1);
 	assert_string_equal(line, "zendesk/first/jo@example.com;");
+	free(line);
+}
+
+/* More conversations than are sorted at once, with the receipts of their openings in another order. The first ones
+ * reached nobody. */
+static void many_conversations_hide_nobody(void **state)
+{
+	struct fixture *f = *state;
+	char *line = mem_str("");
+
+	save_one(f, "gladly", "first", LEDGER_OPEN, NOW - 900, "jo@example.com");
+	save_one(f, "gladly", "second", LEDGER_OPEN, NOW - 800, "al@example.com");
+	fixture_sql(f, "UPDATE conversations SET opened_received = opened_received + 100 * id");
+	fixture_sql(
+		f,
+		"WITH RECURSIVE n (i) AS (VALUES (3) UNION ALL SELECT i + 1 FROM n WHERE i < 9000)"
+		" INSERT INTO conversations (id, source, conversation, state, as_of, first_opened, opened,"
+		" opened_received, closed, reopen_count, addressed, taken, changed, clear)"
+		" SELECT i, iif(i % 10, 'gladly', 'a' || i % 3), 'c' || i, 1, 0, 0, i, i, 0, 0, 0, x'', 0, 0 FROM n");
+	assert_int_equal(store_paused_page(f->s, 10, met_paused, &line, NULL), 2);
+	assert_string_equal(line, "gladly/first/jo@example.com;gladly/second/al@example.com;");
 	free(line);
 }
 
@@ -320,7 +369,7 @@ static void who_is_paused_but_not_for_klaviyo_is_marked(void **state)
 		fixture_sql(f, "DELETE FROM events");
 		fixture_sql(f, "DELETE FROM event_bodies");
 		fixture_sql(f, "DELETE FROM conversations");
-		fixture_sql(f, "DELETE FROM reached");
+		fixture_sql(f, "DELETE FROM open_people");
 	}
 }
 
@@ -350,6 +399,9 @@ static void a_conversation_that_does_not_read_says_so_and_can_be_written_over(vo
 		"UPDATE conversations SET taken = x'00112233'",
 		"UPDATE conversations SET taken = x'090000000000000000'",
 		"UPDATE conversations SET taken = zeroblob(9 * 33)",
+		"UPDATE conversations SET people = x'6a6f'",
+		"UPDATE conversations SET people = x'006a6f'",
+		"UPDATE conversations SET people = CAST(people || x'00610062' AS BLOB)",
 	};
 	struct fixture *f = *state;
 
@@ -414,8 +466,10 @@ int main(void)
 		TEST(an_unknown_conversation_gives_an_empty_entry),
 		TEST(a_flag_counts_open_conversations_of_all_sources_but_this_one),
 		TEST(the_remembered_oldest_opening_is_never_too_late),
+		TEST(the_people_of_open_conversations_follow_every_save),
 		TEST(the_longest_open_conversation_of_a_source_expires_first),
 		TEST(people_paused_now_are_listed_once_the_longest_first),
+		TEST(many_conversations_hide_nobody),
 		TEST(who_is_paused_but_not_for_klaviyo_is_marked),
 		TEST(the_paused_are_counted_as_they_are_listed),
 		TEST(a_conversation_that_does_not_read_says_so_and_can_be_written_over),

@@ -398,6 +398,38 @@ static void a_conversation_without_its_row_begins_anew(void **state)
 	assert_true(losses.n <= 1); /* 0 where the id was used again before */
 }
 
+/* The row of a conversation decides, not what `open_people` has. */
+static void who_is_open_without_a_conversation_that_says_so_counts_for_nothing(void **state)
+{
+	static const char *const breaks[] = {
+		"UPDATE open_people SET conversation = 9 WHERE conversation = 1",
+		"UPDATE conversations SET state = 2 WHERE id = 1",
+		"UPDATE conversations SET people = x'' WHERE id = 1",
+		"UPDATE conversations SET people = CAST(replace(CAST(people AS TEXT), 'a@', 'ba@') AS BLOB) WHERE id = "
+		"1",
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(breaks) / sizeof(*breaks); i++) {
+		int64_t n = 9;
+
+		fixture_begin(f);
+		save(f, "c-1", LEDGER_OPEN, "a@example.com");
+		save(f, "c-2", LEDGER_OPEN, "a@example.com");
+		fixture_commit(f);
+		fixture_sql(f, breaks[i]);
+		MUST(store_flag_count(f->s, "default", "a@example.com", "In Gladly Conversation", NULL, NULL, &n, err));
+		if (n != 1)
+			fail_msg("%s: %" PRId64, breaks[i], n);
+		fixture_begin(f);
+		save(f, "c-1", LEDGER_OPEN, "a@example.com");
+		save(f, "c-1", LEDGER_CLOSED, "a@example.com");
+		fixture_commit(f);
+		MUST(store_flag_count(f->s, "default", "a@example.com", "In Gladly Conversation", NULL, NULL, &n, err));
+		assert_int_equal(n, 1);
+	}
+}
+
 static void an_open_conversation_without_its_row_does_not_stop_expiry(void **state)
 {
 	struct fixture *f = *state;
@@ -647,11 +679,12 @@ static void a_mistyped_row_past_its_time_stops_no_cleaning(void **state)
 	save(f, "c-1", LEDGER_CLOSED, "a@example.com");
 	save(f, "c-2", LEDGER_CLOSED, "b@example.com");
 	fixture_commit(f);
-	fixture_mistype(f, "reached", "open", "UPDATE reached SET open = 'x' WHERE id = 1");
+	fixture_mistype(f, "conversations", "opened", "UPDATE conversations SET opened = 'x' WHERE id = 1");
 	fixture_begin(f);
 	MUST(store_clean(f->s, CLOCK_DAY_MS, 400 * CLOCK_DAY_MS, NOW + 2 * CLOCK_DAY_MS, 64, err));
 	fixture_commit(f);
-	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM reached WHERE email IS NOT NULL"), 0);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM conversations WHERE people <> x''"), 0);
+	assert_int_equal(fixture_sql(f, "SELECT id FROM conversations"), 2);
 }
 
 /* ---- rows that SQLite refuses ------------------------------------------------------------------------------------ */
@@ -803,6 +836,7 @@ int main(void)
 		TEST(an_event_that_only_the_unique_index_knows_is_queued),
 		TEST(an_event_that_is_not_due_is_not_handed_out),
 		TEST(a_conversation_without_its_row_begins_anew),
+		TEST(who_is_open_without_a_conversation_that_says_so_counts_for_nothing),
 		TEST(an_open_conversation_without_its_row_does_not_stop_expiry),
 		TEST(a_mend_that_fails_leaves_the_one_before_it),
 		TEST(a_mistyped_webhook_can_end),

@@ -3,12 +3,16 @@
 
 #include "store/store.h"
 
+#include <fcntl.h>
+#include <sys/statvfs.h>
+
 #include "base/hex.h"
 #include "fixtures/store.h"
 
 /* Stores of older schemas (tests/data/store) are migrated and continue. */
 
 #define T INT64_C(1795276700000)
+#define NEWEST 8
 
 static char *read_file(const char *name)
 {
@@ -60,9 +64,9 @@ static void a_store_of_schema_1_goes_on_with_what_it_holds(void **state)
 	assert_false(store_was_migrated(f->s, &from, &to)); /* a new store */
 	write_old(f, "schema-1.sql");
 	fixture_open(f);
-	assert_int_equal(fixture_sql(f, "PRAGMA user_version"), 7);
+	assert_int_equal(fixture_sql(f, "PRAGMA user_version"), NEWEST);
 	assert_true(store_was_migrated(f->s, &from, &to));
-	assert_true(from == 1 && to == 7);
+	assert_true(from == 1 && to == NEWEST);
 	load(f, "closed-2", &e);
 	assert_int_equal(e.state, LEDGER_CLOSED);
 	assert_int_equal(e.as_of_ms, T + 60000); /* counts as the helpdesk's time */
@@ -81,8 +85,8 @@ static void a_store_of_schema_1_goes_on_with_what_it_holds(void **state)
 	fixture_commit(f);
 	fixture_reopen(f);
 	assert_false(store_was_migrated(f->s, &from, &to));
-	assert_int_equal(fixture_sql(f, "SELECT as_of_received FROM marks WHERE conversation = 1"), T + 1000);
-	assert_int_equal(fixture_sql(f, "SELECT newest FROM marks WHERE conversation = 1"), 1);
+	assert_int_equal(fixture_sql(f, "SELECT as_of_received FROM conversations WHERE id = 1"), T + 1000);
+	assert_int_equal(fixture_sql(f, "SELECT newest FROM conversations WHERE id = 1"), 1);
 	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM customers"), 1);
 }
 
@@ -222,7 +226,7 @@ static void a_store_that_was_brought_forward_is_like_a_new_one(void **state)
 			    " AND s.name NOT LIKE 'sqlite_%'"),
 		columns);
 	MUST(store_pragma(f->s, "PRAGMA user_version", &columns, err));
-	assert_int_equal(columns, 7);
+	assert_int_equal(columns, NEWEST);
 	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM sqlite_schema WHERE sql LIKE '%AUTOINCREMENT%'"), 0);
 	assert_int_equal(fixture_sql(f, "SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1);
 }
@@ -259,7 +263,7 @@ static void an_event_of_schema_3_is_not_queued_again(void **state)
 	write_old(f, "schema-3.sql");
 	fixture_open(f);
 	assert_true(store_was_migrated(f->s, &from, &to));
-	assert_true(from == 3 && to == 7);
+	assert_true(from == 3 && to == NEWEST);
 	MUST(store_event_load(f->s, 3, &e, err));
 	assert_string_equal(e.unique_id, "03000000000000000000000000000000");
 	event_done(&e);
@@ -310,16 +314,11 @@ static void an_entry_of_schema_3_without_its_row_stops_nothing(void **state)
 	fixture_commit(f);
 }
 
-/* Migrations 4 and 6 read all events for indexes, and delete former ones. */
-static void damage_events(struct fixture *f, const char *name)
+/* Writes over 64 bytes of a page. */
+static void spoil_page(struct fixture *f, int64_t page)
 {
-	int64_t from, to, page;
-	char text[96];
 	FILE *file;
 
-	write_old(f, "schema-3.sql");
-	(void)snprintf(text, sizeof(text), "SELECT rootpage FROM sqlite_schema WHERE name = '%s'", name);
-	page = fixture_sql(f, text);
 	fixture_sql(f, "PRAGMA wal_checkpoint(TRUNCATE)");
 	file = fopen(f->path, "r+");
 	assert_non_null(file);
@@ -327,9 +326,20 @@ static void damage_events(struct fixture *f, const char *name)
 	for (int i = 0; i < 64; i++)
 		assert_int_equal(fputc(0xee, file), 0xee);
 	assert_int_equal(fclose(file), 0);
+}
+
+/* Migrations 4 and 6 read all events for indexes, and delete former ones. */
+static void damage_events(struct fixture *f, const char *name)
+{
+	CLEANUP(mem_freep)
+	char *root = mem_fmt("SELECT rootpage FROM sqlite_schema WHERE name = '%s'", name);
+	int64_t from, to;
+
+	write_old(f, "schema-3.sql");
+	spoil_page(f, fixture_sql(f, root));
 	fixture_open(f);
 	assert_true(store_was_migrated(f->s, &from, &to));
-	assert_true(from == 3 && to == 7);
+	assert_true(from == 3 && to == NEWEST);
 }
 
 static void a_damaged_page_of_events_does_not_keep_an_old_store_closed(void **state)
@@ -354,6 +364,242 @@ static void ids_that_autoincrement_gave_are_not_given_again(void **state)
 	assert_int_equal(fixture_put(f, "lumen", "c-new", NULL, 0, T), 71);
 	fixture_reopen(f);
 	assert_int_equal(fixture_put(f, "lumen", "c-new", NULL, 0, T), 72);
+}
+
+/* ---- migration 8: whom conversations reached --------------------------------------------------------------------- */
+
+static const char flag[] = "In Lumen Conversation";
+
+static int64_t flags(struct fixture *f, const char *email)
+{
+	int64_t n = -1;
+
+	MUST(store_flag_count(f->s, "default", email, flag, NULL, NULL, &n, err));
+	return n;
+}
+
+static void whom_the_conversations_of_schema_5_reached_is_still_known(void **state)
+{
+	struct fixture *f = *state;
+	struct reached_list reached;
+	struct ledger_entry e;
+	int64_t n;
+
+	write_old(f, "schema-5.sql");
+	fixture_open(f);
+	MUST(store_conversation_load(f->s, "lumen", "open-1", &e, &reached, NULL, err));
+	assert_int_equal(e.newest, 11);
+	assert_int_equal(e.as_of_received_ms, 0);
+	assert_int_equal(reached.n, 2);
+	assert_true(reached_has(&reached, "default", "jo@example.com", flag));
+	assert_true(reached_has(&reached, "eu", "al@example.com", "In Support"));
+	reached_clear(&reached);
+	load(f, "open-2", &e);
+	assert_int_equal(e.as_of_received_ms, T + 600);
+	load(f, "closed-3", &e);
+	assert_int_equal(e.newest, 0);
+	MUST(store_conversation_load(f->s, "lumen", "past-4", &e, &reached, NULL, err));
+	assert_int_equal(reached.n, 0);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM conversations WHERE digests = CAST(char(0) ||"
+					" '7eaa9a1d93cc8e36287f79472892b6aa' || char(0) || 'default' || char(0) ||"
+					" 'In Lumen Conversation' || char(0) AS BLOB) AND id = 4"),
+			 1);
+	MUST(store_conversation_load(f->s, "lumen", "empty-6", &e, &reached, NULL, err));
+	assert_int_equal(e.newest, 14);
+	assert_int_equal(flags(f, "jo@example.com"), 2);
+	assert_int_equal(flags(f, "sam@example.com"), 0);
+	MUST(store_paused_count(f->s, &n, err));
+	assert_int_equal(n, 2);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM sqlite_schema WHERE name IN ('marks', 'reached',"
+					" 'reached_open', 'reached_conversation', 'conversations_age')"),
+			 0);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"),
+			 0);
+}
+
+/* It ended before the number of the schema changed. A program of schema 5 has closed a conversation since. */
+static void a_migration_that_did_not_end_begins_anew(void **state)
+{
+	struct fixture *f = *state;
+	struct ledger_entry e;
+
+	write_old(f, "schema-5.sql");
+	fixture_sql(f, "INSERT INTO conversations (id, source, conversation, state, as_of, first_opened, opened,"
+		       " opened_received, closed, reopen_count, addressed, taken, changed, clear)"
+		       " VALUES (7, 'lumen', 'nothing-7', 1, 0, 0, 0, 0, 0, 0, 0, x'', 0, 0)");
+	fixture_sql(f, "CREATE TABLE open_people (person BLOB NOT NULL, conversation INTEGER NOT NULL,"
+		       " PRIMARY KEY (person, conversation)) STRICT, WITHOUT ROWID;"
+		       "INSERT INTO open_people VALUES (x'0061006200630000', 1)");
+	fixture_sql(
+		f,
+		"PRAGMA writable_schema = 1;"
+		"UPDATE sqlite_schema SET sql = replace(sql, ') STRICT', ', as_of_received INTEGER NOT NULL DEFAULT 0,"
+		" newest INTEGER NOT NULL DEFAULT 0, people BLOB NOT NULL DEFAULT x'''', digests BLOB NOT NULL"
+		" DEFAULT x'''') STRICT') WHERE name = 'conversations'");
+	fixture_sql(
+		f,
+		"UPDATE conversations SET people = x'00', newest = 99; UPDATE conversations SET state = 2 WHERE id = 2;"
+		"UPDATE reached SET open = 0 WHERE conversation = 2");
+	fixture_open(f);
+	load(f, "open-2", &e);
+	assert_int_equal(e.newest, 12);
+	load(f, "closed-3", &e);
+	assert_int_equal(flags(f, "jo@example.com"), 1);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM open_people"), 2);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM conversations WHERE newest = 99 OR people = x'00'"), 0);
+}
+
+#define MANY 3000
+
+/* Adds conversations of a person each, so that each table has many pages. */
+static void fill(struct fixture *f)
+{
+	fixture_sql(
+		f, "WITH RECURSIVE n (i) AS (VALUES (100) UNION ALL SELECT i + 1 FROM n WHERE i < 3099)"
+		   " INSERT INTO conversations SELECT i, 'lumen', 'c-' || i, 1, 0, 0, 0, 0, 0, 0, 1, x'', 0, 1 FROM n");
+	fixture_sql(f, "INSERT INTO marks SELECT id, 0, id FROM conversations WHERE id >= 100");
+	fixture_sql(
+		f,
+		"INSERT INTO reached (id, conversation, account, email, flag, open) SELECT id, id, 'default', 'p-' ||"
+		" id || '@example.com', 'In Lumen Conversation', 1 FROM conversations WHERE id >= 100");
+}
+
+/* Returns a leaf of the tree: the second child of its root, or the root itself where it is the only page. */
+static int64_t leaf_of(struct fixture *f, const char *name)
+{
+	CLEANUP(mem_freep)
+	char *text = mem_fmt("SELECT rootpage FROM sqlite_schema WHERE name = '%s'", name);
+	int64_t root = fixture_sql(f, text);
+	unsigned char page[STORE_PAGE_BYTES];
+	size_t cell;
+	FILE *file;
+
+	fixture_sql(f, "PRAGMA wal_checkpoint(TRUNCATE)");
+	file = fopen(f->path, "r");
+	assert_non_null(file);
+	assert_int_equal(fseek(file, (root - 1) * STORE_PAGE_BYTES, SEEK_SET), 0);
+	assert_int_equal(fread(page, 1, sizeof(page), file), sizeof(page));
+	assert_int_equal(fclose(file), 0);
+	if (page[0] != 5 && page[0] != 2)
+		return root;
+	cell = (size_t)page[14] << 8 | page[15];
+	return (int64_t)page[cell] << 24 | (int64_t)page[cell + 1] << 16 | page[cell + 2] << 8 | page[cell + 3];
+}
+
+/* Counts the conversations of fill() whose person is still known. */
+static int known_people(struct fixture *f, bool by_flag)
+{
+	int n = 0;
+
+	for (int i = 100; i < 100 + MANY; i++) {
+		CLEANUP(mem_freep) char *name = mem_fmt("c-%d", i);
+		CLEANUP(mem_freep) char *email = mem_fmt("p-%d@example.com", i);
+		struct reached_list reached = {0};
+		struct ledger_entry e;
+		int64_t count = 0;
+
+		if (by_flag)
+			n += store_flag_count(f->s, "default", email, flag, NULL, NULL, &count, NULL) == 0 &&
+			     count == 1;
+		else
+			n += store_conversation_load(f->s, "lumen", name, &e, &reached, NULL, NULL) == 0 &&
+			     reached.n == 1;
+		reached_clear(&reached);
+	}
+	return n;
+}
+
+/* One page of a former table or index is damaged: the store opens, and most conversations keep what they had. */
+static void a_damaged_page_of_schema_5_keeps_no_store_closed(void **state)
+{
+	static const struct {
+		const char *name;
+		bool of_root;
+		int at_least; /* people who stay known */
+	} cases[] = {
+		{"conversations", false, MANY - 200},
+		{"conversations", true, 0},
+		{"conversations_age", false, MANY},
+		{"conversations_age", true, MANY},
+		{"conversations_open", true, MANY},
+		{"marks", false, MANY},
+		{"marks", true, MANY},
+		{"reached", false, MANY - 200},
+		{"reached", true, 0},
+		{"reached_conversation", false, MANY - 400},
+		{"reached_conversation", true, 0},
+		{"reached_open", false, MANY},
+		{"reached_open", true, MANY},
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		CLEANUP(mem_freep)
+		char *root = mem_fmt("SELECT rootpage FROM sqlite_schema WHERE name = '%s'", cases[i].name);
+		int64_t from, to;
+		int known;
+
+		write_old(f, "schema-5.sql");
+		fill(f);
+		spoil_page(f, cases[i].of_root ? fixture_sql(f, root) : leaf_of(f, cases[i].name));
+		fixture_open(f);
+		assert_true(store_was_migrated(f->s, &from, &to));
+		known = known_people(f, false);
+		if (known < cases[i].at_least)
+			fail_msg("%s: %d", cases[i].name, known);
+		if (known_people(f, true) < known - 200)
+			fail_msg("%s: %d by their flags", cases[i].name, known_people(f, true));
+		fixture_reopen(f);
+		assert_false(store_was_migrated(f->s, &from, &to));
+	}
+}
+
+/* The disk as space.c sees it. */
+static int64_t disk_left = -1;
+static char told[256];
+
+int statvfs(const char *path, struct statvfs *ret)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int r = fstatvfs(fd, ret);
+
+	(void)close(fd);
+	if (r == 0 && disk_left >= 0)
+		ret->f_bavail = (fsblkcnt_t)(disk_left / (int64_t)ret->f_frsize);
+	return r;
+}
+
+static void tell(const char *path, int64_t from, int64_t to, int64_t bytes)
+{
+	(void)snprintf(told, sizeof(told), "%s %" PRId64 " %" PRId64 " %" PRId64, path, from, to, bytes / 1000000);
+}
+
+static void a_disk_without_room_for_the_migration_is_refused_before_it(void **state)
+{
+	struct fixture *f = *state;
+	struct store_options options = {.path = f->path, .migrates = tell};
+	struct err e = {0};
+	struct store *s;
+
+	write_old(f, "schema-5.sql");
+	fill(f);
+	told[0] = '\0';
+	disk_left = 3 << 20;
+	assert_int_equal(store_open(&options, STORE_WRITE, &s, &e), -ENOSPC);
+	disk_left = -1;
+	assert_non_null(strstr(e.text, "has schema 5, and bringing it to schema 8 may need "));
+	assert_string_equal(told, "");
+	assert_int_equal(fixture_sql(f, "PRAGMA user_version"), 5);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM reached WHERE id >= 100"), MANY);
+	MUST(store_open(&options, STORE_WRITE, &s, err));
+	store_close(s);
+	s = NULL;
+	assert_true(strncmp(told, f->path, strlen(f->path)) == 0);
+	if (strcmp(told + strlen(f->path), " 5 8 10") != 0)
+		fail_msg("%s", told);
+	fixture_open(f);
+	assert_int_equal(known_people(f, false), MANY);
+	assert_int_equal(known_people(f, true), MANY);
 }
 
 struct held {
@@ -381,7 +627,7 @@ static void what_a_store_of_schema_2_holds_back_is_there_without_its_times(void 
 	write_old(f, "schema-2.sql");
 	fixture_open(f);
 	assert_true(store_was_migrated(f->s, &from, &to));
-	assert_true(from == 2 && to == 7);
+	assert_true(from == 2 && to == NEWEST);
 	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhook_times"), 0);
 	MUST(store_webhooks_of_conversation(f->s, "lumen", "held-2", meet, &h, err));
 	assert_int_equal(h.n, 2);
@@ -456,6 +702,14 @@ int main(void)
 						fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(ids_that_autoincrement_gave_are_not_given_again, fixture_setup,
 						fixture_teardown),
+		cmocka_unit_test_setup_teardown(whom_the_conversations_of_schema_5_reached_is_still_known,
+						fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(a_migration_that_did_not_end_begins_anew, fixture_setup,
+						fixture_teardown),
+		cmocka_unit_test_setup_teardown(a_damaged_page_of_schema_5_keeps_no_store_closed, fixture_setup,
+						fixture_teardown),
+		cmocka_unit_test_setup_teardown(a_disk_without_room_for_the_migration_is_refused_before_it,
+						fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(what_a_store_of_schema_2_holds_back_is_there_without_its_times,
 						fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(the_digests_of_an_older_store_find_repeats_until_their_time,
