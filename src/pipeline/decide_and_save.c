@@ -48,6 +48,7 @@ int decide_and_save(struct turn_context *tc, const struct decide_input *in, stru
 		if (r == 0) {
 			pending_metrics_add(tc->pending, METRIC_EVENTS, e->account, e->metric, NULL);
 			dispatch_mark_dirty(tc->dispatch, e->account);
+			store_event_keep(tc->store, e);
 		}
 		if (r > 0) /* the same event is queued or was sent already */
 			r = 0;

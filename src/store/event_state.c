@@ -89,6 +89,7 @@ static void row_change(struct change *c, int64_t id, enum event_state to, int64_
 
 void event_head_set(struct change *c, int64_t id, int64_t due_ms)
 {
+	recent_event_forget(c->store, id);
 	CHANGE(q, c, "UPDATE events SET head = 1, due = ?2 WHERE id = ?1");
 	query_bind_int(&q, id);
 	query_bind_int(&q, due_ms);
@@ -246,6 +247,7 @@ void event_change_state(struct change *c, struct event_brief *p, enum event_stat
 	bool may_be_ready = true;
 	bool may_be_dead = false;
 
+	recent_event_forget(c->store, p->id);
 	row_change(c, p->id, to, ended_ms, gap_ms, reason);
 	if (c->status < 0)
 		return;
@@ -349,6 +351,7 @@ void event_repair_due(struct change *c, const char *account, int64_t id, int64_t
 	struct event_brief p = {.id = id, .account = (char *)(uintptr_t)account};
 	unsigned char unique_id[EVENT_UNIQUE_ID_BYTES] = {0}; /* unused by any event: eight zeros, and the id */
 
+	recent_event_forget(c->store, id);
 	store_advance_now(c->store, now_ms);
 	if (!event_remove_entry(c, id, account, due_ms)) {
 		for (int i = 0; i < 8; i++)

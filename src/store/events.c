@@ -298,7 +298,7 @@ int store_events_due(struct store *s, const char *account, int64_t now_ms, size_
 
 		if (wanted && !wanted(ctx, ids.items[i]))
 			continue;
-		r = store_event_load(s, due.id, &e, &why);
+		r = recent_event_take(s, account, due.id, due.due_ms, &e) ? 0 : store_event_load(s, due.id, &e, &why);
 		/* The row must equal the index's entry. */
 		if (r == 0 && (e.state != EVENT_READY || e.due_ms != due.due_ms || !text_is(e.account, account))) {
 			event_done(&e);
@@ -352,6 +352,7 @@ int store_events_cap_due(struct store *s, const char *account, int64_t farthest_
 		struct err why = {0};
 		struct change part = change_part(&c, &why);
 
+		recent_event_forget(s, ids.items[i]);
 		CHANGE(row, &part, "UPDATE events SET due = ?2 WHERE id = ?1");
 		query_bind_int(&row, ids.items[i]);
 		query_bind_int(&row, now_ms);
@@ -369,6 +370,7 @@ int store_events_cap_due(struct store *s, const char *account, int64_t farthest_
 
 static void event_retry(struct change *c, int64_t id, unsigned attempts, int64_t due_ms, const char *reason)
 {
+	recent_event_forget(c->store, id);
 	CHANGE(q, c, "UPDATE events SET attempts = ?2, due = ?3, reason = ?4 WHERE id = ?1 AND state = " SQL_READY);
 	query_bind_int(&q, id);
 	query_bind_int(&q, (int64_t)attempts);
@@ -392,6 +394,7 @@ int store_event_rewrite(struct store *s, int64_t id, const char *profile, const 
 {
 	int r;
 
+	recent_event_forget(s, id);
 	QUERY(q, s, "UPDATE event_bodies SET profile = ?2, properties = ?3, backfill = ?4 WHERE id = ?1", reterr);
 	query_bind_int(&q, id);
 	query_bind_text(&q, profile);

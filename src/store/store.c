@@ -41,8 +41,8 @@ static int store_prepare_file(struct store *s, struct err *reterr)
 }
 
 static const struct transaction_hook *const hooks[] = {
-	&counts_hook, &losses_hook,   &wake_scans_hook, &ids_hook, &conversation_ids_hook, &pending_hook, &oldest_hook,
-	&size_hook,   &old_keys_hook, &deliveries_hook, NULL};
+	&counts_hook, &losses_hook, &wake_scans_hook, &ids_hook,        &conversation_ids_hook, &pending_hook,
+	&oldest_hook, &size_hook,   &old_keys_hook,   &deliveries_hook, &recent_events_hook,    NULL};
 
 int store_open(const struct store_options *o, enum store_mode mode, struct store **ret, struct err *reterr)
 {
@@ -102,6 +102,7 @@ void store_close(struct store *s)
 	wake_scans_done(s);
 	oldest_done(s);
 	deliveries_done(s);
+	recent_events_done(s);
 	free(s->path);
 	free(s->wal_path);
 	free(s);

@@ -319,6 +319,9 @@ int store_lookups_save_worked(struct store *s, const char *source, const unsigne
  * -EINVAL: unique_id is not 32 lower-case hexadecimal digits. */
 int store_event_insert(struct store *s, struct event *e, int64_t person_gap_ms, int64_t now_ms,
 		       struct err *reterr) MUSTCHECK;
+/* Takes the text of an event that store_event_insert has queued just now, so that store_events_due need not read it. e
+ * is empty then, unless it is too large to be held in memory. */
+void store_event_keep(struct store *s, struct event *e);
 /* Calls fn for ready events of the account that are the first of their person and due at now_ms, at most max, the
  * longest due first, until fn returns non-zero. fn may take ownership of *e's members; it zeroes *e then.
  *

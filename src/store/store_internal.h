@@ -161,6 +161,7 @@ struct store {
 	bool no_old_keys;              /* events.c: no event is left that an older schema wrote */
 	struct wake_scan *wake_scans;  /* wake.c */
 	struct deliveries *deliveries; /* deliveries.c; NULL: a reader */
+	struct recent_events *recent;  /* recent_events.c; NULL: none yet */
 
 	/* losses.c. The first losses_committed_n are committed; losses_kept is the number at the savepoint. losses_more
 	 * counts further losses that are not in the list, with the same two members. */

@@ -234,11 +234,22 @@ void event_repair_due(struct change *c, const char *account, int64_t id, int64_t
 /* Removes the entry of a missing row from the unique index. True where there was one. */
 bool event_repair_unique(struct change *c, const char *account, const unsigned char key[EVENT_KEY_BYTES]);
 
-/* Of events.c. Undoing a savepoint or a transaction may bring back events of an older schema. */
+/* ---- events in memory: recent_events.c --------------------------------------------------------------------------- */
+
+/* Moves the event to *ret. False: it is not held, or it was due at another time. */
+bool recent_event_take(struct store *s, const char *account, int64_t id, int64_t due_ms, struct event *ret);
+/* To be called before each change of an event. */
+void recent_event_forget(struct store *s, int64_t id);
+extern const struct transaction_hook recent_events_hook;
+void recent_events_done(struct store *s);
+
+/* ---- events: events.c -------------------------------------------------------------------------------------------- */
+
+/* Undoing a savepoint or a transaction may bring back events of an older schema. */
 extern const struct transaction_hook old_keys_hook;
 /* Of read.c. Returns a text that sorts after this one, and after texts that continue it with a NUL. Owned. */
 char *after_text(const char *text);
-/* Of events.c. Reads an event. lenient: unreadable columns stay empty, for display. */
+/* Reads an event. lenient: unreadable columns stay empty, for display. */
 int event_row_load(struct store *s, int64_t id, bool lenient, struct event *ret, struct err *reterr) MUSTCHECK;
 
 #endif

@@ -38,14 +38,15 @@ static void assert_due_are(struct fixture *f, int64_t now_ms, const int64_t *wan
 
 /* ---- keeping ----------------------------------------------------------------------------------------------------- */
 
-static void an_event_comes_back_as_it_was_queued(void **state)
+/* Queues an event of the account eu with values in all columns. */
+static struct event queue_full(struct fixture *f)
 {
-	struct fixture *f = *state;
 	struct event e = {
 		.account = mem_str("eu"),
 		.url = mem_str(URL),
 		.email = mem_str("jo@example.com"),
 		.metric = mem_str("closed conversation in Gladly"),
+		.unique_id = "00112233445566778899aabbccddeeff",
 		.source = mem_str("gladly"),
 		.conversation = mem_str("c-1"),
 		.webhook = 12,
@@ -59,36 +60,49 @@ static void an_event_comes_back_as_it_was_queued(void **state)
 		.backfill = true,
 		.late_ms = 900000,
 	};
-	struct event back = {0};
 
-	strcpy(e.unique_id, "00112233445566778899aabbccddeeff");
-	fixture_begin(f);
 	MUST(store_event_insert(f->s, &e, 2000, NOW, err));
+	return e;
+}
+
+static void assert_full(const struct event *e)
+{
+	assert_string_equal(e->account, "eu");
+	assert_string_equal(e->url, URL);
+	assert_string_equal(e->email, "jo@example.com");
+	assert_string_equal(e->metric, "closed conversation in Gladly");
+	assert_string_equal(e->unique_id, "00112233445566778899aabbccddeeff");
+	assert_string_equal(e->source, "gladly");
+	assert_string_equal(e->conversation, "c-1");
+	assert_int_equal(e->webhook, 12);
+	assert_int_equal(e->transition, TRANSITION_CLOSED);
+	assert_int_equal(e->time_ms, NOW - 5);
+	assert_int_equal(e->received_ms, NOW - 3);
+	assert_string_equal(e->properties, "{\"Tags\":[\"a\"]}");
+	assert_string_equal(e->profile, FLAG_FALSE);
+	assert_true(e->has_value);
+	assert_true(e->value == 12.5);
+	assert_true(e->backfill);
+	assert_int_equal(e->late_ms, 900000);
+	assert_int_equal(e->state, EVENT_READY);
+	assert_int_equal(e->created_ms, NOW);
+	assert_int_equal(e->due_ms, NOW);
+	assert_int_equal(e->attempts, 0);
+	assert_null(e->reason);
+}
+
+static void an_event_comes_back_as_it_was_queued(void **state)
+{
+	struct fixture *f = *state;
+	struct event back = {0};
+	struct event e;
+
+	fixture_begin(f);
+	e = queue_full(f);
 	fixture_commit(f);
 	fixture_reopen(f);
 	MUST(store_event_load(f->s, e.id, &back, err));
-	assert_string_equal(back.account, "eu");
-	assert_string_equal(back.url, URL);
-	assert_string_equal(back.email, "jo@example.com");
-	assert_string_equal(back.metric, e.metric);
-	assert_string_equal(back.unique_id, e.unique_id);
-	assert_string_equal(back.source, "gladly");
-	assert_string_equal(back.conversation, "c-1");
-	assert_int_equal(back.webhook, 12);
-	assert_int_equal(back.transition, TRANSITION_CLOSED);
-	assert_int_equal(back.time_ms, NOW - 5);
-	assert_int_equal(back.received_ms, NOW - 3);
-	assert_string_equal(back.properties, e.properties);
-	assert_string_equal(back.profile, e.profile);
-	assert_true(back.has_value);
-	assert_true(back.value == 12.5);
-	assert_true(back.backfill);
-	assert_int_equal(back.late_ms, 900000);
-	assert_int_equal(back.state, EVENT_READY);
-	assert_int_equal(back.created_ms, NOW);
-	assert_int_equal(back.due_ms, NOW);
-	assert_int_equal(back.attempts, 0);
-	assert_null(back.reason);
+	assert_full(&back);
 	event_done(&back);
 	fixture_begin(f);
 	MUST(store_event_retry(f->s, e.id, 3, NOW + 4000, "503 from Klaviyo", err));
@@ -126,6 +140,98 @@ static void an_account_has_each_unique_id_once(void **state)
 	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM events"), 2);
 	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM event_bodies"), 2);
 	event_done(&bad);
+}
+
+struct handed_out {
+	struct event e;
+	int n;
+};
+
+static int hand_out(void *ctx, struct event *e)
+{
+	struct handed_out *to = ctx;
+
+	event_done(&to->e);
+	to->e = *e;
+	*e = (struct event){0};
+	to->n++;
+	return 0;
+}
+
+static void an_event_that_was_just_queued_is_handed_out_without_a_read(void **state)
+{
+	struct fixture *f = *state;
+	struct handed_out out = {.n = 0};
+	struct event e;
+	const char *metric;
+
+	fixture_begin(f);
+	e = queue_full(f);
+	metric = e.metric;
+	store_event_keep(f->s, &e);
+	assert_null(e.metric);
+	event_done(&e);
+	fixture_commit(f);
+	MUST(store_events_due(f->s, "eu", NOW, 10, NULL, hand_out, &out, err));
+	assert_ptr_equal(out.e.metric, metric);
+	assert_full(&out.e);
+	/* The next time it is read. */
+	MUST(store_events_due(f->s, "eu", NOW, 10, NULL, hand_out, &out, err));
+	assert_int_equal(out.n, 2);
+	assert_full(&out.e);
+	event_done(&out.e);
+}
+
+/* Queues an event, which is held in memory, and returns its id. */
+static int64_t queue_kept(struct fixture *f)
+{
+	struct event e = queue_full(f);
+	int64_t id = e.id;
+
+	store_event_keep(f->s, &e);
+	event_done(&e);
+	return id;
+}
+
+static void an_event_that_was_changed_is_not_handed_out_from_memory(void **state)
+{
+	struct fixture *f = *state;
+	struct handed_out out = {.n = 0};
+	int64_t id, undone;
+
+	fixture_begin(f);
+	id = queue_kept(f);
+	MUST(store_event_retry(f->s, id, 1, NOW, NULL, err));
+	MUST(store_events_due(f->s, "eu", NOW, 10, NULL, hand_out, &out, err));
+	assert_int_equal(out.e.attempts, 1);
+	store_rollback(f->s);
+
+	fixture_begin(f);
+	assert_int_equal(queue_kept(f), id);
+	MUST(store_event_rewrite(f->s, id, FLAG_TRUE, "{}", false, err));
+	MUST(store_events_due(f->s, "eu", NOW, 10, NULL, hand_out, &out, err));
+	assert_string_equal(out.e.profile, FLAG_TRUE);
+	store_rollback(f->s);
+
+	fixture_begin(f);
+	assert_int_equal(queue_kept(f), id);
+	dead(f, id, NOW);
+	(void)revive(f, id, NOW);
+	MUST(store_event_rewrite(f->s, id, FLAG_TRUE, "{}", false, err));
+	MUST(store_events_due(f->s, "eu", NOW, 10, NULL, hand_out, &out, err));
+	assert_string_equal(out.e.profile, FLAG_TRUE);
+	store_rollback(f->s);
+
+	/* Another event gets the id of one that was undone. */
+	fixture_begin(f);
+	MUST(store_savepoint(f->s, err));
+	undone = queue_kept(f);
+	store_savepoint_undo(f->s);
+	assert_int_equal(fixture_queue_to(f, "eu", URL, "al@example.com", 7, true, 0, NOW), undone);
+	MUST(store_events_due(f->s, "eu", NOW, 10, NULL, hand_out, &out, err));
+	assert_string_equal(out.e.email, "al@example.com");
+	fixture_commit(f);
+	event_done(&out.e);
 }
 
 /* The unique index is in the order of the events' times, also before 1970. */
@@ -551,6 +657,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 		TEST(an_event_comes_back_as_it_was_queued),
+		TEST(an_event_that_was_just_queued_is_handed_out_without_a_read),
+		TEST(an_event_that_was_changed_is_not_handed_out_from_memory),
 		TEST(an_account_has_each_unique_id_once),
 		TEST(unique_ids_are_kept_in_the_order_of_time),
 		TEST(a_person_has_one_event_due_at_a_time_in_order),
