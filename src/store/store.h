@@ -105,8 +105,9 @@ int store_begin(struct store *s, struct err *reterr) MUSTCHECK;
  * transaction changed no row; its failure is then this commit's. */
 int store_commit(struct store *s, struct err *reterr) MUSTCHECK;
 /* As store_commit(), but returns before the disk has what was committed, and before that can survive a power cut. When
- * the disk has it, synced(arg) is called on another thread. If the disk fails, it is never called; each
- * store_sync_wait() and commit returns the error then, until a store_begin() has synced again what was committed. */
+ * the disk has it, synced(arg) is called on another thread, or at once if no row was changed. If the disk fails, it is
+ * never called; each store_sync_wait() and commit returns the error then, until a store_begin() has synced again what
+ * was committed. */
 int store_commit_async(struct store *s, void (*synced)(void *arg), void *arg, struct err *reterr) MUSTCHECK;
 /* Waits until the sync of the last store_commit_async() has ended, and its `synced` has returned. Returns its result;
  * 0: there was none. */

@@ -143,11 +143,17 @@ int store_commit(struct store *s, struct err *reterr)
 
 int store_commit_async(struct store *s, void (*synced)(void *arg), void *arg, struct err *reterr)
 {
+	int rows = s->rows_at_begin;
 	int r = commit(s, true, reterr);
 
-	if (r == 0)
+	if (r < 0)
+		return r;
+	/* The sync before has ended, so there is nothing to sync if nothing was written. */
+	if (sqlite3_total_changes(s->db) == rows)
+		synced(arg);
+	else
 		sync_start(s, synced, arg);
-	return r;
+	return 0;
 }
 
 static void roll_back(struct store *s)

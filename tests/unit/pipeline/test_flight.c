@@ -217,6 +217,22 @@ static void a_duplicate_is_answered_after_the_sync_of_what_it_repeats(void **sta
 	disk_set(false, false);
 }
 
+static void a_turn_of_duplicates_needs_no_sync(void **state)
+{
+	struct play *p = *state;
+	struct sender first, again;
+
+	submit(p, &first, "1", "d1");
+	run(p);
+	let_mail_wait(p);
+	submit(p, &again, "1", "d1");
+	(void)turn_run(p->turn);
+	assert_int_equal(answers(&again), 1);
+	assert_false(again.refused);
+	assert_int_equal(again.item.result, SUBMISSION_DUPLICATE);
+	assert_int_equal(disk_syncs(), 0);
+}
+
 static void a_sync_that_fails_refuses_and_stalls_until_the_same_is_synced(void **state)
 {
 	struct play *p = *state;
@@ -276,6 +292,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		PLAYED(answers_and_events_wait_for_the_sync),
 		PLAYED(a_duplicate_is_answered_after_the_sync_of_what_it_repeats),
+		PLAYED(a_turn_of_duplicates_needs_no_sync),
 		PLAYED(a_sync_that_fails_refuses_and_stalls_until_the_same_is_synced),
 		PLAYED(the_last_turn_waits_for_the_sync),
 	};
