@@ -43,13 +43,32 @@ static bool exists(struct change *c, const char *sql, const struct webhook_brief
 	return change_step(c, &q);
 }
 
+/* Mostly a conversation or a customer has no other pending webhook. To find that takes one look into an index, and the
+ * statements below take one for each wait. */
+static bool conversation_has_others(struct change *c, const struct webhook_brief *p)
+{
+	return p->conversation &&
+	       exists(c,
+		      "SELECT 1 FROM webhooks INDEXED BY webhooks_conversation WHERE state = " SQL_PENDING
+		      " AND source = ?1 AND conversation = ?2 AND id <> ?3 LIMIT 1",
+		      p, p->conversation);
+}
+
+static bool customer_has_others(struct change *c, const struct webhook_brief *p)
+{
+	return p->customer && exists(c,
+				     "SELECT 1 FROM webhooks INDEXED BY webhooks_customer WHERE state = " SQL_PENDING
+				     " AND source = ?1 AND customer = ?2 AND id <> ?3 LIMIT 1",
+				     p, p->customer);
+}
+
 /* INDEXED BY, here and below: SQLite rates the index on `state` as equal and chooses by the order in the file. With
  * that one it would read all undone rows, and fail where one of them is missing. */
 bool webhook_is_behind(struct change *c, const struct webhook_brief *p)
 {
 	if (p->id <= c->store->pending.first)
 		return false;
-	if (p->conversation &&
+	if (conversation_has_others(c, p) &&
 	    exists(c,
 		   "SELECT 1 FROM webhooks i INDEXED BY webhooks_conversation CROSS JOIN webhooks w ON w.id = i.id"
 		   " WHERE i.state = " SQL_PENDING
@@ -57,7 +76,7 @@ bool webhook_is_behind(struct change *c, const struct webhook_brief *p)
 		   " AND i.id < ?3 AND w.state = " SQL_PENDING " LIMIT 1",
 		   p, p->conversation))
 		return true;
-	if (!p->customer)
+	if (!customer_has_others(c, p))
 		return false;
 	if (exists(c,
 		   "SELECT 1 FROM webhooks i INDEXED BY webhooks_customer CROSS JOIN webhooks w ON w.id = i.id"
