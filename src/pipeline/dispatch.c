@@ -172,7 +172,7 @@ static int save_outcome(struct turn_context *tc, const struct delivery *d, struc
 
 	switch (v->outcome) {
 	case OUTCOME_DELIVERED:
-		r = store_event_delivered(tc->store, e->id, a ? a->person_gap_ms : 0, d->done_ms, reterr);
+		r = store_event_delivered(tc->store, e, a ? a->person_gap_ms : 0, d->done_ms, reterr);
 		if (r >= 0 && e->time_ms <= d->done_ms)
 			pending_metrics_observe(tc->pending, METRIC_LAG_SECONDS,
 						(double)(d->done_ms - e->time_ms) / 1000);

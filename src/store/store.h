@@ -340,9 +340,10 @@ int64_t store_events_next_due_ms(struct store *s, const char *account, int64_t n
  * Returns the number of these events. */
 int store_events_cap_due(struct store *s, const char *account, int64_t farthest_ms, int64_t now_ms, size_t max,
 			 struct err *reterr) MUSTCHECK;
-/* Records a 2xx at now_ms, for a ready event or for one that became a dead letter while in flight. The person's next
- * event becomes due, person_gap_ms later where its profile differs. */
-int store_event_delivered(struct store *s, int64_t id, int64_t person_gap_ms, int64_t now_ms,
+/* Records a 2xx at now_ms, for a ready event or for one that became a dead letter while in flight. Of e it reads the
+ * id, and the account and the address as they were sent, which may be NULL. The person's next event becomes due,
+ * person_gap_ms later where its profile differs. */
+int store_event_delivered(struct store *s, const struct event *e, int64_t person_gap_ms, int64_t now_ms,
 			  struct err *reterr) MUSTCHECK;
 /* Sets attempts, due time and reason of a ready event. The person's later events wait too. */
 int store_event_retry(struct store *s, int64_t id, unsigned attempts, int64_t due_ms, const char *reason,

@@ -39,7 +39,7 @@ static void done_rows_go_after_retention_in_small_steps(void **state)
 		id = fixture_put(f, "gladly", "c", "p", 0, NOW);
 		MUST(store_webhook_done(f->s, id, "events", err));
 		id = fixture_queue(f, "a@example.com", i, NOW);
-		MUST(store_event_delivered(f->s, id, 0, NOW, err));
+		MUST(fixture_delivered(f->s, id, 0, NOW, err));
 		last = id;
 	}
 	/* Undone work and dead letters stay, whatever their age. */
@@ -189,7 +189,7 @@ static void near_max_size_the_oldest_done_rows_go_before_their_time(void **state
 
 			MUST(store_webhook_done(f->s, id, "events", err));
 			id = fixture_queue(f, "a@example.com", (unsigned)turn * 100 + i, NOW + turn);
-			MUST(store_event_delivered(f->s, id, 0, NOW + turn, err));
+			MUST(fixture_delivered(f->s, id, 0, NOW + turn, err));
 		}
 		fixture_commit(f);
 	}

@@ -123,7 +123,7 @@ static void a_person_whose_last_2xx_is_still_to_come_waits_for_the_gap_only(void
 	struct fixture *f = *state;
 
 	fixture_begin(f);
-	MUST(store_event_delivered(f->s, fixture_queue(f, "a@example.com", 1, NOW + DAY), 2000, NOW + DAY, err));
+	MUST(fixture_delivered(f->s, fixture_queue(f, "a@example.com", 1, NOW + DAY), 2000, NOW + DAY, err));
 	fixture_commit(f);
 	turn_at(f, NOW);
 	assert_true(fixture_queue_to(f, "default", URL, "a@example.com", 2, false, 2000, NOW) > 0);
@@ -216,7 +216,7 @@ static void no_age_longer_than_allowed_deletes_anything(void **state)
 
 	turn_at(f, NOW);
 	MUST(store_webhook_done(f->s, fixture_put(f, "gladly", "c", "p", 0, NOW), "events", err));
-	MUST(store_event_delivered(f->s, fixture_queue(f, "a@example.com", 1, NOW), 0, NOW, err));
+	MUST(fixture_delivered(f->s, fixture_queue(f, "a@example.com", 1, NOW), 0, NOW, err));
 	MUST(store_customer_save(f->s, "gladly", "p", &c, NOW, err));
 	fixture_commit(f);
 	put_old(f, 1, NOW);

@@ -292,7 +292,7 @@ static void event_step(struct fixture *f, const char *step, unsigned n, bool fla
 	if (step[2] == '!')
 		MUST(store_event_dead(f->s, e.id, "refused by Klaviyo", NOW, err));
 	else if (step[2] != '?')
-		MUST(store_event_delivered(f->s, e.id, gap_ms, NOW, err));
+		MUST(fixture_delivered(f->s, e.id, gap_ms, NOW, err));
 	fixture_commit(f);
 	if (step[2] == '-') {
 		char text[96];

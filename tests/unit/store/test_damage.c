@@ -328,7 +328,7 @@ static void an_event_that_only_the_unique_index_knows_is_queued(void **state)
 
 	fixture_begin(f);
 	assert_true(fixture_queue(f, "a@example.com", 1, NOW) == 1);
-	MUST(store_event_delivered(f->s, 1, 0, NOW, err));
+	MUST(fixture_delivered(f->s, 1, 0, NOW, err));
 	fixture_commit(f);
 	run_without_indexes(f, "events", "DELETE FROM events WHERE id = 1");
 	fixture_begin(f);
@@ -534,7 +534,7 @@ static void a_mistyped_event_is_passed_over(void **state)
 	fixture_commit(f);
 	fixture_mistype(f, "events", "created", "UPDATE events SET created = 'x' WHERE id IN (2, 3)");
 	fixture_begin(f);
-	MUST(store_event_delivered(f->s, ids[0], 0, NOW, err));
+	MUST(fixture_delivered(f->s, ids[0], 0, NOW, err));
 	fixture_commit(f);
 	store_losses(f->s, note_loss, &losses);
 	assert_int_equal(losses.n, 2);
@@ -543,9 +543,26 @@ static void a_mistyped_event_is_passed_over(void **state)
 	/* A damaged dead letter does not prevent the delivery of a later event. */
 	fixture_mistype(f, "events", "gap", "UPDATE events SET gap = 'x' WHERE id = 2");
 	fixture_begin(f);
-	MUST(store_event_delivered(f->s, ids[3], 0, NOW, err));
+	MUST(fixture_delivered(f->s, ids[3], 0, NOW, err));
 	fixture_commit(f);
 	assert_int_equal(fixture_sql(f, "SELECT later FROM events WHERE id = 3"), 1);
+}
+
+static void a_mistyped_event_that_was_sent_is_delivered(void **state)
+{
+	struct fixture *f = *state;
+	struct event sent = {.account = (char *)(uintptr_t) "default", .email = (char *)(uintptr_t) "jo@example.com"};
+
+	fixture_begin(f);
+	sent.id = fixture_queue(f, "jo@example.com", 1, NOW);
+	(void)fixture_queue(f, "jo@example.com", 2, NOW);
+	fixture_commit(f);
+	fixture_mistype(f, "events", "created", "UPDATE events SET created = 'x' WHERE id = 1");
+	fixture_begin(f);
+	MUST(store_event_delivered(f->s, &sent, 0, NOW, err));
+	fixture_commit(f);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM events WHERE id = 1 AND state = 1 AND attempts = 1"), 1);
+	assert_int_equal(fixture_sql(f, "SELECT id FROM events WHERE head = 1"), 2);
 }
 
 static void a_mistyped_event_that_is_due_too_late_stops_no_other(void **state)
@@ -842,6 +859,7 @@ int main(void)
 		TEST(a_mistyped_webhook_can_end),
 		TEST(a_mistyped_webhook_that_is_to_go_on_is_a_dead_letter),
 		TEST(a_mistyped_event_is_passed_over),
+		TEST(a_mistyped_event_that_was_sent_is_delivered),
 		TEST(a_mistyped_event_that_is_due_too_late_stops_no_other),
 		TEST(a_source_that_is_no_text_stops_no_restart),
 		TEST(a_mistyped_webhook_that_waits_for_nothing_there_is_stops_no_restart),

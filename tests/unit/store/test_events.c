@@ -7,7 +7,7 @@
 
 static void delivered(struct fixture *f, int64_t id, int64_t gap_ms, int64_t now_ms)
 {
-	MUST(store_event_delivered(f->s, id, gap_ms, now_ms, err));
+	MUST(fixture_delivered(f->s, id, gap_ms, now_ms, err));
 }
 
 static void dead(struct fixture *f, int64_t id, int64_t now_ms)
@@ -511,10 +511,10 @@ static void what_has_ended_does_not_end_again(void **state)
 	fixture_begin(f);
 	a = fixture_queue(f, "a@example.com", 1, NOW);
 	delivered(f, a, 0, NOW);
-	assert_int_equal(store_event_delivered(f->s, a, 0, NOW, &e), -ENOENT);
+	assert_int_equal(fixture_delivered(f->s, a, 0, NOW, &e), -ENOENT);
 	assert_int_equal(store_event_dead(f->s, a, "late", NOW, &e), -ENOENT);
 	assert_int_equal(store_event_retry(f->s, a, 1, NOW, "late", &e), -ENOENT);
-	assert_int_equal(store_event_delivered(f->s, a + 1, 0, NOW, &e), -ENOENT);
+	assert_int_equal(fixture_delivered(f->s, a + 1, 0, NOW, &e), -ENOENT);
 	fixture_commit(f);
 	assert_int_equal(fixture_sql(f, "SELECT n FROM counts WHERE kind = 3 AND state = 1"), 1);
 }

@@ -142,7 +142,7 @@ static bool change(struct fixture *f, unsigned *seed, unsigned step)
 		fixture_queue_to(f, name, URL, rand_r(seed) % 2 ? "a@x.org" : "b@x.org", step, true, 0, now);
 		break;
 	case 9:
-		r = store_event_delivered(f->s, id, 0, now, &e);
+		r = fixture_delivered(f->s, id, 0, now, &e);
 		break;
 	case 10:
 		r = store_event_dead(f->s, id, "rejected", now, &e);
@@ -249,7 +249,7 @@ static void events_are_paged_by_state_newest_first(void **state)
 		assert_int_equal(fixture_queue(f, "a@example.com", i, NOW), i);
 	for (int64_t id = 1; id <= 20; id++) {
 		if (id % 2)
-			MUST(store_event_delivered(f->s, id, 0, NOW, err));
+			MUST(fixture_delivered(f->s, id, 0, NOW, err));
 		else
 			MUST(store_event_dead(f->s, id, "profile is invalid", NOW, err));
 	}
@@ -296,7 +296,7 @@ static void ready_events_of_all_accounts_and_urls_come_newest_first(void **state
 		assert_int_equal(
 			fixture_queue_to(f, i % 2 ? "default" : "eu", urls[i % 3], "a@example.com", i, true, 0, NOW),
 			i);
-	MUST(store_event_delivered(f->s, 13, 0, NOW, err));
+	MUST(fixture_delivered(f->s, 13, 0, NOW, err));
 	fixture_commit(f);
 	for (int64_t id = 18; id > 0; before = p.ids[p.n - 1]) {
 		p.n = 0;
@@ -463,7 +463,7 @@ static void use_hot_functions(struct fixture *f)
 	MUST(store_event_dead(s, id, "x", NOW, err));
 	MUST(store_event_revive(s, id, NOW, &later, err));
 	MUST(store_event_dead(s, id, "x", NOW, err));
-	MUST(store_event_delivered(s, id - 1, 1000, NOW, err));
+	MUST(fixture_delivered(s, id - 1, 1000, NOW, err));
 	MUST(store_event_revive(s, id, NOW, &later, err));
 	MUST(store_events_dead_of_other_url(s, "one", "http://127.0.0.1", "x", NOW, 5, err));
 	(void)store_events_oldest_ms(s, "one");
@@ -497,7 +497,7 @@ static void events_tried_in_vain_are_told_with_their_oldest_and_latest_reason(vo
 	reason = retrying(f, NOW);
 	assert_string_equal(reason, "no route");
 	free(reason);
-	MUST(store_event_delivered(f->s, id[0], 0, NOW + 5000, err));
+	MUST(fixture_delivered(f->s, id[0], 0, NOW + 5000, err));
 	free(retrying(f, NOW + 1));
 	MUST(store_event_dead(f->s, id[1], "rejected", NOW + 5000, err));
 	assert_null(retrying(f, 0));

@@ -173,7 +173,7 @@ static void the_work_of_a_store_of_schema_1_goes_on(void **state)
 	assert_int_equal(store_events_due(f->s, "default", T, 8, NULL, take_event, &event, NULL), 0);
 	assert_int_equal(event, 3);
 	fixture_begin(f);
-	MUST(store_event_delivered(f->s, 3, 0, T, err));
+	MUST(fixture_delivered(f->s, 3, 0, T, err));
 	fixture_commit(f);
 	assert_int_equal(store_events_due(f->s, "default", T, 8, NULL, take_event, &event, NULL), 0);
 	assert_int_equal(event, 4);
@@ -273,7 +273,7 @@ static void an_event_of_schema_3_is_not_queued_again(void **state)
 	assert_true(queue_again(f, 6) > 0);
 	assert_int_equal(queue_again(f, 6), 0);
 	for (int64_t id = 2; id <= 5; id++)
-		MUST(store_event_delivered(f->s, id, 0, T, err));
+		MUST(fixture_delivered(f->s, id, 0, T, err));
 	fixture_commit(f);
 	assert_false(f->s->no_old_keys);
 	/* After the last of them is past its time, the store asks no longer; a rollback brings them back. */
