@@ -275,6 +275,8 @@ static enum MHD_Result exchange_piece(struct exchange *e, const char *bytes, siz
 			INSIST(h->reserve(h->ctx, &e->x, 0) == 0);
 		return exchange_answer_early(e);
 	}
+	if (e->has_reserved)
+		buf_reserve(&e->body, e->body.cap); /* once, without growing */
 	buf_add(&e->body, bytes, left);
 	return e->body.error == 0 ? MHD_YES : MHD_NO;
 }
