@@ -34,7 +34,9 @@
  * - 413 to a body beyond max_body: by its Content-Length before begin; a chunked body after begin, as soon as it is too
  *   long, and then complete is never called;
  * - 503 to a request beyond per_address, or, with several sockets, beyond max_connections;
- * - libmicrohttpd answers 400 or 431, or closes the connection, where it refuses a request itself.
+ * - libmicrohttpd answers 431 to a request line and headers of more than 15 KiB; many short headers count for more than
+ *   their bytes, so 100 of 60 bytes are served. It answers 400, or closes the connection, where it refuses another
+ *   request itself.
  *
  * HEAD goes through begin and complete like any other method.
  *

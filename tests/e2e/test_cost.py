@@ -65,12 +65,12 @@ COUNTS = {
     "delivered": (30.0, 2.0, 94060, 262),
 }
 INSTRUCTIONS = {
-    "opened": 424_000,
-    "closed": 451_000,
-    "duplicate": 180_000,
-    "ignored": 148_000,
-    "lookup": 956_000,
-    "delivered": 670_000,
+    "opened": 400_000,
+    "closed": 427_000,
+    "duplicate": 156_000,
+    "ignored": 124_000,
+    "lookup": 932_000,
+    "delivered": 646_000,
 }
 # The bounds are above the values by a share, and by an amount where the value is small: timers of the daemon run
 # meanwhile. Debian 13 has other libraries and needs a third less allocations and up to a tenth less instructions, except

@@ -272,7 +272,7 @@ static void a_headers_value_is_trimmed_and_what_is_none_is_refused(void **state)
 static void many_headers_are_taken_however_they_come(void **state)
 {
 	enum {
-		LINES = 60
+		LINES = 40
 	};
 	struct row row = {.answer = "\r\n\r\nPOST [/a] [b=c] [last] [hello]\n"};
 	struct buf b;
@@ -358,7 +358,7 @@ static void request_lines_with_thousands_of_parameters_leave_no_memory_behind(vo
 	enum {
 		WARM_UP = 50,
 		REQUESTS = 1000,
-		LENGTH = 28000
+		LENGTH = 12000
 	};
 	static char request[LENGTH + 100];
 	size_t before = 0;

@@ -775,6 +775,27 @@ static void broken_requests_leave_no_trace(void **state)
 	assert_int_equal(peek(&fix.begun), 1);
 }
 
+static void a_long_head_is_served_up_to_a_limit(void **state)
+{
+	static const struct {
+		size_t headers, each;
+		unsigned status;
+	} rows[] = {{1, 14000, 200}, {14, 1000, 200}, {100, 60, 200}, {1, 20000, 431}, {20, 1000, 431}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct buf request;
+
+		buf_init(&request, 65536);
+		buf_adds(&request, "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n");
+		for (size_t n = 0; n < rows[i].headers; n++)
+			buf_addf(&request, "X-%03zu: %0*d\r\n", n, (int)rows[i].each - 9, 7);
+		buf_adds(&request, "\r\n");
+		assert_status(exchange(request.data), rows[i].status);
+		buf_done(&request);
+	}
+}
+
 static void head_has_the_length_and_no_body(void **state)
 {
 	const char *answer = exchange("HEAD /x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
@@ -1006,6 +1027,7 @@ int main(void)
 		SERVED(a_body_cut_short_is_never_complete),
 		SERVED(two_lengths_or_length_and_encoding_are_400),
 		SERVED(broken_requests_leave_no_trace),
+		SERVED(a_long_head_is_served_up_to_a_limit),
 		SERVED(head_has_the_length_and_no_body),
 		SERVED(extra_headers_go_out_and_line_ends_in_them_do_not),
 		SERVED(a_cut_exchange_ends_without_an_answer),
