@@ -120,8 +120,8 @@ static void log_migration(const char *path, int64_t from, int64_t to, int64_t by
 	char needs[AMOUNT_MAX];
 
 	log_notice(NULL,
-		   "the store %s is brought from schema %lld to %lld: this may need %s of free disk, and about 15 "
-		   "seconds for each million of conversations",
+		   "the store %s is brought from schema %lld to %lld: this may need %s of free disk, and up to half a "
+		   "minute for each million of conversations",
 		   path, (long long)from, (long long)to, amount_size(needs, bytes));
 }
 

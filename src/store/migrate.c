@@ -26,7 +26,7 @@
 #include "store/tables.h"
 
 /* Conversations in one transaction. */
-#define BATCH 256
+#define BATCH 1024
 /* Ids that cannot be read one after another, until larger steps are made. */
 #define UNREADABLE_IDS 1000
 
@@ -48,7 +48,8 @@ static int room_part(struct store *s, const char *sql, int64_t *bytes, struct er
 	return r == -EUCLEAN ? 0 : r;
 }
 
-/* Rows become longer, and a page that is divided leaves two that are half full. */
+/* Rows become longer, and a page that is divided leaves two that are half full. SQLite of Debian overwrites what is
+ * deleted, so that the end of the former tables writes them to the WAL once more. */
 int migration_bytes(struct store *s, int64_t version, int64_t *ret, struct err *reterr)
 {
 	int64_t bytes = 0;
@@ -60,7 +61,7 @@ int migration_bytes(struct store *s, int64_t version, int64_t *ret, struct err *
 
 	if (r == 0)
 		r = room_part(s,
-			      "SELECT count(*) * 64 + 4 * coalesce(sum(length(account) + length(email)"
+			      "SELECT count(*) * 128 + 6 * coalesce(sum(length(account) + length(email)"
 			      " + length(flag)), 0) FROM reached",
 			      &bytes, reterr);
 	/* Migration 6 writes two indexes. */

@@ -595,7 +595,7 @@ static void a_disk_without_room_for_the_migration_is_refused_before_it(void **st
 	store_close(s);
 	s = NULL;
 	assert_true(strncmp(told, f->path, strlen(f->path)) == 0);
-	if (strcmp(told + strlen(f->path), " 5 8 10") != 0)
+	if (strcmp(told + strlen(f->path), " 5 8 15") != 0)
 		fail_msg("%s", told);
 	fixture_open(f);
 	assert_int_equal(known_people(f, false), MANY);
