@@ -139,6 +139,7 @@ static void put_placeholder(struct change *c, int64_t id, const char *source, co
 	query_bind_text(&q, source);
 	query_bind_text(&q, conversation);
 	(void)change_run(c, &q);
+	c->store->last_conversation = 0; /* it may have a larger id */
 }
 
 static void open_set(struct change *c, int64_t id, const char *source, int64_t state, int64_t received_ms)
@@ -273,14 +274,14 @@ static void row_find(struct change *c, const char *source, const char *conversat
 	ret->addressed = query_int(&q) != 0;
 }
 
-/* The last id is read once in a transaction. */
+/* After an undo, ids of conversations that were undone are given again. */
 static void last_conversation_forget(struct store *s)
 {
 	s->last_conversation = 0;
 }
 const struct transaction_hook conversation_ids_hook = {.undo = last_conversation_forget,
-						       .committed = last_conversation_forget,
-						       .rolled_back = last_conversation_forget};
+						       .rolled_back = last_conversation_forget,
+						       .others_wrote = last_conversation_forget};
 
 /* Returns the id of a new conversation. INT64_MAX cannot be followed by another one. */
 static int64_t conversation_next_id(struct change *c)
