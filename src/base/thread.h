@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Starts a thread. Aborts on failure, because threads are started at start-up only. name: at most 15 characters. */
+/* Starts a thread. Aborts on failure, because threads are started when the program or a part of it starts. name: at most 15 characters. */
 void thread_start(pthread_t *ret, const char *name, void *(*fn)(void *), void *arg);
 void thread_join(pthread_t t);
 

@@ -6,8 +6,7 @@
  * - submits them to the pipeline, and suspends the connection;
  * - answers after their commit.
  *
- * Runs on the HTTP server's threads, except the answer after the commit, which the pipeline's thread gives. All
- * requests share a memory budget, counters, and the limits of log lines.
+ * Runs on the HTTP server's threads; after the commit another thread only wakes the connection. All requests share a memory budget, counters, and the limits of log lines.
  */
 #ifndef INTAKE_INTAKE_H
 #define INTAKE_INTAKE_H

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/metrics.h"
 #include "pipeline/commit.h"
 
@@ -38,7 +39,8 @@ static void synced(void *arg)
 {
 	struct flight *f = arg;
 
-	metrics_observe(METRIC_COMMIT_SECONDS, (double)(clock_mono_us() - f->began_us) / 1e6);
+	if (f->changed)
+		metrics_observe(METRIC_COMMIT_SECONDS, (double)(clock_mono_us() - f->began_us) / 1e6);
 	flight_answer(&f->submissions, false);
 }
 
@@ -48,10 +50,13 @@ int flight_commit(struct flight *f, struct turn_context *tc, struct message_list
 
 	INSIST(!f->runs);
 	f->submissions = *submissions;
+	f->changed = tc->changed;
 	f->began_us = clock_mono_us();
 	r = commit_end_async(tc, synced, f, reterr);
-	if (r < 0)
+	if (r < 0) {
+		f->submissions = (struct message_list){0};
 		return r;
+	}
 	f->runs = true;
 	*submissions = (struct message_list){0};
 	return 0;
@@ -65,7 +70,9 @@ int flight_end(struct flight *f, struct store *s, struct err *reterr)
 		return 0;
 	r = store_sync_wait(s, reterr);
 	f->runs = false;
-	flight_answer(&f->submissions, true);
+	if (r == 0 && f->submissions.first)
+		log_warning(NULL, "the disk failed to keep a commit, and kept it when it was written again");
+	flight_answer(&f->submissions, r < 0);
 	return r;
 }
 

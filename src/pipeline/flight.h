@@ -17,6 +17,7 @@
 struct flight {
 	bool runs;                       /* from its commit until flight_end() */
 	struct message_list submissions; /* the sync thread's while it runs */
+	bool changed;                    /* the commit wrote something */
 	int64_t began_us;
 	struct event **events; /* heap, each */
 	size_t events_n, events_alloc;
@@ -30,9 +31,9 @@ void flight_answer(struct message_list *submissions, bool refused);
 /* As commit_end(), but returns before the sync. Takes the submissions if it returns 0. No commit is in flight. */
 int flight_commit(struct flight *f, struct turn_context *tc, struct message_list *submissions,
 		  struct err *reterr) MUSTCHECK;
-/* Waits for the sync. Submissions whose sync failed are refused, although the store may keep them: a repeated delivery
- * is recognized. Returns the result; 0: no commit was in flight. The store keeps an error: it begins
- * no transaction before it has synced again. */
+/* Waits for the sync, and returns its result; 0: no commit was in flight. Submissions whose sync failed are refused,
+ * although the store may keep them: a repeated delivery is recognized. The store keeps the error: it begins no
+ * transaction before it has synced again. */
 int flight_end(struct flight *f, struct store *s, struct err *reterr);
 
 /* A courier that only takes events, and keeps them for flight_send(). */

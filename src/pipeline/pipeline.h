@@ -2,10 +2,10 @@
 /*
  * pipeline: the thread that owns the store's only writer and the ledger. It works in turns of one transaction each;
  * turn.c describes a turn and its guarantees. Callers rely on THE ACCEPTANCE RULE: a helpdesk gets its 200 only after
- * the commit that holds its webhook.
+ * the commit that holds its webhook is on the disk.
  *
  * If a commit fails, the turn is rolled back, new webhooks get 503, results are committed by a later turn, and the
- * courier is stalled meanwhile.
+ * courier is stalled meanwhile. A commit whose sync fails is not rolled back, but synced again (flight.h).
  */
 #ifndef PIPELINE_PIPELINE_H
 #define PIPELINE_PIPELINE_H

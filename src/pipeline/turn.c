@@ -296,16 +296,22 @@ static void return_deliveries(struct turn *t)
 static int commit(struct turn *t, struct turn_context *tc, int r, struct err *reterr)
 {
 	bool next_follows = t->mailbox && !t->stopping && t->retry_ms == 0 && !mailbox_is_empty(t->mailbox);
+	int64_t began_us = clock_mono_us();
+	int64_t waited_us;
 
 	if (r == 0)
 		r = flight_end(&t->flight, t->store, reterr);
+	waited_us = clock_mono_us() - began_us;
 	if (r == 0 && next_follows)
 		r = flight_commit(&t->flight, tc, &t->submissions, reterr);
 	else
 		r = commit_end(tc, r, reterr);
-	if (r == 0)
-		flight_send(&t->flight, t->courier);
-	return r;
+	if (r < 0)
+		return r;
+	if (tc->changed)
+		t->commit_us += waited_us;
+	flight_send(&t->flight, t->courier);
+	return 0;
 }
 
 /* ---- one transaction --------------------------------------------------------------------------------------------- */
@@ -358,7 +364,9 @@ static void refuse(struct turn *t)
 	struct err e = {0};
 
 	flight_answer(&t->submissions, true);
+	health_disk(t->health, true);
 	(void)flight_end(&t->flight, t->store, &e);
+	health_disk(t->health, false);
 }
 
 static void fail(struct turn *t, const struct err *why)
@@ -434,8 +442,10 @@ int64_t turn_run(struct turn *t)
 	health_disk(t->health, true);
 	if (t->flight.runs)
 		tc.courier = flight_courier(&t->flight);
-	if (dispatch_send(t->dispatch, &tc, &e) < 0)
+	if (dispatch_send(t->dispatch, &tc, &e) < 0) {
 		fail(t, &e);
+		health_disk(t->health, true);
+	}
 	commit_log_losses(t->store);
 	if (!t->stopping) /* it waits for the disk several times */
 		janitor_after(t->janitor, &tc, t->health);

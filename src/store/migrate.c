@@ -32,9 +32,8 @@
 
 /* ---- the room ---------------------------------------------------------------------------------------------------- */
 
-/* The most that the WAL takes (checkpoint.c), twice: before it is written back, and what of it is new in the database.
- */
-#define WAL_BYTES (INT64_C(4) * STORE_WAL_PAGES * STORE_FRAME_BYTES)
+/* The most that the WAL takes (space.c), twice: before it is written back, and what of it is new in the database. */
+#define WAL_BYTES (INT64_C(2) * STORE_WAL_PAGES * STORE_FRAME_BYTES)
 /* The least: the pages of a small store that each transaction changes. */
 #define WAL_LEAST_BYTES (INT64_C(256) << 10)
 

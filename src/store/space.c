@@ -3,13 +3,13 @@
  * The size of the store, write-back of the WAL, and the limits for new webhooks. Intake stops before the disk is full,
  * so that undone work can still be processed.
  *
- * The WAL is written back from the start of a turn that finds STORE_WAL_PAGES in it: in the background (checkpoint.c),
- * or at once where the WAL must stay small. SQLite's automatic checkpoint would run inside the commit that clients wait
+ * The WAL is written back at the start of a turn that finds STORE_WAL_PAGES in it. The clients of the turn before get
+ * their answers meanwhile, or have them. SQLite's automatic checkpoint would run inside the commit that clients wait
  * for.
  *
  * The write-back needs disk space, because the database grows by the new pages of the WAL. So the WAL is written back
- * at a third of the free space, if that is less. A WAL file of more than three times its limit is truncated, to free
- * its space: a long read kept it, or the disk filled.
+ * at a third of the free space, if that is less. A WAL file of more than twice its limit is truncated, to free its
+ * space: a long read kept it, or the disk filled.
  */
 #include <config.h>
 
@@ -22,6 +22,7 @@
 #include "store/connection.h"
 #include "store/query.h"
 #include "store/transaction.h"
+#include "store/wal_vfs.h"
 
 /* The floor is the smaller of these. With less free space, new webhooks are refused. */
 #define FLOOR_PART 20 /* a twentieth of the file system: 5 % */
@@ -111,7 +112,7 @@ int wal_limit(const struct store *s)
 
 static void wal_write_back(struct store *s)
 {
-	int64_t usual = 3 * (int64_t)wal_limit(s) * STORE_PAGE_BYTES;
+	int64_t usual = 2 * (int64_t)wal_limit(s) * STORE_PAGE_BYTES;
 	int in_wal = 0;
 	int written = 0;
 	struct stat wal_stat;
@@ -121,7 +122,6 @@ static void wal_write_back(struct store *s)
 	mode = stat(s->wal_path, &wal_stat) == 0 && wal_stat.st_size > usual ? SQLITE_CHECKPOINT_TRUNCATE
 									     : SQLITE_CHECKPOINT_PASSIVE;
 
-	checkpoint_wait(s);
 	/* Do not wait for a reader. The next attempt writes the rest. */
 	(void)sqlite3_busy_timeout(s->db, 0);
 	rc = sqlite3_wal_checkpoint_v2(s->db, NULL, mode, &in_wal, &written);
@@ -133,28 +133,16 @@ static void wal_write_back(struct store *s)
 		s->checkpoint_at = s->wal_pages + wal_limit(s) / 4 + 1;
 		s->checkpoint_us = clock_mono_us() + CHECKPOINT_RETRY_US;
 	}
-	checkpoint_ended(s);
 }
 
-/* Writes the WAL back if that is due. */
-static void wal_check(struct store *s)
+/* A crash would lose the content of a WAL file that was deleted, so that is written back at once. */
+static bool wal_is_due(const struct store *s)
 {
 	bool low = s->disk_total > 0 && s->disk_left < wal_bytes(s) + 2 * STORE_TURN_BYTES;
-	int limit = wal_limit(s);
 
-	if (s->wal_pages == 0)
-		return;
-	if (s->wal_pages >= limit || low) {
-		if (s->wal_pages < s->checkpoint_at && clock_mono_us() < s->checkpoint_us)
-			return;
-		if (!low && limit == STORE_WAL_PAGES && checkpoint_step(s) == CHECKPOINT_RUNS)
-			return;
-	} else if (!s->files || !store_file_is_lost(s->files, STORE_FILE_WAL)) {
-		return;
-	}
-	/* Here also the content of a WAL file that was deleted, because a crash would lose it. */
-	wal_write_back(s);
-	check_disk(s);
+	if (s->wal_pages >= wal_limit(s) || (low && s->wal_pages > 0))
+		return s->wal_pages >= s->checkpoint_at || clock_mono_us() >= s->checkpoint_us;
+	return s->wal_pages > 0 && s->files && store_file_is_lost(s->files, STORE_FILE_WAL);
 }
 
 static int wal_committed(void *arg, sqlite3 *db, const char *name, int pages)
@@ -168,23 +156,33 @@ static int wal_committed(void *arg, sqlite3 *db, const char *name, int pages)
 	return SQLITE_OK;
 }
 
-/* SQLite does not say how much an earlier process left in the WAL, so the file's size is taken. */
-void wal_open(struct store *s)
+/* SQLite does not say how much an earlier process left in the WAL, so the file's size is taken. It may have been killed
+ * before it synced that; a repeat of a webhook is answered with 200 only on what is synced. */
+int wal_open(struct store *s, struct err *reterr)
 {
 	struct stat wal_stat;
+	int r;
 
 	(void)sqlite3_wal_hook(s->db, wal_committed, s);
 	check_disk(s);
 	if (stat(s->wal_path, &wal_stat) == 0)
 		s->wal_pages = (int)(wal_stat.st_size / STORE_FRAME_BYTES);
-	if (s->wal_pages > 0)
-		wal_write_back(s);
+	if (s->wal_pages == 0)
+		return 0;
+	r = wal_of(s) ? wal_vfs_sync(wal_of(s)) : 0;
+	if (r < 0)
+		return store_failed_io(s, SQLITE_IOERR_FSYNC, -r, reterr);
+	wal_write_back(s);
+	return 0;
 }
 
 void wal_begin(struct store *s)
 {
 	check_disk(s);
-	wal_check(s);
+	if (wal_is_due(s)) {
+		wal_write_back(s);
+		check_disk(s);
+	}
 }
 
 void store_checkpoint(struct store *s)

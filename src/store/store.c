@@ -29,14 +29,17 @@ static int store_prepare_file(struct store *s, struct err *reterr)
 		       reterr);
 	if (r < 0)
 		return r;
-	wal_open(s); /* after wal_autocheckpoint, which replaces the WAL hook */
-	r = schema_migrate(s, version, reterr);
+	r = wal_open(s, reterr); /* after wal_autocheckpoint, which replaces the WAL hook */
+	if (r == 0)
+		r = schema_migrate(s, version, reterr);
 	s->is_new = version == 0;
 	s->schema_was = version;
 	if (r == 0)
 		r = deliveries_open(s, reterr);
-	if (r == 0)
+	if (r == 0) {
 		s->files = store_files_new(s);
+		sync_open(s);
+	}
 	return r;
 }
 
@@ -82,7 +85,6 @@ void store_close(struct store *s)
 		return;
 	store_rollback(s);
 	sync_done(s);
-	checkpoint_done(s);
 	statements_done(s);
 	/* SQLite deletes the WAL at the close. A WAL that belongs to another database now must stay. */
 	if (s->db && s->files && store_file_is_lost(s->files, STORE_FILE_DATABASE) &&

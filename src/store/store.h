@@ -5,10 +5,10 @@
  * doc/store.md describes the tables, transaction.c the transactions.
  *
  * Durability: SQLite in WAL mode, synchronous=FULL. A commit for which store_commit returned 0 survives a crash and a
- * power cut. Everything else leaves no trace. All writes are between store_begin and store_commit.
+ * power cut. A transaction that was not committed leaves no trace. All writes are between store_begin and the commit.
  *
- * Threads: a store belongs to the thread that uses it. The pipeline owns the only writer, which may start a thread for
- * syncs and one for checkpoints. Any thread may open a reader (STORE_READ), which sees committed states only.
+ * Threads: a store belongs to the thread that uses it. The pipeline owns the only writer, which has a thread for syncs.
+ * Any thread may open a reader (STORE_READ), which sees committed states only; the last one may not be synced yet.
  *
  * Errors, in addition to those that a function documents:
  *   of the whole store: -ENOSPC (full), -EROFS, -EIO, -EBUSY, -EACCES, -ENOMEM, -EINTR (a reader's time limit)
@@ -104,13 +104,12 @@ int store_begin(struct store *s, struct err *reterr) MUSTCHECK;
 /* On failure the transaction is rolled back. Waits for a running sync of store_commit_async() first, unless the
  * transaction changed no row; its failure is then this commit's. */
 int store_commit(struct store *s, struct err *reterr) MUSTCHECK;
-/* As store_commit(), but returns before the disk has what was committed, and before that can survive a power cut. When
- * the disk has it, synced(arg) is called on another thread, or at once if no row was changed. If the disk fails, it is
- * never called; each store_sync_wait() and commit returns the error then, until a store_begin() has synced again what
- * was committed. */
+/* As store_commit(), but returns before what was committed can survive a power cut. When it can, synced(arg) is called:
+ * on another thread, or at once if nothing was left to sync. If the sync fails, it is never called; store_sync_wait()
+ * and each commit return the error then, until a store_begin() has synced again what was committed. */
 int store_commit_async(struct store *s, void (*synced)(void *arg), void *arg, struct err *reterr) MUSTCHECK;
-/* Waits until the sync of the last store_commit_async() has ended, and its `synced` has returned. Returns its result;
- * 0: there was none. */
+/* Waits until the sync of the last store_commit_async() has ended, and its `synced` has returned. Returns 0 where all
+ * that was committed can survive a power cut, otherwise the sync's error. */
 int store_sync_wait(struct store *s, struct err *reterr) MUSTCHECK;
 void store_rollback(struct store *s);
 /* Calls fn for each committed repair since the last call, so that the caller can log it. */

@@ -88,21 +88,11 @@ struct oldest_open {
 
 /* Commits whose sync runs in the background (sync.c). */
 struct syncing {
-	struct background *thread; /* NULL: none was needed yet */
+	struct background *thread; /* NULL: a reader */
 	sqlite3_file *wal;
 	void (*synced)(void *arg);
 	void *arg;
 	int result; /* of the last sync: 0 or a negative errno; the thread writes it */
-};
-
-/* The write-back of the WAL in the background (checkpoint.c). */
-struct checkpointing {
-	struct background *thread; /* NULL: none was needed yet */
-	sqlite3 *db;
-	bool ran; /* a write-back ended, and its result was not used yet */
-	unsigned rounds;
-	int rc, written; /* its result: SQLite's, and the pages of the WAL that are in the database; the thread writes
-			    it */
 };
 
 struct store {
@@ -145,8 +135,7 @@ struct store {
 
 	int64_t size_left; /* the store may grow by this up to max_size, at least; below 0: it is larger, or not
 			      measured */
-	struct checkpointing checkpointing;
-	int wal_pages; /* pages of the WAL after the last commit that are not written back */
+	int wal_pages;     /* pages of the WAL after the last commit that are not written back */
 	/* After an incomplete checkpoint the next one comes at checkpoint_at pages, or at checkpoint_us (monotonic). */
 	int checkpoint_at;
 	int64_t checkpoint_us;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The sync of a commit in the background: the WAL is synced on a thread of its own while the owner of the store works
- * on its next transaction. At most one commit waits for its sync. The next COMMIT waits for it (transaction.c).
+ * on its next transaction. At most one commit waits for its sync. The next COMMIT that writes waits for it
+ * (transaction.c).
  *
- * A sync that fails cannot take the commit back: its rows are visible, and the next transaction may have read them. So
- * no further transaction begins until the same bytes are synced (sync_again), and `synced` is not called.
+ * A sync that fails cannot take the commit back: its rows are visible, and the transaction that runs may have read
+ * them. So that one cannot be committed, `synced` is not called, and no further transaction begins until the same bytes
+ * are synced (sync_again). Linux reports an error once for each descriptor, so SQLite's next sync may fail, too.
  */
 #include <config.h>
 
@@ -13,7 +15,7 @@
 #include "store/transaction.h"
 #include "store/wal_vfs.h"
 
-sqlite3_file *sync_wal(struct store *s)
+sqlite3_file *wal_of(struct store *s)
 {
 	sqlite3_file *wal = NULL;
 
@@ -31,19 +33,14 @@ static void sync_job(void *arg)
 		syncing->synced(syncing->arg);
 }
 
-void sync_defer(struct store *s, bool defer)
+void sync_open(struct store *s)
 {
-	sqlite3_file *wal = sync_wal(s);
-
-	if (wal)
-		wal_vfs_defer(wal, defer);
+	s->syncing.thread = background_new("sync");
 }
 
 void sync_start(struct store *s, void (*synced)(void *arg), void *arg)
 {
-	if (!s->syncing.thread)
-		s->syncing.thread = background_new("sync");
-	s->syncing.wal = sync_wal(s);
+	s->syncing.wal = wal_of(s);
 	s->syncing.synced = synced;
 	s->syncing.arg = arg;
 	background_start(s->syncing.thread, sync_job, s);

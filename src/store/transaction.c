@@ -36,8 +36,8 @@
  * Threads. A store belongs to the thread that uses it, so there is no lock here. The pipeline has the only writer. Each
  * reader has a connection of its own and sees the last commit (WAL).
  *
- * Ordering guarantee. store_begin() writes back a WAL that is due, before the transaction begins: the clients of the
- * turn before have their answers then. Readers see nothing of a transaction before its COMMIT. The pipeline answers a
+ * Ordering guarantee. store_begin() writes back a WAL that is due, before the transaction begins: no client waits for
+ * this transaction yet. Readers see nothing of a transaction before its COMMIT. The pipeline answers a
  * client after the store_commit() of its webhook returned 0.
  *
  * What survives a crash. Everything for which store_commit() returned 0: SQLite writes the WAL with synchronous=FULL,
@@ -54,7 +54,6 @@
 
 #include <errno.h>
 
-#include "base/background.h"
 #include "store/connection.h"
 #include "store/wal_vfs.h"
 
@@ -109,9 +108,11 @@ int store_begin(struct store *s, struct err *reterr)
 	return r;
 }
 
-/* A COMMIT waits for the sync of the one before, because a power cut takes away what follows a lost frame. */
+/* A COMMIT waits for the sync of the one before, because a power cut takes away what follows a lost frame. deferred:
+ * the sync may be left to sync_start(). Returns 1 where it was. */
 static int commit(struct store *s, bool deferred, struct err *reterr)
 {
+	sqlite3_file *wal = NULL;
 	int r;
 
 	INSIST(s->in_transaction && !s->in_savepoint);
@@ -121,11 +122,14 @@ static int commit(struct store *s, bool deferred, struct err *reterr)
 			r = (*hook)->write(s, reterr);
 	if (r == 0 && (deferred || sqlite3_total_changes(s->db) != s->rows_at_begin))
 		r = store_sync_wait(s, reterr);
-	if (r == 0) {
-		sync_defer(s, deferred);
+	/* Without a change nothing is written. */
+	if (deferred && sqlite3_total_changes(s->db) != s->rows_at_begin)
+		wal = wal_of(s);
+	deferred = wal && wal_vfs_defer(wal, true);
+	if (r == 0)
 		r = query_control(s, "COMMIT", reterr);
-		sync_defer(s, false);
-	}
+	if (deferred)
+		(void)wal_vfs_defer(wal, false);
 	if (r < 0) {
 		store_rollback(s);
 		return r;
@@ -133,7 +137,7 @@ static int commit(struct store *s, bool deferred, struct err *reterr)
 	transaction_ended(s);
 	s->data_version = data_version(s);
 	CALL_HOOKS(s, committed);
-	return 0;
+	return deferred;
 }
 
 int store_commit(struct store *s, struct err *reterr)
@@ -143,16 +147,14 @@ int store_commit(struct store *s, struct err *reterr)
 
 int store_commit_async(struct store *s, void (*synced)(void *arg), void *arg, struct err *reterr)
 {
-	int rows = s->rows_at_begin;
 	int r = commit(s, true, reterr);
 
 	if (r < 0)
 		return r;
-	/* The sync before has ended, so there is nothing to sync if nothing was written. */
-	if (sqlite3_total_changes(s->db) == rows)
-		synced(arg);
-	else
+	if (r > 0)
 		sync_start(s, synced, arg);
+	else
+		synced(arg);
 	return 0;
 }
 
@@ -160,13 +162,10 @@ static void roll_back(struct store *s)
 {
 	sqlite3_file *wal;
 
-	/* The next transaction writes over the frames of this one. */
-	if (s->syncing.thread)
-		background_wait(s->syncing.thread);
 	/* On a full or failing disk SQLite may have rolled back already. */
 	if (!sqlite3_get_autocommit(s->db))
 		(void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
-	wal = sync_wal(s);
+	wal = wal_of(s);
 	if (wal)
 		wal_vfs_drop(wal);
 }

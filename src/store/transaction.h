@@ -57,29 +57,14 @@ void counts_done(struct store *s);
 
 /* ---- the sync in the background (sync.c) ------------------------------------------------------------------------- */
 
+/* Returns the connection's WAL; NULL: it is not open. */
+sqlite3_file *wal_of(struct store *s);
+void sync_open(struct store *s); /* starts the thread */
+void sync_done(struct store *s); /* ends it */
 /* Syncs again what the last sync in the background did not. */
 int sync_again(struct store *s, struct err *reterr) MUSTCHECK;
-/* Prepares the COMMIT whose sync follows in the background, and ends its preparation. */
-void sync_defer(struct store *s, bool defer);
-/* Begins the sync of the last COMMIT. */
+/* Begins the sync of the last COMMIT, which left it out (wal_vfs_defer()). */
 void sync_start(struct store *s, void (*synced)(void *arg), void *arg);
-void sync_done(struct store *s);
-/* Returns the connection's WAL; NULL: it is not open. */
-sqlite3_file *sync_wal(struct store *s);
-
-/* ---- the write-back in the background (checkpoint.c) ------------------------------------------------------------- */
-
-enum checkpoint_step {
-	CHECKPOINT_RUNS, /* in the background: commits may go on */
-	CHECKPOINT_REST, /* write the rest of the WAL back now */
-};
-/* The next step of a write-back that is due. Blocks while the WAL has twice its usual size. */
-enum checkpoint_step checkpoint_step(struct store *s);
-/* Call it when the rest was written back, or could not be. */
-void checkpoint_ended(struct store *s);
-/* Waits for the thread, before a write-back on the connection of the store. */
-void checkpoint_wait(struct store *s);
-void checkpoint_done(struct store *s);
 
 /* ---- size, disk and WAL (space.c) -------------------------------------------------------------------------------- */
 
@@ -88,8 +73,9 @@ int store_pragma(struct store *s, const char *sql, int64_t *ret, struct err *ret
 /* Returns the number of WAL pages at which the WAL is written back. For space.c, and for tests. */
 int wal_limit(const struct store *s);
 extern const struct transaction_hook size_hook;
-/* Measures the free disk space, and writes back the WAL of an earlier process. Call it after WAL mode is set. */
-void wal_open(struct store *s);
+/* Measures the free disk space, and syncs and writes back the WAL of an earlier process. Call it after WAL mode is set.
+ */
+int wal_open(struct store *s, struct err *reterr) MUSTCHECK;
 /* Measures the free disk space, and writes the WAL back if that is due. Call it before a transaction. */
 void wal_begin(struct store *s);
 

@@ -5,34 +5,40 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <sqlite3.h>
 
-#include "base/lock.h"
 #include "base/mem.h"
 
-/* Below 128 KiB: SQLite itself never writes more than a page of 64 KiB, and its unix VFS keeps only the lower 17 bits
- * of the length of a write. */
-#define COLLECTED_MAX (120 * 1024)
+/* The most that one call writes. SQLite's unix VFS keeps only the lower 17 bits of the length of a write. */
+#define WRITE_MAX (120 * 1024)
+/* The most that is kept for a second try of wal_vfs_sync(). A commit with more is synced by SQLite. */
+#define KEPT_MAX (4 * 1024 * 1024)
 
+/*
+ * The bytes of the file from `begin` on, since the last sync:
+ *
+ *   0 … flushed    written, and kept until they are synced
+ *   flushed … len  not written yet
+ */
 struct wal_file {
 	sqlite3_file base; /* SQLite's view */
-	/* Bytes that are not written yet: len of them, for the place `begin`. */
-	unsigned char *collected;
-	int len;
+	unsigned char *bytes;
+	size_t len, flushed, alloc;
 	sqlite3_int64 begin;
-	bool deferred;
+	bool is_incomplete;  /* bytes that are not synced are no longer kept */
 	bool has_new_header; /* it is written and not synced */
-	int fd;              /* for wal_vfs_sync(): SQLite gives no descriptor, and its own calls are for one thread */
-	bool failed;         /* the last wal_vfs_sync(), which alone uses this */
-	/* Written and not synced: from … to. `restarts` counts the times at which the range began at another place.
-	 * Only the connection's thread changes `to` and `restarts`. */
-	struct lock lock;
-	sqlite3_int64 from, to;
-	unsigned restarts;
-	/* The file of the default VFS follows in memory. */
+	bool is_deferred;
+	int fd; /* for wal_vfs_sync(): SQLite gives no descriptor, and its own calls are for one thread */
+	/* The end of what wal_vfs_sync() has to sync. It sets `synced`; the connection's thread then drops these bytes.
+	 */
+	sqlite3_int64 target;
+	atomic_bool synced;
+	bool failed; /* the last wal_vfs_sync(), which alone uses this */
+		     /* The file of the default VFS follows in memory. */
 };
 
 static sqlite3_vfs *vfs_default;
@@ -42,55 +48,78 @@ static sqlite3_file *real_of(sqlite3_file *f)
 	return (sqlite3_file *)((struct wal_file *)f + 1);
 }
 
-/* SQLite starts again at the beginning of the file after a checkpoint, which has synced all before. */
-static void note_written(struct wal_file *wal, sqlite3_int64 begin, int n)
+/* ---- the bytes --------------------------------------------------------------------------------------------------- */
+
+/* Forgets the first n bytes. */
+static void drop_first(struct wal_file *wal, size_t n)
 {
-	lock_acquire(&wal->lock);
-	if (begin < wal->from || begin > wal->to) {
-		wal->from = wal->to = begin;
-		wal->restarts++;
-	}
-	if (begin + n > wal->to)
-		wal->to = begin + n;
-	lock_release(&wal->lock);
+	memmove(wal->bytes, wal->bytes + n, wal->len - n);
+	wal->begin += (sqlite3_int64)n;
+	wal->len -= n;
+	wal->flushed -= n;
 }
 
-static void note_synced(struct wal_file *wal, sqlite3_int64 to, unsigned restarts)
+static void drop_synced(struct wal_file *wal)
 {
-	lock_acquire(&wal->lock);
-	if (wal->restarts == restarts)
-		wal->from = to;
-	lock_release(&wal->lock);
+	if (!atomic_exchange(&wal->synced, false))
+		return;
+	if (wal->target > wal->begin && wal->target <= wal->begin + (sqlite3_int64)wal->flushed)
+		drop_first(wal, (size_t)(wal->target - wal->begin));
 }
 
 static int flush(sqlite3_file *f)
 {
 	struct wal_file *wal = (struct wal_file *)f;
 	sqlite3_file *real = real_of(f);
-	int n = wal->len;
 	int rc = SQLITE_OK;
 
-	wal->len = 0;
-	if (n > 0)
-		rc = real->pMethods->xWrite(real, wal->collected, n, wal->begin);
-	if (n > 0 && rc == SQLITE_OK)
-		note_written(wal, wal->begin, n);
+	while (rc == SQLITE_OK && wal->flushed < wal->len) {
+		size_t n = wal->len - wal->flushed < WRITE_MAX ? wal->len - wal->flushed : WRITE_MAX;
+
+		rc = real->pMethods->xWrite(real, wal->bytes + wal->flushed, (int)n,
+					    wal->begin + (sqlite3_int64)wal->flushed);
+		if (rc == SQLITE_OK)
+			wal->flushed += n;
+	}
+	wal->len = wal->flushed;
 	/* Frames that SQLite takes for written are lost. It may keep a transaction whose read fails with SQLITE_FULL,
 	 * but not after an I/O error. errno still says that the disk is full. */
 	return rc == SQLITE_FULL ? SQLITE_IOERR_WRITE : rc;
+}
+
+/* Writes what is collected, and continues at another place. */
+static int restart(sqlite3_file *f, sqlite3_int64 at)
+{
+	struct wal_file *wal = (struct wal_file *)f;
+	int rc = flush(f);
+
+	/* At its start SQLite writes only after a checkpoint, which has synced all that was in the file. */
+	wal->is_incomplete = at > 0 && (wal->is_incomplete || wal->len > 0);
+	wal->begin = wal->target = at;
+	wal->len = wal->flushed = 0;
+	return rc;
+}
+
+static void append(struct wal_file *wal, const void *from, size_t n)
+{
+	while (wal->len + n > wal->alloc) {
+		wal->alloc = wal->alloc > 0 ? 2 * wal->alloc : WRITE_MAX;
+		wal->bytes = mem_grow(wal->bytes, wal->alloc, 1);
+	}
+	memcpy(wal->bytes + wal->len, from, n);
+	wal->len += n;
 }
 
 /* ---- the file ---------------------------------------------------------------------------------------------------- */
 
 static int wal_close(sqlite3_file *f)
 {
-	int flushed = flush(f);
 	struct wal_file *wal = (struct wal_file *)f;
+	int flushed = flush(f);
 	int rc = real_of(f)->pMethods->xClose(real_of(f));
 
 	(void)close(wal->fd); /* that drops no lock: SQLite locks other files */
-	lock_done(&wal->lock);
-	free(wal->collected);
+	free(wal->bytes);
 	return rc == SQLITE_OK ? flushed : rc;
 }
 
@@ -99,9 +128,21 @@ static int wal_read(sqlite3_file *f, void *to, int n, sqlite3_int64 at)
 	const struct wal_file *wal = (struct wal_file *)f;
 	int rc = SQLITE_OK;
 
-	if (at < wal->begin + wal->len && at + n > wal->begin)
+	if (at < wal->begin + (sqlite3_int64)wal->len && at + n > wal->begin + (sqlite3_int64)wal->flushed)
 		rc = flush(f);
 	return rc == SQLITE_OK ? real_of(f)->pMethods->xRead(real_of(f), to, n, at) : rc;
+}
+
+/* Overwrites bytes that are kept: SQLite changes frames of a transaction that were too many for its cache, and uses the
+ * place of those that were rolled back. */
+static int write_kept(sqlite3_file *f, const void *from, size_t n, size_t offset)
+{
+	struct wal_file *wal = (struct wal_file *)f;
+
+	memcpy(wal->bytes + offset, from, n);
+	if (offset >= wal->flushed)
+		return SQLITE_OK;
+	return real_of(f)->pMethods->xWrite(real_of(f), from, (int)n, wal->begin + (sqlite3_int64)offset);
 }
 
 static int wal_write(sqlite3_file *f, const void *from, int n, sqlite3_int64 at)
@@ -109,29 +150,27 @@ static int wal_write(sqlite3_file *f, const void *from, int n, sqlite3_int64 at)
 	struct wal_file *wal = (struct wal_file *)f;
 	int rc = SQLITE_OK;
 
-	if (at != wal->begin + wal->len || n > COLLECTED_MAX - wal->len)
-		rc = flush(f);
-	if (rc != SQLITE_OK)
-		return rc;
+	drop_synced(wal);
 	wal->has_new_header = wal->has_new_header || at == 0;
-	if (n > COLLECTED_MAX) {
-		rc = real_of(f)->pMethods->xWrite(real_of(f), from, n, at);
-		if (rc == SQLITE_OK)
-			note_written(wal, at, n);
-		return rc;
-	}
-	if (wal->len == 0)
-		wal->begin = at;
-	memcpy(wal->collected + wal->len, from, (size_t)n);
-	wal->len += n;
-	return SQLITE_OK;
+	if (at >= wal->begin && at + n <= wal->begin + (sqlite3_int64)wal->len)
+		return write_kept(f, from, (size_t)n, (size_t)(at - wal->begin));
+	if (at != wal->begin + (sqlite3_int64)wal->len || wal->len + (size_t)n > KEPT_MAX)
+		rc = restart(f, at);
+	if (rc == SQLITE_OK)
+		append(wal, from, (size_t)n);
+	return rc;
 }
 
 static int wal_truncate(sqlite3_file *f, sqlite3_int64 size)
 {
+	struct wal_file *wal = (struct wal_file *)f;
 	int rc = flush(f);
 
-	return rc == SQLITE_OK ? real_of(f)->pMethods->xTruncate(real_of(f), size) : rc;
+	if (rc == SQLITE_OK)
+		rc = real_of(f)->pMethods->xTruncate(real_of(f), size);
+	if (rc == SQLITE_OK && wal->begin + (sqlite3_int64)wal->len > size)
+		wal->len = wal->flushed = size > wal->begin ? (size_t)(size - wal->begin) : 0;
+	return rc;
 }
 
 static int wal_sync(sqlite3_file *f, int flags)
@@ -139,12 +178,13 @@ static int wal_sync(sqlite3_file *f, int flags)
 	struct wal_file *wal = (struct wal_file *)f;
 	int rc = flush(f);
 
-	if (rc != SQLITE_OK || (wal->deferred && !wal->has_new_header))
+	wal->target = wal->begin + (sqlite3_int64)wal->flushed;
+	if (rc != SQLITE_OK || (wal->is_deferred && !wal->has_new_header && !wal->is_incomplete))
 		return rc;
 	rc = real_of(f)->pMethods->xSync(real_of(f), flags);
 	if (rc == SQLITE_OK) {
-		wal->has_new_header = false;
-		note_synced(wal, wal->to, wal->restarts); /* this thread writes both */
+		drop_first(wal, wal->flushed);
+		wal->has_new_header = wal->is_incomplete = false;
 	}
 	return rc;
 }
@@ -207,31 +247,34 @@ static const sqlite3_io_methods wal_methods = {
 
 void wal_vfs_drop(sqlite3_file *f)
 {
+	struct wal_file *wal = (struct wal_file *)f;
+
 	if (f->pMethods == &wal_methods)
-		((struct wal_file *)f)->len = 0;
+		wal->len = wal->flushed;
 }
 
 /* ---- the sync by another thread ---------------------------------------------------------------------------------- */
 
-void wal_vfs_defer(sqlite3_file *f, bool defer)
+bool wal_vfs_defer(sqlite3_file *f, bool defer)
 {
-	if (f->pMethods == &wal_methods)
-		((struct wal_file *)f)->deferred = defer;
+	if (f->pMethods != &wal_methods)
+		return false;
+	((struct wal_file *)f)->is_deferred = defer;
+	return true;
 }
 
-/* The bytes come from the page cache, which keeps them although the disk did not take them. */
-static int write_again(int fd, sqlite3_int64 from, sqlite3_int64 to)
+static int write_again(const struct wal_file *wal)
 {
-	CLEANUP(mem_freep) char *part = mem_new(1, COLLECTED_MAX);
+	size_t end = wal->target > wal->begin ? (size_t)(wal->target - wal->begin) : 0;
 
-	for (ssize_t n; from < to; from += n) {
-		size_t left = to - from < COLLECTED_MAX ? (size_t)(to - from) : COLLECTED_MAX;
+	if (end > wal->flushed)
+		end = wal->flushed;
+	for (size_t at = 0; at < end;) {
+		ssize_t n = pwrite(wal->fd, wal->bytes + at, end - at, wal->begin + (sqlite3_int64)at);
 
-		n = pread(fd, part, left, from);
-		if (n > 0)
-			n = pwrite(fd, part, (size_t)n, from);
 		if (n <= 0)
 			return n == 0 ? -EIO : -errno;
+		at += (size_t)n;
 	}
 	return 0;
 }
@@ -239,23 +282,16 @@ static int write_again(int fd, sqlite3_int64 from, sqlite3_int64 to)
 int wal_vfs_sync(sqlite3_file *f)
 {
 	struct wal_file *wal = (struct wal_file *)f;
-	sqlite3_int64 from, to;
-	unsigned restarts;
 	int r = 0;
 
 	INSIST(f->pMethods == &wal_methods);
-	lock_acquire(&wal->lock);
-	from = wal->from;
-	to = wal->to;
-	restarts = wal->restarts;
-	lock_release(&wal->lock);
 	if (wal->failed)
-		r = write_again(wal->fd, from, to);
+		r = write_again(wal);
 	if (r == 0 && fdatasync(wal->fd) < 0)
 		r = -errno;
 	wal->failed = r < 0;
 	if (r == 0)
-		note_synced(wal, to, restarts);
+		atomic_store(&wal->synced, true);
 	return r;
 }
 
@@ -282,8 +318,6 @@ static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int fla
 		return SQLITE_CANTOPEN;
 	}
 	wal->base.pMethods = &wal_methods;
-	wal->collected = mem_new(1, COLLECTED_MAX);
-	lock_init(&wal->lock);
 	return SQLITE_OK;
 }
 
