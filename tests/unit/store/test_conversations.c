@@ -143,15 +143,9 @@ static void the_remembered_oldest_opening_is_never_too_late(void **state)
 			MUST(store_savepoint(f->s, err));
 			save_one(f, "gladly", name, to, NOW + rand_r(&seed) % 50, "jo@example.com");
 			(void)store_conversation_oldest_received_ms(f->s, "gladly");
-			if (rand_r(&seed) % 8 == 0)
-				store_savepoint_undo(f->s);
-			else
-				MUST(store_savepoint_keep(f->s, err));
+			fixture_savepoint_end(f, rand_r(&seed) % 8 == 0);
 		}
-		if (rand_r(&seed) % 8 == 0)
-			store_rollback(f->s);
-		else
-			fixture_commit(f);
+		fixture_end(f, rand_r(&seed) % 8 == 0);
 		if (turn % 20 == 0) { /* by hand; the next turn sees it */
 			fixture_sql(f, "UPDATE conversations SET opened_received = opened_received - 60");
 			fixture_begin(f);

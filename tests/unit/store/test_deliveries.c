@@ -510,10 +510,7 @@ static void turn(struct fixture *f, struct model *m)
 	if (dice_roll(3) == 0) {
 		MUST(store_savepoint(f->s, err));
 		assert_true(store_clean(f->s, DAY, 400 * DAY, now, dice_roll(12) + 1, NULL) >= 0);
-		if (dice_roll(3) == 0)
-			store_savepoint_undo(f->s);
-		else
-			MUST(store_savepoint_keep(f->s, err));
+		fixture_savepoint_end(f, dice_roll(3) == 0);
 	}
 	switch (dice_roll(8)) {
 	case 0:

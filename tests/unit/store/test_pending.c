@@ -92,15 +92,9 @@ static void what_is_known_is_true_after_any_history(void **state)
 			MUST(store_savepoint(f->s, err));
 			change(f, &seed, NOW + turn);
 			change(f, &seed, NOW + turn);
-			if (rand_r(&seed) % 10 == 0)
-				store_savepoint_undo(f->s);
-			else
-				MUST(store_savepoint_keep(f->s, err));
+			fixture_savepoint_end(f, rand_r(&seed) % 10 == 0);
 		}
-		if (rand_r(&seed) % 10 == 0)
-			store_rollback(f->s);
-		else
-			fixture_commit(f);
+		fixture_end(f, rand_r(&seed) % 10 == 0);
 		facts += facts_hold(f);
 		if (rand_r(&seed) % 4 == 0)
 			(void)store_webhooks_next_due_ms(f->s);

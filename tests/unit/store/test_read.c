@@ -176,15 +176,9 @@ static void counters_equal_a_recount_after_any_history(void **state)
 			MUST(store_savepoint(f->s, err));
 			assert_true(change(f, &seed, step++));
 			assert_true(change(f, &seed, step++));
-			if (undo)
-				store_savepoint_undo(f->s);
-			else
-				MUST(store_savepoint_keep(f->s, err));
+			fixture_savepoint_end(f, undo);
 		}
-		if (rand_r(&seed) % 8 == 0)
-			store_rollback(f->s);
-		else
-			fixture_commit(f);
+		fixture_end(f, rand_r(&seed) % 8 == 0);
 		if (turn % 10 == 0)
 			recount(f);
 		if (turn % 50 == 0)
