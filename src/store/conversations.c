@@ -181,6 +181,7 @@ static void repair_open(struct change *c, const char *source, int64_t id, int64_
 	put_placeholder(c, id, source, name);
 	(void)open_remove_entry(c, id, source, received_ms);
 	(void)change_by_id(c, "DELETE FROM conversations WHERE id = ?1", id);
+	(void)change_by_id(c, "DELETE FROM open_people WHERE conversation = ?1", id); /* reads all of it; rare */
 	if (c->status == 0)
 		loss_note(c->store, STORE_LOSS_CONVERSATION, id, source,
 			  "an open conversation's row is not there, but an index still named it; it will not expire");
@@ -486,8 +487,10 @@ int store_conversation_oldest_open(struct store *s, const char *source, int64_t 
 		conversation = open_expirable(&c, source, id, received_ms);
 	}
 	r = change_end(&c);
-	if (r == 0 && !found)
+	if (r == 0 && !found) {
+		oldest_none_until(s, source, received_ms);
 		r = err_set(reterr, -ENOENT, "no open conversation is so old");
+	}
 	if (r == 0)
 		*ret_conversation = TAKE(conversation);
 	free(conversation);

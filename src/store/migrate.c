@@ -203,6 +203,19 @@ static int moved_read(struct store *s, struct moved *m, struct err *reterr)
 	return r;
 }
 
+/* A migration that begins anew, or a program of schema 7, finds them by the new id. */
+static void former_rows_move(struct change *c, int64_t from, int64_t to)
+{
+	CHANGE(marks, c, "UPDATE OR REPLACE marks SET conversation = ?2 WHERE conversation = ?1");
+	query_bind_int(&marks, from);
+	query_bind_int(&marks, to);
+	(void)change_run(c, &marks);
+	CHANGE(reached, c, "UPDATE reached SET conversation = ?2 WHERE conversation = ?1");
+	query_bind_int(&reached, from);
+	query_bind_int(&reached, to);
+	(void)change_run(c, &reached);
+}
+
 /* to: its new id. */
 static void moved_write(struct change *c, const struct moved *m, int64_t to)
 {
@@ -221,6 +234,8 @@ static void moved_write(struct change *c, const struct moved *m, int64_t to)
 		query_bind_int(&q, to);
 	(void)change_run(c, &q);
 	query_close(&q);
+	if (to != m->id)
+		former_rows_move(c, m->id, to);
 	if (m->open)
 		open_people_change(c, to, (struct people){"", 0}, (struct people){m->people.data, m->people.len});
 }
@@ -233,6 +248,7 @@ struct batch {
 	int64_t from;        /* the next id to read */
 	int64_t last;        /* the largest id that a row had at the start */
 	unsigned unreadable; /* ids before `from`, one after another */
+	int64_t bad;         /* the last of these */
 	bool is_last;
 };
 
@@ -314,7 +330,29 @@ static void batch_advance(struct batch *b)
 {
 	unsigned far = b->unreadable > UNREADABLE_IDS ? b->unreadable - UNREADABLE_IDS : 0;
 
+	b->bad = b->from;
 	b->is_last = far > 62 || __builtin_add_overflow(b->from, INT64_C(1) << far, &b->from);
+}
+
+/* Goes back to the first id behind the damage where large steps have passed it. */
+static int batch_step_back(struct store *s, struct batch *b, struct err *reterr)
+{
+	int r = 0;
+
+	while (r == 0 && b->unreadable > UNREADABLE_IDS && b->from - b->bad > 1) {
+		int64_t middle = b->bad + (b->from - b->bad) / 2;
+		int64_t id = middle;
+		bool open;
+
+		r = conversation_from(s, &id, &open, reterr);
+		if (r == -EUCLEAN)
+			b->bad = middle;
+		else if (r >= 0)
+			b->from = middle;
+		if (r == -EUCLEAN || r > 0)
+			r = 0;
+	}
+	return r;
 }
 
 static int batch_read(struct store *s, struct batch *b, struct err *reterr)
@@ -326,6 +364,12 @@ static int batch_read(struct store *s, struct batch *b, struct err *reterr)
 		bool open = false;
 
 		r = conversation_from(s, &b->from, &open, reterr);
+		if (r >= 0 && b->unreadable > UNREADABLE_IDS) {
+			r = batch_step_back(s, b, reterr);
+			b->unreadable = 0;
+			if (r == 0)
+				r = conversation_from(s, &b->from, &open, reterr);
+		}
 		if (r == 0 || (r > 0 && b->from > b->last)) {
 			b->is_last = true;
 			r = 0;
@@ -354,11 +398,12 @@ int people_move(struct store *s, struct err *reterr)
 	struct batch *b = mem_new(1, sizeof(*b));
 	int r = schema_add(s, reterr);
 
-	if (r == 0)
+	if (r == 0) {
 		r = store_pragma(s, "SELECT max(id) FROM conversations", &b->last, reterr);
-	if (r == -EUCLEAN) {
-		b->last = INT64_MAX;
-		r = 0;
+		if (r == -EUCLEAN) {
+			b->last = INT64_MAX;
+			r = 0;
+		}
 	}
 	while (r == 0 && !b->is_last) {
 		r = batch_read(s, b, reterr);

@@ -44,6 +44,14 @@ void oldest_saved(struct store *s, const char *source, const struct ledger_entry
 		o->received_ms = e->opened_received_ms;
 }
 
+void oldest_none_until(struct store *s, const char *source, int64_t received_ms)
+{
+	struct oldest_open *o = oldest_find(s, source);
+
+	if (o && o->received_ms <= received_ms)
+		o->is_known = false;
+}
+
 /* By the index alone: a damaged entry counts, so that its time comes and it is repaired. */
 int64_t store_conversation_oldest_received_ms(struct store *s, const char *source)
 {

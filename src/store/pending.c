@@ -3,10 +3,11 @@
  * What the store knows of pending webhooks without a query. Most turns meet none, and a query that finds nothing costs
  * as much as one that finds a row.
  *
- * The knowledge is negative: "no webhook waits for this", "none has an earlier time". Only a query of the index that
- * found none establishes it, and each change of a row to pending revokes it. So it is never wrong where a file is
- * damaged, because the index is what a query would read. Zeros mean that nothing is known: after opening, after an undo
- * or a rollback, after a repair, and after another connection changed the file.
+ * The knowledge is negative: "no webhook waits for this", "none has an earlier time". Only a query that found none
+ * establishes it, and each change of a row to pending revokes it. If an index of a damaged file lacks an entry, what
+ * a query by this index found holds until something is forgotten; a time is asked of its own index. Zeros mean that
+ * nothing is known: after opening, after an undo or a rollback, after a repair, and after another connection changed
+ * the file.
  */
 #include <config.h>
 
@@ -26,9 +27,11 @@ const struct transaction_hook pending_hook = {
 
 void pending_none(struct store *s)
 {
-	if (s->mode == STORE_WRITE)
-		s->pending = (struct pending_known){
-			.none = ALL_WAITS, .first = INT64_MAX, .due_ms = CLOCK_NEVER_MS, .due_is_exact = true};
+	if (s->mode != STORE_WRITE)
+		return;
+	/* Not due_ms: webhooks_due may have an entry that the index of this query lacks. */
+	s->pending.none = ALL_WAITS;
+	s->pending.first = INT64_MAX;
 }
 
 void pending_none_waits(struct store *s, enum store_wait why)

@@ -11,6 +11,7 @@
 #include <config.h>
 
 #include <errno.h>
+#include <string.h>
 
 #include "base/text.h"
 #include "store/connection.h"
@@ -308,14 +309,22 @@ static int migrate_text(struct store *s, const char *sql, const char *pragma, st
 
 static int migrate_people(struct store *s, const char *sql, const char *pragma, struct err *reterr)
 {
+	/* What is damaged cannot be dropped and stays in the file. `reached` has addresses, so it goes where it can.
+	 * The index would be updated for nothing. */
+	const char *const ends[] = {sql, "DROP INDEX conversations_age; DROP TABLE reached;", "DROP TABLE reached;",
+				    "DROP INDEX conversations_age", ""};
 	int r = people_move(s, reterr);
 
-	if (r == 0)
-		r = migrate_step(s, sql, pragma, reterr);
-	/* What is damaged cannot be dropped and stays in the file. The index would be updated for nothing. */
-	if (r == -EUCLEAN)
-		r = migrate_step(s, "DROP INDEX conversations_age", pragma, reterr);
-	return r == -EUCLEAN ? migrate_step(s, "", pragma, reterr) : r;
+	if (r < 0)
+		return r;
+	r = -EUCLEAN;
+	for (size_t i = 0; r == -EUCLEAN && i < sizeof(ends) / sizeof(*ends); i++) {
+		r = migrate_step(s, ends[i], pragma, reterr);
+		if (r == 0 && !strstr(ends[i], "DROP TABLE reached;"))
+			loss_note(s, STORE_LOSS_OTHER, 0, NULL,
+				  "the former table of people is damaged and stays in the file, with their addresses");
+	}
+	return r;
 }
 
 /* Tells the caller what the migration may need, and refuses it where the disk has less. */

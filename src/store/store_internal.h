@@ -128,6 +128,7 @@ struct store {
 	int64_t now_ms;
 	int64_t longest_age_ms;    /* store_clean skips longer age limits */
 	int64_t last_ids[IDS_OF_]; /* the last ids that were given (ids.c); 0: not known */
+	unsigned ids_unsure;       /* bit of: a row may have a larger one */
 	int64_t last_conversation;
 	struct pending_known pending;
 	struct oldest_open *oldest;

@@ -99,8 +99,12 @@ extern const struct transaction_hook pending_hook;
 
 /* Tells that a conversation's row was saved. */
 void oldest_saved(struct store *s, const char *source, const struct ledger_entry *e);
+/* Tells that the index holds none of the source up to this time. What was remembered was too early: a repair has taken
+ * that entry out, or its row did not read and was written over. */
+void oldest_none_until(struct store *s, const char *source, int64_t received_ms);
 extern const struct transaction_hook oldest_hook;
 void oldest_done(struct store *s);
+
 /* ---- the people whom a conversation reached: people.c ------------------------------------------------------------- */
 
 /* A list as a row has it: persons, one after another. */

@@ -23,8 +23,9 @@
  * SQLite ends the transaction itself when the disk fails. store_failed() notices that and sets `lost`. Later changing
  * statements would run outside the transaction, so they fail, and so does the commit.
  *
- * Hooks. Counters, notes of repaired rows, and unfinished wakes live in memory next to the rows. Each has a struct
- * transaction_hook and follows the transaction, in the order of the table in store.c:
+ * Hooks. Some state lives in memory next to the rows: counters, notes of repaired rows, unfinished wakes, the last ids,
+ * what is known of pending rows, and more. Each part has a struct transaction_hook and follows the transaction, in the
+ * order of the table in store.c:
  *
  *   write        before the COMMIT; a failure rolls back
  *   savepoint    after the savepoint is set
@@ -228,6 +229,8 @@ void store_savepoint_undo(struct store *s)
 	r = query_control(s, "BEGIN IMMEDIATE", NULL);
 	if (r < 0)
 		s->lost = r;
+	else if (data_version(s) != s->data_version)
+		CALL_HOOKS(s, others_wrote);
 	s->rows_at_begin = sqlite3_total_changes(s->db);
 }
 

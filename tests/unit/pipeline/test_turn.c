@@ -976,6 +976,37 @@ static void a_conversation_that_does_not_read_is_closed_without_a_word(void **st
 				"closed conversation in Desk jo@example.com ready backfill; ");
 }
 
+/* The store must not remember it as the oldest open one: the turns would find its time over again and again. */
+static void the_turns_come_to_rest_after_a_conversation_that_does_not_read(void **state)
+{
+	struct play *p = *state;
+	int64_t then = clock_now_ms() - 31 * CLOCK_DAY_MS;
+
+	play_start(p);
+	PUT(p->stage, .source = "desk", .kind = "open", .conversation = "1", .email = "jo@example.com", .time_ms = then,
+	    .received_ms = then);
+	run(p);
+	stage_spoil(p->stage, "UPDATE conversations SET taken = x'01'");
+	run(p);
+	clocks.wall_ms = clocks.mono_ms = CLOCK_HOUR_MS;
+	run(p);
+}
+
+static void the_turns_come_to_rest_after_a_conversation_without_its_row(void **state)
+{
+	struct play *p = *state;
+	int64_t then = clock_now_ms() - 31 * CLOCK_DAY_MS;
+
+	play_start(p);
+	PUT(p->stage, .source = "desk", .kind = "open", .conversation = "1", .email = "jo@example.com", .time_ms = then,
+	    .received_ms = then);
+	run(p);
+	stage_hide_index(p->stage, "conversations_open", "DELETE FROM conversations WHERE conversation = '1'");
+	run(p);
+	clocks.wall_ms = clocks.mono_ms = CLOCK_HOUR_MS;
+	run(p);
+}
+
 /* The index by name lacks the row, so a new one with that name is closed. */
 static void a_conversation_that_is_not_found_by_name_does_not_expire_for_ever(void **state)
 {
@@ -1133,6 +1164,8 @@ int main(void)
 		PLAYED(a_conversation_that_cannot_be_closed_stops_nobody_else),
 		PLAYED(a_conversation_that_cannot_be_closed_pauses_only_its_source),
 		PLAYED(a_conversation_that_does_not_read_is_closed_without_a_word),
+		PLAYED(the_turns_come_to_rest_after_a_conversation_that_does_not_read),
+		PLAYED(the_turns_come_to_rest_after_a_conversation_without_its_row),
 	};
 
 	log_setup(LOG_FORMAT_TEXT, LOG_INFO, false); /* log lines come to this program only */

@@ -453,6 +453,94 @@ static void an_open_conversation_without_its_row_does_not_stop_expiry(void **sta
 	assert_int_equal(losses.kind, STORE_LOSS_CONVERSATION);
 }
 
+/* Otherwise the janitor would find its time over in each turn, and nothing to close. */
+static void an_open_conversation_that_was_repaired_away_is_not_remembered(void **state)
+{
+	struct fixture *f = *state;
+	char *name = NULL;
+
+	fixture_begin(f);
+	save(f, "c-1", LEDGER_OPEN, "a@example.com");
+	fixture_commit(f);
+	run_without_indexes(f, "conversations", "DELETE FROM conversations WHERE conversation = 'c-1'");
+	fixture_begin(f);
+	assert_int_equal(store_conversation_oldest_received_ms(f->s, "gladly"), NOW);
+	MUST(store_conversation_oldest_open(f->s, "gladly", NOW, &name, err));
+	assert_null(name); /* c-1 was repaired */
+	assert_int_equal(store_conversation_oldest_open(f->s, "gladly", NOW, &name, NULL), -ENOENT);
+	fixture_commit(f);
+	assert_int_equal(store_conversation_oldest_received_ms(f->s, "gladly"), CLOCK_NEVER_MS);
+}
+
+static void who_was_open_in_a_lost_conversation_is_not_kept_for_ever(void **state)
+{
+	struct fixture *f = *state;
+	char *name = NULL;
+	int64_t n = 9;
+
+	fixture_begin(f);
+	save(f, "c-1", LEDGER_OPEN, "a@example.com");
+	fixture_commit(f);
+	run_without_indexes(f, "conversations", "DELETE FROM conversations WHERE conversation = 'c-1'");
+	fixture_begin(f);
+	MUST(store_conversation_oldest_open(f->s, "gladly", NOW, &name, err)); /* repaired */
+	fixture_commit(f);
+	fixture_begin(f);
+	while (store_clean(f->s, 0, 0, NOW + 400 * CLOCK_DAY_MS, 100, NULL) > 0)
+		;
+	fixture_commit(f);
+	MUST(store_paused_count(f->s, &n, err));
+	assert_int_equal(n, 0);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM open_people WHERE instr(person, x'614065') > 0"), 0);
+}
+
+/* As the janitor closes a conversation whose row does not read: with an empty entry. */
+static void an_open_conversation_that_did_not_read_is_not_remembered_after_its_close(void **state)
+{
+	const struct ledger_entry closed = {.state = LEDGER_CLOSED, .closed_ms = NOW};
+	struct fixture *f = *state;
+	char *name = NULL;
+
+	fixture_begin(f);
+	save(f, "c-1", LEDGER_OPEN, "a@example.com");
+	fixture_commit(f);
+	fixture_sql(f, "UPDATE conversations SET taken = x'00112233'");
+	fixture_begin(f);
+	assert_int_equal(store_conversation_oldest_received_ms(f->s, "gladly"), NOW);
+	MUST(store_conversation_save(f->s, "gladly", "c-1", &closed, &(struct reached_list){0}, NULL, err));
+	assert_int_equal(store_conversation_oldest_open(f->s, "gladly", NOW, &name, NULL), -ENOENT);
+	fixture_commit(f);
+	assert_int_equal(store_conversation_oldest_received_ms(f->s, "gladly"), CLOCK_NEVER_MS);
+}
+
+/* A webhook that waits for a time is in webhooks_due, but not in webhooks_state. */
+static void a_webhook_that_one_index_lacks_is_still_due(void **state)
+{
+	struct fixture *f = *state;
+	sqlite3 *db;
+
+	assert_int_equal(fixture_put(f, "gladly", "c-1", NULL, 1, NOW), 1);
+	store_close(f->s);
+	f->s = NULL;
+	db = connection(f);
+	must_exec(db, "PRAGMA writable_schema = 1; CREATE TABLE kept AS SELECT * FROM sqlite_schema WHERE name ="
+		      " 'webhooks_state'; UPDATE webhooks SET state = 1;"
+		      "DELETE FROM sqlite_schema WHERE name = 'webhooks_state'");
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	fixture_sql(f, "UPDATE webhooks SET state = 0, wait = 1, not_before = 1795276800100");
+	fixture_sql(f, "PRAGMA writable_schema = 1; INSERT INTO sqlite_schema SELECT * FROM kept");
+	fixture_sql(f, "DROP TABLE kept");
+	fixture_open(f);
+	fixture_begin(f);
+	assert_int_equal(store_webhooks_any_pending(f->s, NULL), 0);
+	fixture_commit(f);
+	assert_int_equal(store_webhooks_next_due_ms(f->s), NOW + 100);
+	fixture_begin(f);
+	MUST(store_webhooks_due(f->s, NOW + 100, err));
+	fixture_commit(f);
+	assert_int_equal(fixture_wait_of(f, 1), STORE_WAIT_NONE);
+}
+
 /* Each repair is a change of its own: c-1 is repaired, and SQLite refuses to change c-2's row. */
 static void a_mend_that_fails_leaves_the_one_before_it(void **state)
 {
@@ -856,6 +944,10 @@ int main(void)
 		TEST(who_is_open_without_a_conversation_that_says_so_counts_for_nothing),
 		TEST(an_open_conversation_without_its_row_does_not_stop_expiry),
 		TEST(a_mend_that_fails_leaves_the_one_before_it),
+		TEST(an_open_conversation_that_was_repaired_away_is_not_remembered),
+		TEST(an_open_conversation_that_did_not_read_is_not_remembered_after_its_close),
+		TEST(a_webhook_that_one_index_lacks_is_still_due),
+		TEST(who_was_open_in_a_lost_conversation_is_not_kept_for_ever),
 		TEST(a_mistyped_webhook_can_end),
 		TEST(a_mistyped_webhook_that_is_to_go_on_is_a_dead_letter),
 		TEST(a_mistyped_event_is_passed_over),

@@ -554,6 +554,119 @@ static void a_damaged_page_of_schema_5_keeps_no_store_closed(void **state)
 	}
 }
 
+/* The number of the schema must not say that there are columns that were not added. */
+static void a_store_to_which_the_columns_cannot_be_added_keeps_its_schema(void **state)
+{
+	static const char *const breaks[] = {
+		"PRAGMA writable_schema = 1; UPDATE sqlite_schema SET sql = sql || ' ' WHERE name = 'conversations'",
+		"PRAGMA writable_schema = 1; UPDATE sqlite_schema SET sql = sql || ' /* by hand */' WHERE name ="
+		" 'conversations'",
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(breaks) / sizeof(*breaks); i++) {
+		struct store_options o = {.path = f->path};
+		struct err e = {0};
+		int r;
+
+		write_old(f, "schema-5.sql");
+		fixture_sql(f, breaks[i]);
+		r = store_open(&o, STORE_WRITE, &f->s, &e);
+		if (r == 0)
+			assert_int_equal(
+				fixture_sql(f, "SELECT count(*) FROM pragma_table_info('conversations') WHERE name ="
+					       " 'people'"),
+				1);
+		else
+			assert_true(r == -EUCLEAN && fixture_sql(f, "PRAGMA user_version") < NEWEST);
+		store_close(f->s);
+		f->s = NULL;
+		fixture_sql(f, "SELECT 1");
+	}
+	write_old(f, "schema-5.sql");
+	fixture_open(f);
+}
+
+/* A row that cannot grow gets a new id. The migration ends before the number of the schema changes. */
+static void who_was_moved_to_a_new_id_is_known_after_a_second_migration(void **state)
+{
+	struct fixture *f = *state;
+	struct store_options o = {.path = f->path};
+	int first;
+
+	write_old(f, "schema-5.sql");
+	fill(f);
+	spoil_page(f, leaf_of(f, "conversations"));
+	fixture_open(f);
+	first = known_people(f, false);
+	assert_true(fixture_sql(f, "SELECT count(*) FROM conversations WHERE id >= 3100") > 0);
+	store_close(f->s);
+	f->s = NULL;
+	write_old(f, "schema-5.sql");
+	fill(f);
+	spoil_page(f, leaf_of(f, "conversations"));
+	/* the last transaction fails */
+	fixture_sql(f, "PRAGMA writable_schema = 1; CREATE TABLE kept AS SELECT * FROM sqlite_schema WHERE name ="
+		       " 'conversations_age'; DELETE FROM sqlite_schema WHERE name = 'conversations_age'");
+	assert_int_equal(store_open(&o, STORE_WRITE, &f->s, NULL), -EIO);
+	assert_int_equal(fixture_sql(f, "PRAGMA user_version"), 7);
+	fixture_sql(f, "PRAGMA writable_schema = 1; INSERT INTO sqlite_schema SELECT * FROM kept");
+	fixture_sql(f, "DROP TABLE kept");
+	fixture_open(f);
+	if (known_people(f, false) < first)
+		fail_msg("%d, then %d", first, known_people(f, false));
+}
+
+/* Addresses must go after `retention`, so the table that had them must go, or its rows. */
+static void a_damaged_page_elsewhere_keeps_no_addresses_in_the_former_table(void **state)
+{
+	static const char *const damaged[] = {"marks", "conversations_age"};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(damaged) / sizeof(*damaged); i++) {
+		int64_t left;
+
+		write_old(f, "schema-5.sql");
+		fill(f);
+		spoil_page(f, leaf_of(f, damaged[i]));
+		fixture_open(f);
+		left = fixture_sql(f, "SELECT count(*) FROM sqlite_schema WHERE name = 'reached'") == 0
+			       ? 0
+			       : fixture_sql(f, "SELECT count(*) FROM reached WHERE email = 'p-3000@example.com'");
+		if (left > 0)
+			fail_msg("%s", damaged[i]);
+	}
+}
+
+/* A damaged page whose ids are sparse: the conversations behind it are readable. */
+static void the_conversations_behind_a_damaged_page_of_sparse_ids_keep_their_people(void **state)
+{
+	struct fixture *f = *state;
+	int lost = 0;
+
+	write_old(f, "schema-5.sql");
+	fixture_sql(f, "WITH RECURSIVE n (i) AS (VALUES (100) UNION ALL SELECT i + 1 FROM n WHERE i < 3099)"
+		       " INSERT INTO conversations SELECT CASE WHEN i < 226 THEN i WHEN i < 340 THEN i * 100 ELSE "
+		       "34000 + i END,"
+		       " 'lumen', 'c-' || i, 1, 0, 0, 0, 0, 0, 0, 1, x'', 0, 1 FROM n");
+	fixture_sql(f, "INSERT INTO marks SELECT id, 0, id FROM conversations WHERE id >= 100");
+	fixture_sql(
+		f,
+		"INSERT INTO reached (id, conversation, account, email, flag, open) SELECT id, id, 'default', 'p-' ||"
+		" id || '@example.com', 'In Lumen Conversation', 1 FROM conversations WHERE id >= 100");
+	spoil_page(f, leaf_of(f, "conversations"));
+	fixture_open(f);
+	for (int i = 100; i < 3100; i++) {
+		CLEANUP(mem_freep) char *name = mem_fmt("c-%d", i);
+		struct reached_list reached = {0};
+		struct ledger_entry e;
+
+		lost += store_conversation_load(f->s, "lumen", name, &e, &reached, NULL, NULL) == 0 && reached.n == 0;
+		reached_clear(&reached);
+	}
+	assert_int_equal(lost, 0);
+}
+
 /* The disk as space.c sees it. */
 static int64_t disk_left = -1;
 static char told[256];
@@ -688,6 +801,14 @@ int main(void)
 						fixture_teardown),
 		cmocka_unit_test_setup_teardown(the_work_of_a_store_of_schema_1_goes_on, fixture_setup,
 						fixture_teardown),
+		cmocka_unit_test_setup_teardown(a_store_to_which_the_columns_cannot_be_added_keeps_its_schema,
+						fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(a_damaged_page_elsewhere_keeps_no_addresses_in_the_former_table,
+						fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(who_was_moved_to_a_new_id_is_known_after_a_second_migration,
+						fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(the_conversations_behind_a_damaged_page_of_sparse_ids_keep_their_people,
+						fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(one_damaged_row_stops_no_store_of_schema_1, fixture_setup,
 						fixture_teardown),
 		cmocka_unit_test_setup_teardown(a_store_that_was_brought_forward_is_like_a_new_one, fixture_setup,
