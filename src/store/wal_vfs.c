@@ -53,6 +53,8 @@ static sqlite3_file *real_of(sqlite3_file *f)
 /* Forgets the first n bytes. */
 static void drop_first(struct wal_file *wal, size_t n)
 {
+	if (n == 0)
+		return;
 	memmove(wal->bytes, wal->bytes + n, wal->len - n);
 	wal->begin += (sqlite3_int64)n;
 	wal->len -= n;
