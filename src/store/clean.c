@@ -35,15 +35,24 @@ static bool can_delete(const struct cleaning *c)
 
 /* ---- webhooks and events ----------------------------------------------------------------------------------------- */
 
-/* A body on a damaged page cannot be deleted. Its row is deleted all the same. */
-static void body_delete(struct change *c, const char *sql, int64_t id)
+/* A body on a damaged page cannot be deleted, and SQLite writes nothing more in a transaction that tried. So this
+ * fails, and the next cleaning leaves the body out: its row is deleted all the same. row: the id; of an event, its
+ * negative. */
+static void body_delete(struct change *c, const char *sql, int64_t id, int64_t row)
 {
-	struct change part = change_part(c, NULL);
+	struct damaged_bodies *damaged = &c->store->damaged_bodies;
+	bool is_damaged = damaged->n == DAMAGED_BODIES;
 
-	(void)change_by_id(&part, sql, id);
-	if (change_part_failed(c, &part, -EUCLEAN))
+	for (size_t i = 0; i < damaged->n; i++)
+		is_damaged = is_damaged || damaged->rows[i] == row;
+	if (!is_damaged) {
+		(void)change_by_id(c, sql, id);
+		if (c->status == -EUCLEAN)
+			damaged->rows[damaged->n++] = row;
+	} else if (c->status == 0) {
 		loss_note(c->store, STORE_LOSS_OTHER, id, NULL,
 			  "the text of a row past its time is damaged and stays in the file");
+	}
 }
 
 static void clean_webhooks(struct cleaning *cleaning, int64_t until_ms, size_t max)
@@ -66,7 +75,7 @@ static void clean_webhooks(struct cleaning *cleaning, int64_t until_ms, size_t m
 		if (!webhook_brief_find(c, ids.items[i], &p))
 			continue;
 		id_deleting(c, IDS_WEBHOOKS, p.id);
-		body_delete(c, "DELETE FROM webhook_bodies WHERE id = ?1", p.id);
+		body_delete(c, "DELETE FROM webhook_bodies WHERE id = ?1", p.id, p.id);
 		(void)change_by_id(c, "DELETE FROM webhooks WHERE id = ?1", p.id);
 		if (c->status == 0)
 			counts_move(c->store, COUNT_WEBHOOKS, p.source, (int)p.state, (int)p.wait, COUNT_NOWHERE, 0);
@@ -92,7 +101,7 @@ static void clean_events(struct cleaning *cleaning, int64_t until_ms, size_t max
 		CLEANUP(mem_freep) char *account = NULL;
 
 		id_deleting(c, IDS_EVENTS, ids.items[i]);
-		body_delete(c, "DELETE FROM event_bodies WHERE id = ?1", ids.items[i]);
+		body_delete(c, "DELETE FROM event_bodies WHERE id = ?1", ids.items[i], -ids.items[i]);
 		CHANGE(row, c, "DELETE FROM events WHERE id = ?1 RETURNING account");
 		query_bind_int(&row, ids.items[i]);
 		if (!change_step(c, &row))

@@ -50,7 +50,9 @@
  * Crash. The tables follow from the tail, which the next opening reads. A merge that was under way begins again.
  *
  * Damage. A row of the tail that cannot be read is skipped and noted (store_losses); a repeat of its webhook would be
- * accepted. The rest of a damaged table stays in the file. Neither stops a commit.
+ * accepted. A damaged page fails one transaction, because SQLite writes nothing more in it. After that the index is
+ * neither searched nor changed until the next opening: repeats of older webhooks are accepted, which the ledger and the
+ * events' unique ids absorb; new digests stay in the tail and in memory.
  */
 #include <config.h>
 
@@ -101,22 +103,20 @@ static bool is_in_generation(struct change *c, int64_t generation, const struct 
 	return change_step(c, &q);
 }
 
-static bool is_in_old_table(struct change *c, const struct webhook *w)
-{
-	CHANGE(q, c, "SELECT 1 FROM deliveries WHERE source = ?1 AND digest = ?2");
-	query_bind_text(&q, w->source);
-	query_bind_blob(&q, w->delivery, sizeof(w->delivery));
-	return change_step(c, &q);
-}
-
 bool delivery_is_known(struct change *c, const struct webhook *w)
 {
-	const struct deliveries *d = c->store->deliveries;
+	struct deliveries *d = c->store->deliveries;
+	bool found;
 
-	return is_in_tail(c, &d->active, w) || is_in_tail(c, &d->frozen, w) ||
-	       (d->now.current_has && is_in_generation(c, d->now.generation, w)) ||
-	       (d->now.previous_has && is_in_generation(c, d->now.generation - 1, w)) ||
-	       (d->now.old_has && is_in_old_table(c, w));
+	if (is_in_tail(c, &d->active, w) || is_in_tail(c, &d->frozen, w))
+		return true;
+	if (d->damaged)
+		return false;
+	found = (d->now.current_has && is_in_generation(c, d->now.generation, w)) ||
+		(d->now.previous_has && is_in_generation(c, d->now.generation - 1, w)) ||
+		(d->now.old_has && old_delivery_is_known(c, w));
+	d->damaged = c->status == -EUCLEAN;
+	return found;
 }
 
 /* ---- adding ------------------------------------------------------------------------------------------------------ */
@@ -175,7 +175,7 @@ static void merge_row(struct change *c, int64_t id)
 	}
 	if (merged)
 		d->now.current_has = true;
-	else if (part.status == 0 || is_damaged(c, &part))
+	else if (part.status == 0 || change_part_failed(c, &part, -EBADMSG))
 		loss_note(c->store, STORE_LOSS_OTHER, id, NULL,
 			  "the digest of a delivery is lost: a repeat of that webhook would be accepted");
 }
@@ -201,24 +201,32 @@ static size_t merge(struct change *c, size_t n)
 static size_t tail_delete(struct change *c, size_t n)
 {
 	struct deliveries *d = c->store->deliveries;
-	struct change part = change_part(c, NULL);
 	size_t done;
 
 	if (d->now.deleted_to == d->now.merged_to)
 		return 0;
-	CHANGE(q, &part,
+	CHANGE(q, c,
 	       "DELETE FROM delivery_tail WHERE id > ?1 AND id <= coalesce((SELECT id FROM delivery_tail WHERE id > ?1"
 	       " AND id <= ?2 ORDER BY id LIMIT 1 OFFSET ?3), ?2)");
 	query_bind_int(&q, d->now.deleted_to);
 	query_bind_int(&q, d->now.merged_to);
 	query_bind_int(&q, (int64_t)n);
-	done = (size_t)change_run(&part, &q);
-	if (is_damaged(c, &part))
-		loss_note(c->store, STORE_LOSS_OTHER, 0, NULL,
-			  "merged digests of deliveries are on a damaged page and stay in the file");
-	if (done <= n)
+	done = (size_t)change_run(c, &q);
+	if (c->status == 0 && done <= n)
 		d->now.deleted_to = d->now.merged_to;
 	return done;
+}
+
+/* True where the index and the tail may be changed. Notes once that they may not. */
+static bool can_merge(struct store *s)
+{
+	struct deliveries *d = s->deliveries;
+
+	if (d->damaged && !d->damage_noted)
+		loss_note(s, STORE_LOSS_OTHER, 0, NULL,
+			  "the index of deliveries is damaged: a repeat of an older webhook would be accepted");
+	d->damage_noted = d->damaged;
+	return !d->damaged;
 }
 
 /* Merges and deletes for the entries that were added since the last step. */
@@ -229,12 +237,13 @@ static int deliveries_write(struct store *s, struct err *reterr)
 	size_t n = d->added_n + (d->waiting_n < d->step ? d->waiting_n : d->step);
 
 	d->stepped = n >= d->step && (d->frozen.alloc > 0 || d->now.deleted_to < d->now.merged_to) &&
-		     store_free_bytes(s) >= MERGE_FREE_BYTES;
+		     store_free_bytes(s) >= MERGE_FREE_BYTES && can_merge(s);
 	if (!d->stepped)
 		return 0;
 	n += n / 4 + 1;
 	(void)merge(&c, n);
 	(void)tail_delete(&c, n);
+	d->damaged = c.status == -EUCLEAN;
 	return change_end(&c);
 }
 
@@ -375,47 +384,6 @@ static size_t index_delete(struct change *c, size_t max)
 	return done;
 }
 
-static void old_table_look(struct change *c)
-{
-	struct change part = change_part(c, NULL);
-	int64_t id;
-
-	CHANGE(q, &part, "SELECT max(id) FROM deliveries");
-	c->store->deliveries->now.old_has = change_one_int(&part, &q, &id) || is_damaged(c, &part);
-}
-
-/* Ids are in order of receipt, so the oldest come first and need no index on the time. A time in the future was written
- * by a wrong clock: such a digest is as old as its neighbours and is deleted with them. */
-static size_t old_table_delete(struct change *c, int64_t until_ms, int64_t now_ms, size_t max)
-{
-	int64_t last = 0;
-	size_t seen = 0;
-	size_t done;
-
-	CHANGE(q, c, "SELECT id, received FROM deliveries WHERE id > 0 ORDER BY id");
-	while (seen < max && change_step(c, &q)) {
-		int64_t id = query_int(&q);
-		int64_t received_ms = query_int(&q);
-
-		if (received_ms > now_ms)
-			continue;
-		if (received_ms > until_ms)
-			break;
-		last = id;
-		seen++;
-	}
-	query_close(&q);
-	if (last == 0)
-		return 0;
-	CHANGE(gone, c,
-	       "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries WHERE id <= ?1 ORDER BY id LIMIT ?2)");
-	query_bind_int(&gone, last);
-	query_bind_int(&gone, (int64_t)max);
-	done = (size_t)change_run(c, &gone);
-	old_table_look(c);
-	return done;
-}
-
 size_t deliveries_clean(struct change *c, int64_t life_ms, int64_t until_ms, int64_t now_ms, size_t max)
 {
 	struct deliveries *d = c->store->deliveries;
@@ -423,14 +391,15 @@ size_t deliveries_clean(struct change *c, int64_t life_ms, int64_t until_ms, int
 
 	generation_age(c, life_ms, now_ms);
 	if (d->now.old_has)
-		done = old_table_delete(c, until_ms, now_ms, max);
+		done = old_deliveries_delete(c, until_ms, now_ms, max);
 	done += index_delete(c, max - done);
 	/* index_delete may delete one more, where two sources have the same digest. */
-	if (d->added_n > 0 || done >= max)
+	if (d->added_n > 0 || done >= max || !can_merge(c->store))
 		return done;
 	done += merge(c, max - done);
 	if (done < max)
 		done += tail_delete(c, max - done - 1);
+	d->damaged = c->status == -EUCLEAN;
 	return done;
 }
 
@@ -526,7 +495,7 @@ int deliveries_open(struct store *s, struct err *reterr)
 	int r;
 
 	generations_open(&c);
-	old_table_look(&c);
+	old_deliveries_look(&c);
 	r = change_end(&c);
 	if (r == 0)
 		r = tail_open(s, reterr);

@@ -43,16 +43,18 @@ static int event_key(const struct event *e, unsigned char ret[EVENT_KEY_BYTES])
  * answers. The placeholder of a missing row counts as one, too. */
 static bool may_hold_old_keys(struct change *c)
 {
-	struct change part = change_part(c, NULL);
 	size_t n = EVENT_KEY_BYTES;
 
 	if (c->store->no_old_keys)
 		return false;
-	CHANGE(q, &part, "SELECT unique_id FROM events WHERE id > 0 ORDER BY id LIMIT 1");
-	if (change_step(&part, &q))
-		(void)query_blob(&q, &n);
-	if (change_part_failed(c, &part, -EUCLEAN)) /* a damaged page: the event may stand on it */
+	if (c->store->old_keys_damaged)
 		return true;
+	CHANGE(q, c, "SELECT unique_id FROM events WHERE id > 0 ORDER BY id LIMIT 1");
+	if (change_step(c, &q))
+		(void)query_blob(&q, &n);
+	/* The event may stand on that page. SQLite writes nothing more in this transaction, so it fails; later ones do
+	 * not ask. */
+	c->store->old_keys_damaged = c->status == -EUCLEAN;
 	c->store->no_old_keys = c->status == 0 && n == EVENT_KEY_BYTES;
 	return !c->store->no_old_keys;
 }

@@ -95,6 +95,13 @@ struct syncing {
 	int result; /* of the last sync: 0 or a negative errno; the thread writes it */
 };
 
+/* Rows whose bodies could not be deleted (clean.c), since the opening. A full list stands for all rows. */
+#define DAMAGED_BODIES 64
+struct damaged_bodies {
+	int64_t rows[DAMAGED_BODIES];
+	size_t n;
+};
+
 struct store {
 	sqlite3 *db;
 	enum store_mode mode;
@@ -148,7 +155,9 @@ struct store {
 	size_t statements_n, statements_alloc;
 	struct count *counts;
 	size_t counts_n;
-	bool no_old_keys;              /* events.c: no event is left that an older schema wrote */
+	bool no_old_keys;      /* events.c: no event is left that an older schema wrote */
+	bool old_keys_damaged; /* events.c: the row that says so stands on a damaged page */
+	struct damaged_bodies damaged_bodies;
 	struct wake_scan *wake_scans;  /* wake.c */
 	struct deliveries *deliveries; /* deliveries.c; NULL: a reader */
 	struct recent_events *recent;  /* recent_events.c; NULL: none yet */

@@ -183,6 +183,10 @@ struct deliveries {
 	bool flushing;      /* `frozen` is that batch */
 	bool flushed;       /* it is merged */
 	bool index_damaged; /* old generations are not deleted any more */
+	bool damaged;       /* the index is neither searched nor changed any more */
+	bool damage_noted;
+	bool merge_damaged; /* batches are not merged any more */
+	bool merge_noted;   /* store_losses has told that */
 };
 
 void deliveries_new(struct store *s);
@@ -192,6 +196,11 @@ void deliveries_done(struct store *s);
 extern const struct transaction_hook deliveries_hook;
 /* True where a webhook of w's source with w's delivery was received before. */
 bool delivery_is_known(struct change *c, const struct webhook *w);
+/* Of old_deliveries.c: as delivery_is_known, in the table of schema 4 and older; deletes at most max of its rows, and
+ * returns their number; looks whether it has rows (now.old_has). */
+bool old_delivery_is_known(struct change *c, const struct webhook *w);
+size_t old_deliveries_delete(struct change *c, int64_t until_ms, int64_t now_ms, size_t max);
+void old_deliveries_look(struct change *c);
 /* Adds w's delivery. w->id is set. */
 void delivery_add(struct change *c, const struct webhook *w);
 /* Ages, merges and deletes digests, at most max rows; returns their number. life_ms: the least life of a digest.

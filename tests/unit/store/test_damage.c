@@ -884,24 +884,65 @@ static void a_page_that_is_damaged_is_not_the_disks_fault(void **state)
 	struct webhook w = {0};
 	struct err e = {0};
 	int64_t page;
-	FILE *file;
 
 	assert_int_equal(fixture_put(f, "gladly", "c-1", "k-1", 1, NOW), 1);
 	page = fixture_sql(f, "SELECT rootpage FROM sqlite_schema WHERE name = 'webhook_bodies'");
-	store_close(f->s);
-	f->s = NULL;
-	file = fopen(f->path, "r+");
-	assert_non_null(file);
-	assert_int_equal(fseek(file, (page - 1) * STORE_PAGE_BYTES, SEEK_SET), 0);
-	for (int i = 0; i < 64; i++)
-		assert_int_equal(fputc(0xee, file), 0xee);
-	assert_int_equal(fclose(file), 0);
-	fixture_open(f);
+	fixture_damage_page(f, page);
 	assert_int_equal(store_webhook_load(f->s, 1, &w, &e), -EUCLEAN);
 	assert_non_null(strstr(e.text, "damaged"));
 	fixture_begin(f);
 	MUST(store_webhook_dead(f->s, 1, e.text, err));
 	fixture_commit(f);
+}
+
+/* SQLite writes nothing more in a transaction that met the page. */
+static void a_text_on_a_damaged_page_stops_no_cleaning(void **state)
+{
+	struct fixture *f = *state;
+	int64_t id = fixture_put(f, "gladly", "c-1", "k-1", 1, NOW);
+	unsigned failed = 0;
+	struct err e = {0};
+
+	fixture_begin(f);
+	MUST(store_webhook_done(f->s, id, "events", err));
+	fixture_commit(f);
+	fixture_damage_page(f, fixture_sql(f, "SELECT rootpage FROM sqlite_schema WHERE name = 'webhook_bodies'"));
+	for (int i = 0; i < 10; i++) {
+		int r = store_begin(f->s, &e);
+
+		assert_int_equal(r, 0);
+		if (store_clean(f->s, 0, 0, NOW + 400 * CLOCK_DAY_MS, 100, &e) < 0 || store_commit(f->s, &e) < 0)
+			failed++;
+		store_rollback(f->s);
+	}
+	assert_in_range(failed, 0, 1);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM webhooks"), 0);
+}
+
+/* The first row says if older schemas wrote events. */
+static void events_are_queued_behind_a_damaged_page(void **state)
+{
+	struct fixture *f = *state;
+	unsigned failed = 0;
+
+	fixture_begin(f);
+	for (unsigned n = 1; n <= 300; n++)
+		(void)fixture_queue(f, n < 300 ? "a@example.com" : "b@example.com", n, NOW);
+	fixture_commit(f);
+	fixture_damage_page(f, fixture_leaf(f, "events", 0));
+	for (unsigned n = 301; n <= 310; n++) {
+		struct event event = {0};
+		struct err e = {0};
+
+		MUST(store_event_load(f->s, 300, &event, err));
+		(void)snprintf(event.unique_id, sizeof(event.unique_id), "%032x", n);
+		MUST(store_begin(f->s, err));
+		if (store_event_insert(f->s, &event, 0, NOW, &e) < 0 || store_commit(f->s, &e) < 0)
+			failed++;
+		store_rollback(f->s);
+		event_done(&event);
+	}
+	assert_in_range(failed, 0, 1);
 }
 
 static void a_counter_beyond_all_numbers_does_not_stop_commits(void **state)
@@ -964,6 +1005,8 @@ int main(void)
 		TEST(a_statement_that_failed_alone_leaves_the_rest),
 		TEST(a_row_that_sqlite_refuses_is_not_the_disks_fault),
 		TEST(a_page_that_is_damaged_is_not_the_disks_fault),
+		TEST(a_text_on_a_damaged_page_stops_no_cleaning),
+		TEST(events_are_queued_behind_a_damaged_page),
 		TEST(a_counter_beyond_all_numbers_does_not_stop_commits),
 		TEST(what_stands_under_a_new_id_is_nobodys),
 	};

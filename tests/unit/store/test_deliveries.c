@@ -418,6 +418,42 @@ static void a_row_of_the_tail_that_is_lost_is_noted_and_stops_nothing(void **sta
 		assert_false(take(f, n));
 }
 
+/* False where the transaction of one webhook fails. */
+static bool is_committed(struct fixture *f, unsigned n)
+{
+	struct webhook w = {.source = (char[]){"gladly"}, .received_ms = NOW, .has_delivery = true};
+	struct err e = {0};
+	int r;
+
+	digest_of(n, w.delivery);
+	fixture_begin(f);
+	r = fixture_insert(f->s, &w, NULL, "ignored", &e);
+	if (r == 0)
+		r = store_commit(f->s, &e);
+	store_rollback(f->s);
+	return r == 0;
+}
+
+/* SQLite writes nothing more in a transaction that met the page. */
+static void a_damaged_page_of_the_index_fails_one_transaction(void **state)
+{
+	struct fixture *f = *state;
+	unsigned failed = 0;
+	int losses = 0;
+
+	for (unsigned n = 1; n <= 200; n++)
+		assert_true(take(f, n));
+	assert_true(rows(f, "delivery_index") > 100);
+	fixture_damage_page(f, fixture_sql(f, "SELECT rootpage FROM sqlite_schema WHERE name = 'delivery_index'"));
+	make_small(f);
+	for (unsigned n = 1001; n <= 2000; n++)
+		failed += !is_committed(f, n);
+	assert_int_equal(failed, 1);
+	store_losses(f->s, count_loss, &losses);
+	assert_int_equal(losses, 1);
+	assert_false(take(f, 1900)); /* found in memory */
+}
+
 static void a_row_of_the_tail_that_does_not_read_is_noted_at_the_opening(void **state)
 {
 	struct fixture *f = *state;
@@ -575,6 +611,7 @@ int main(void)
 		TEST(a_crash_between_the_steps_of_a_merge_loses_nothing),
 		TEST(digests_of_the_old_table_are_found_until_their_time),
 		TEST(a_row_of_the_tail_that_is_lost_is_noted_and_stops_nothing),
+		TEST(a_damaged_page_of_the_index_fails_one_transaction),
 		TEST(a_row_of_the_tail_that_does_not_read_is_noted_at_the_opening),
 		TEST(a_generation_that_lost_its_row_goes_on),
 		TEST(any_history_agrees_with_a_plain_set),

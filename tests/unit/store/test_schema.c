@@ -464,28 +464,6 @@ static void fill(struct fixture *f)
 		" id || '@example.com', 'In Lumen Conversation', 1 FROM conversations WHERE id >= 100");
 }
 
-/* Returns a leaf of the tree: the second child of its root, or the root itself where it is the only page. */
-static int64_t leaf_of(struct fixture *f, const char *name)
-{
-	CLEANUP(mem_freep)
-	char *text = mem_fmt("SELECT rootpage FROM sqlite_schema WHERE name = '%s'", name);
-	int64_t root = fixture_sql(f, text);
-	unsigned char page[STORE_PAGE_BYTES];
-	size_t cell;
-	FILE *file;
-
-	fixture_sql(f, "PRAGMA wal_checkpoint(TRUNCATE)");
-	file = fopen(f->path, "r");
-	assert_non_null(file);
-	assert_int_equal(fseek(file, (root - 1) * STORE_PAGE_BYTES, SEEK_SET), 0);
-	assert_int_equal(fread(page, 1, sizeof(page), file), sizeof(page));
-	assert_int_equal(fclose(file), 0);
-	if (page[0] != 5 && page[0] != 2)
-		return root;
-	cell = (size_t)page[14] << 8 | page[15];
-	return (int64_t)page[cell] << 24 | (int64_t)page[cell + 1] << 16 | page[cell + 2] << 8 | page[cell + 3];
-}
-
 /* Counts the conversations of fill() whose person is still known. */
 static int known_people(struct fixture *f, bool by_flag)
 {
@@ -541,7 +519,7 @@ static void a_damaged_page_of_schema_5_keeps_no_store_closed(void **state)
 
 		write_old(f, "schema-5.sql");
 		fill(f);
-		spoil_page(f, cases[i].of_root ? fixture_sql(f, root) : leaf_of(f, cases[i].name));
+		spoil_page(f, cases[i].of_root ? fixture_sql(f, root) : fixture_leaf(f, cases[i].name, 1));
 		fixture_open(f);
 		assert_true(store_was_migrated(f->s, &from, &to));
 		known = known_people(f, false);
@@ -596,7 +574,7 @@ static void who_was_moved_to_a_new_id_is_known_after_a_second_migration(void **s
 
 	write_old(f, "schema-5.sql");
 	fill(f);
-	spoil_page(f, leaf_of(f, "conversations"));
+	spoil_page(f, fixture_leaf(f, "conversations", 1));
 	fixture_open(f);
 	first = known_people(f, false);
 	assert_true(fixture_sql(f, "SELECT count(*) FROM conversations WHERE id >= 3100") > 0);
@@ -604,7 +582,7 @@ static void who_was_moved_to_a_new_id_is_known_after_a_second_migration(void **s
 	f->s = NULL;
 	write_old(f, "schema-5.sql");
 	fill(f);
-	spoil_page(f, leaf_of(f, "conversations"));
+	spoil_page(f, fixture_leaf(f, "conversations", 1));
 	/* the last transaction fails */
 	fixture_sql(f, "PRAGMA writable_schema = 1; CREATE TABLE kept AS SELECT * FROM sqlite_schema WHERE name ="
 		       " 'conversations_age'; DELETE FROM sqlite_schema WHERE name = 'conversations_age'");
@@ -628,7 +606,7 @@ static void a_damaged_page_elsewhere_keeps_no_addresses_in_the_former_table(void
 
 		write_old(f, "schema-5.sql");
 		fill(f);
-		spoil_page(f, leaf_of(f, damaged[i]));
+		spoil_page(f, fixture_leaf(f, damaged[i], 1));
 		fixture_open(f);
 		left = fixture_sql(f, "SELECT count(*) FROM sqlite_schema WHERE name = 'reached'") == 0
 			       ? 0
@@ -654,7 +632,7 @@ static void the_conversations_behind_a_damaged_page_of_sparse_ids_keep_their_peo
 		f,
 		"INSERT INTO reached (id, conversation, account, email, flag, open) SELECT id, id, 'default', 'p-' ||"
 		" id || '@example.com', 'In Lumen Conversation', 1 FROM conversations WHERE id >= 100");
-	spoil_page(f, leaf_of(f, "conversations"));
+	spoil_page(f, fixture_leaf(f, "conversations", 1));
 	fixture_open(f);
 	for (int i = 100; i < 3100; i++) {
 		CLEANUP(mem_freep) char *name = mem_fmt("c-%d", i);
