@@ -309,7 +309,7 @@ static int migrate_text(struct store *s, const char *sql, const char *pragma, st
 
 static int migrate_people(struct store *s, const char *sql, const char *pragma, struct err *reterr)
 {
-	/* What is damaged cannot be dropped and stays in the file. `reached` has addresses, so it goes where it can.
+	/* A damaged table cannot be dropped and stays in the file. `reached` has addresses, so it goes where it can.
 	 * The index would be updated for nothing. */
 	const char *const ends[] = {sql, "DROP INDEX conversations_age; DROP TABLE reached;", "DROP TABLE reached;",
 				    "DROP INDEX conversations_age", ""};

@@ -71,7 +71,7 @@ struct transaction_hook {
 	void (*others_wrote)(struct store *s);
 };
 
-/* What is known of pending webhooks without a query (pending.c). Zeros: nothing. */
+/* Knowledge of pending webhooks that needs no query (pending.c). Zeros: there is none. */
 struct pending_known {
 	unsigned none;     /* bit w: no webhook waits for w, an enum store_wait */
 	int64_t first;     /* none has a smaller id */

@@ -314,18 +314,11 @@ static void an_entry_of_schema_3_without_its_row_stops_nothing(void **state)
 	fixture_commit(f);
 }
 
-/* Writes over 64 bytes of a page. */
+/* The page is in the file and not in the WAL. */
 static void spoil_page(struct fixture *f, int64_t page)
 {
-	FILE *file;
-
 	fixture_sql(f, "PRAGMA wal_checkpoint(TRUNCATE)");
-	file = fopen(f->path, "r+");
-	assert_non_null(file);
-	assert_int_equal(fseek(file, (page - 1) * STORE_PAGE_BYTES, SEEK_SET), 0);
-	for (int i = 0; i < 64; i++)
-		assert_int_equal(fputc(0xee, file), 0xee);
-	assert_int_equal(fclose(file), 0);
+	fixture_spoil_page(f, page);
 }
 
 /* Migrations 4 and 6 read all events for indexes, and delete former ones. */
