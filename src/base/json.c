@@ -14,6 +14,7 @@
 #include "base/escape.h"
 #include "base/json_build.h"
 #include "base/json_lex.h"
+#include "base/json_write.h"
 #include "base/redact.h"
 #include "base/text.h"
 
@@ -144,35 +145,9 @@ char *json_text(struct json_object *o)
 	return mem_str(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
-static void add_escaped(struct buf *to, unsigned char c)
-{
-	static const char letters[] = "btn\0fr"; /* of 8 to 13; 11 has none */
-	char letter = c == '"' || c == '\\' ? (char)c : c >= 8 && c <= 13 ? letters[c - 8] : '\0';
-
-	if (letter == '\0') {
-		buf_addf(to, "\\u%04x", c);
-		return;
-	}
-	buf_addc(to, '\\');
-	buf_addc(to, letter);
-}
-
 void json_add_str(struct buf *to, const char *text)
 {
-	const char *kept = text; /* the beginning of what is copied as it is */
-
-	buf_addc(to, '"');
-	for (; *text != '\0'; text++) {
-		unsigned char c = (unsigned char)*text;
-
-		if (c >= 0x20 && c != '"' && c != '\\')
-			continue;
-		buf_add(to, kept, (size_t)(text - kept));
-		add_escaped(to, c);
-		kept = text + 1;
-	}
-	buf_add(to, kept, (size_t)(text - kept));
-	buf_addc(to, '"');
+	json_write_text(to, text, strlen(text));
 }
 
 char *json_pretty(struct json_object *o)
