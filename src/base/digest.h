@@ -17,6 +17,9 @@ struct digest *digest_new(void);
 void digest_add(struct digest *d, const void *bytes, size_t n);
 void digest_end(struct digest *d, unsigned char out[DIGEST_SHA256_BYTES]); /* frees d */
 
+/* The SHA-256 of bytes that lie together; allocates nothing. */
+void digest_sha256(const void *bytes, size_t n, unsigned char out[DIGEST_SHA256_BYTES]);
+
 /* Returns 8 bytes of the text's SHA-256 as a number. Equal texts have equal numbers; a collision of different texts is
  * too unlikely to matter. */
 uint64_t digest_number(const char *text);

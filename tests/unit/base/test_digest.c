@@ -16,7 +16,7 @@
 static void sha256_is_the_published_one(void **state)
 {
 	struct digest *d = digest_new();
-	unsigned char out[DIGEST_SHA256_BYTES];
+	unsigned char out[DIGEST_SHA256_BYTES], once[DIGEST_SHA256_BYTES];
 	char hex[2 * DIGEST_SHA256_BYTES + 1];
 
 	(void)state;
@@ -26,7 +26,11 @@ static void sha256_is_the_published_one(void **state)
 	digest_end(d, out);
 	hex_write(out, sizeof(out), hex);
 	assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+	digest_sha256("abc", 3, once);
+	assert_memory_equal(once, out, sizeof(out));
 	digest_end(digest_new(), out);
+	digest_sha256("", 0, once);
+	assert_memory_equal(once, out, sizeof(out));
 	hex_write(out, sizeof(out), hex);
 	assert_string_equal(hex, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }
