@@ -60,17 +60,19 @@ static bool matches_any(const struct strings *patterns, const char *email)
 static void choose_account(struct decision_builder *d, struct buf *explain)
 {
 	const struct source_policy *s = d->in->source;
-	CLEANUP(json_putp) struct json_object *properties = NULL;
+	CLEANUP(properties_done) struct properties properties;
 	struct eval_context context = *d->context;
 	size_t i;
 
+	properties_init(&properties);
 	for (i = 0; i < s->accounts_n; i++) {
 		const struct account_choice *c = &s->accounts[i];
 
 		if (!c->when)
 			break;
-		if (!properties)
-			context.properties = properties = decide_webhook_properties(d);
+		if (!context.properties)
+			decide_webhook_properties(d, &properties);
+		context.properties = &properties;
 		if (matcher_explain(c->when, &context, explain))
 			break;
 	}
@@ -84,8 +86,17 @@ static struct person *add_person(struct decision_builder *d, const char *account
 				 const struct account_policy *configured, const char *email)
 {
 	struct people *p = &d->people;
+	struct person *items = NULL;
 
-	MEM_ROOM(p->items, p->n);
+	if (p->n == 0) {
+		p->items = &p->only;
+	} else if (p->n == 1) {
+		MEM_ROOM(items, p->n);
+		items[0] = p->only;
+		p->items = items;
+	} else {
+		MEM_ROOM(p->items, p->n);
+	}
 	p->items[p->n] = (struct person){
 		.account = account,
 		.configured = configured,
@@ -95,12 +106,18 @@ static struct person *add_person(struct decision_builder *d, const char *account
 	return &p->items[p->n++];
 }
 
+static void people_done(struct people *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		free(p->items[i].flags);
+	if (p->n > 1)
+		free(p->items);
+}
+
 static void add_flag(struct person *p, const char *flag)
 {
 	MEM_ROOM(p->flags, p->flags_n);
-	MEM_ROOM(p->counts, p->flags_n);
-	p->counts[p->flags_n] = 0;
-	p->flags[p->flags_n++] = flag;
+	p->flags[p->flags_n++] = (struct person_flag){.name = flag};
 }
 
 /* Adds the webhook's own addresses as people. Returns the number of ignored ones. */
@@ -267,17 +284,18 @@ static int count(const struct decision_builder *d, struct person *p, struct err 
 	const struct decision *out = &d->out;
 
 	for (size_t i = 0; i < p->flags_n; i++) {
+		struct person_flag *flag = &p->flags[i];
 		int64_t others = 0;
 		bool self = out->verdict.opens;
-		int r = d->in->queries.flag_count(d->in->queries.ctx, p->account, p->email, p->flags[i], &others,
+		int r = d->in->queries.flag_count(d->in->queries.ctx, p->account, p->email, flag->name, &others,
 						  reterr);
 
 		if (r < 0)
 			return r;
 		if (out->verdict.history)
 			self = out->entry.state == LEDGER_OPEN &&
-			       reached_has(&out->reached, p->account, p->email, p->flags[i]);
-		p->counts[i] = others + self;
+			       reached_has(&out->reached, p->account, p->email, flag->name);
+		flag->count = others + self;
 	}
 	return 0;
 }
@@ -287,7 +305,7 @@ static int count(const struct decision_builder *d, struct person *p, struct err 
 static int decide_person(struct decision_builder *d, struct person *p, struct err *reterr)
 {
 	const struct ledger_verdict *v = &d->out.verdict;
-	CLEANUP(json_putp) struct json_object *properties = NULL;
+	CLEANUP(properties_done) struct properties properties;
 	CLEANUP(drafts_done) struct drafts drafts = {0};
 	struct rules_input input = {
 		.transition = v->transition,
@@ -298,10 +316,12 @@ static int decide_person(struct decision_builder *d, struct person *p, struct er
 	char masked[MASK_EMAIL_MAX];
 	int r = count(d, p, reterr);
 
+	properties_init(&properties);
 	if (r < 0)
 		return r;
 	decide_explain(d, "for %s in account %s:", mask_email(p->email, masked), p->account);
-	input.context.properties = properties = decide_properties(d, p);
+	decide_properties(d, p, &properties);
+	input.context.properties = &properties;
 	rules_run(d->in->source->rules, &input, &drafts, d->in->explain);
 	if (drafts.n == 0 && drafts.failed.code != 0)
 		return err_set(reterr, -EBADMSG, "%s", drafts.failed.text);
@@ -312,9 +332,9 @@ static int decide_person(struct decision_builder *d, struct person *p, struct er
 	if (drafts.failed.code != 0)
 		decide_add_detail(d, "%s", drafts.failed.text);
 	for (size_t i = 0; i < drafts.n; i++)
-		decide_add_event(d, p, &drafts.items[i], properties);
+		decide_add_event(d, p, &drafts.items[i], &properties);
 	for (size_t i = 0; v->opens && i < p->flags_n; i++)
-		reached_add(&d->out.reached, p->account, p->email, p->flags[i]);
+		reached_add(&d->out.reached, p->account, p->email, p->flags[i].name);
 	return 0;
 }
 
@@ -425,10 +445,6 @@ int decide(const struct decide_input *in, struct decision *ret, struct err *rete
 		*ret = d.out;
 	}
 	buf_done(&d.detail);
-	for (size_t i = 0; i < d.people.n; i++) {
-		free(d.people.items[i].flags);
-		free(d.people.items[i].counts);
-	}
-	free(d.people.items);
+	people_done(&d.people);
 	return r;
 }

@@ -9,21 +9,26 @@
 #define DECISION_DECIDE_INTERNAL_H
 
 #include "decision/decide.h"
+#include "helpdesk/expr/properties.h"
+
+struct person_flag {
+	const char *name;
+	int64_t count; /* the open conversations that reached the person, this one included */
+};
 
 /* A person whom a transition reaches, and the flags that it sets. Texts are borrowed from the input or the decision. */
 struct person {
 	const char *account;
 	const struct account_policy *configured; /* NULL: not configured now */
 	const char *email;
-	const char **flags;
+	struct person_flag *flags;
 	size_t flags_n;
 	bool is_test;
-	/* by flag: the open conversations that reached the person, this one included */
-	int64_t *counts;
 };
 struct people {
-	struct person *items;
+	struct person *items; /* points to `only` while n is 1: the usual number */
 	size_t n;
+	struct person only;
 };
 
 /* The state of one call of decide(). */
@@ -44,13 +49,13 @@ void decide_explain(const struct decision_builder *d, const char *fmt, ...) __at
 /* Adds a part to the detail, unless the detail contains that text. */
 void decide_add_detail(struct decision_builder *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Returns the properties that depend on the webhook alone. The caller owns them. */
-struct json_object *decide_webhook_properties(const struct decision_builder *d) MUSTCHECK;
-/* Returns all default properties for one person but the Event ID. The caller owns them. */
-struct json_object *decide_properties(const struct decision_builder *d, const struct person *p) MUSTCHECK;
+/* Adds the properties that depend on the webhook alone. */
+void decide_webhook_properties(const struct decision_builder *d, struct properties *to);
+/* Adds all default properties for one person but the Event ID. */
+void decide_properties(const struct decision_builder *d, const struct person *p, struct properties *to);
 /* Adds the draft's event for that person, unless the decision has one with that account and unique_id. properties: from
- * decide_properties() for that person; the Event ID is set in it. */
+ * decide_properties() for that person. */
 void decide_add_event(struct decision_builder *d, const struct person *p, const struct draft *draft,
-		      struct json_object *properties);
+		      const struct properties *properties);
 
 #endif

@@ -14,6 +14,8 @@
 #include "base/json.h"
 #include "base/text.h"
 
+#define TEXTS_USUAL_BYTES 1024 /* most unique_ids are of less text */
+
 static const char *const state_names[] = {
 	[EVENT_READY] = "ready",
 	[EVENT_DELIVERED] = "delivered",
@@ -37,34 +39,59 @@ int event_state_parse(const char *s, enum event_state *ret)
 
 void event_done(struct event *e)
 {
-	free(e->account);
-	free(e->url);
-	free(e->email);
-	free(e->metric);
-	free(e->source);
-	free(e->conversation);
-	free(e->properties);
-	free(e->profile);
+	if (e->texts) {
+		free(e->texts);
+	} else {
+		free(e->account);
+		free(e->url);
+		free(e->email);
+		free(e->metric);
+		free(e->source);
+		free(e->conversation);
+		free(e->properties);
+		free(e->profile);
+	}
 	free(e->reason);
 	*e = (struct event){0};
+}
+
+/* Writes the SHA-256 of the texts. Each but the last has its NUL in the digest, so that no part can move from one text
+ * to the next. */
+static void digest_texts(const char *const *texts, size_t n, unsigned char out[DIGEST_SHA256_BYTES])
+{
+	char usual[TEXTS_USUAL_BYTES];
+	struct digest *d;
+	size_t bytes = 0;
+	bool fit = true;
+
+	for (size_t i = 0; i < n && fit; i++) {
+		const size_t len = strlen(texts[i]) + (i + 1 < n);
+
+		fit = len <= sizeof(usual) - bytes;
+		if (fit)
+			memcpy(usual + bytes, texts[i], len);
+		bytes += len;
+	}
+	if (fit) {
+		digest_sha256(usual, bytes, out);
+		return;
+	}
+	d = digest_new();
+	for (size_t i = 0; i < n; i++)
+		digest_add(d, texts[i], strlen(texts[i]) + (i + 1 < n));
+	digest_end(d, out);
 }
 
 void event_unique_id(char out[EVENT_UNIQUE_ID_LEN + 1], const char *source, const char *conversation,
 		     enum transition transition, bool has_time, int64_t time_ms, const char *metric, const char *email)
 {
-	struct digest *d = digest_new();
+	char time[32];
+	const char *const texts[] = {source, conversation, transition_name(transition), time, metric, email};
 	unsigned char sum[DIGEST_SHA256_BYTES];
-	char hex[2 * DIGEST_SHA256_BYTES + 1], time[32];
+	char hex[2 * DIGEST_SHA256_BYTES + 1];
 
 	(void)snprintf(time, sizeof(time), "%s%" PRId64, has_time ? "" : "#", time_ms);
-	/* Each text but the last has its NUL in the digest, so that no part can move from one text to the next. */
-	digest_add(d, source, strlen(source) + 1);
-	digest_add(d, conversation, strlen(conversation) + 1);
-	digest_add(d, transition_name(transition), strlen(transition_name(transition)) + 1);
-	digest_add(d, time, strlen(time) + 1);
-	digest_add(d, metric, strlen(metric) + 1);
-	digest_add(d, email, strlen(email));
-	digest_end(d, sum);
+	digest_texts(texts, sizeof(texts) / sizeof(*texts), sum);
 	hex_write(sum, sizeof(sum), hex);
 	memcpy(out, hex, EVENT_UNIQUE_ID_LEN);
 	out[EVENT_UNIQUE_ID_LEN] = '\0';

@@ -22,6 +22,10 @@ const char *event_state_name(enum event_state s); /* "ready", "delivered", "dead
 int event_state_parse(const char *s, enum event_state *ret) MUSTCHECK;
 
 struct event {
+	/* One allocation for the texts from `account` to `profile`; NULL: each text is an allocation of its own. The
+	 * reason is always one. */
+	char *texts;
+
 	/* frozen */
 	int64_t id; /* the store's number; shown as %016x */
 	char *account;

@@ -3,6 +3,7 @@
 
 #include "decision/decide_internal.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -54,132 +55,91 @@ void decide_add_detail(struct decision_builder *d, const char *fmt, ...)
 
 /* ---- properties -------------------------------------------------------------------------------------------------- */
 
-static void set_time(struct json_object *to, const char *name, int64_t time_ms)
-{
-	char text[CLOCK_ISO_MAX];
-
-	clock_iso(time_ms, text);
-	json_set_str(to, name, text);
-}
-
 /*
  * Sets the difference of two times as an event shows them: whole seconds, each rounded down, so that a reader who
  * subtracts `Opened At` from `Closed At` gets the same number. Clocks may disagree: where the end lies before the
  * start, the property is left out.
  */
-static void set_seconds(struct json_object *to, const char *name, int64_t from_ms, int64_t until_ms)
+static void set_seconds(struct properties *to, const char *name, int64_t from_ms, int64_t until_ms)
 {
 	if (from_ms != 0 && from_ms <= until_ms)
-		json_set_int(to, name, until_ms / CLOCK_SECOND_MS - from_ms / CLOCK_SECOND_MS);
+		properties_set_int(to, name, until_ms / CLOCK_SECOND_MS - from_ms / CLOCK_SECOND_MS);
 }
 
-/* from: NULL, or an object. */
-static void add_members(struct json_object *to, struct json_object *from)
-{
-	if (!from)
-		return;
-	json_object_object_foreach(from, name, value)
-	{
-		if (value)
-			json_object_object_add(to, name, json_object_get(value));
-	}
-}
-
-static void add_attributes(const struct decision_builder *d, struct json_object *to)
+static void add_attributes(const struct decision_builder *d, struct properties *to)
 {
 	struct json_object *attributes = d->signal ? d->signal->attributes : NULL;
 
 	if (!attributes)
 		return;
-	for (size_t i = 0; attributes_usual[i]; i++) {
-		struct json_object *value = json_member(attributes, attributes_usual[i]);
-
-		if (value)
-			json_object_object_add(to, attributes_usual[i], json_object_get(value));
-	}
-	add_members(to, attributes);
+	for (size_t i = 0; attributes_usual[i]; i++)
+		properties_set_json(to, attributes_usual[i], json_member(attributes, attributes_usual[i]));
+	properties_set_members(to, attributes);
 }
 
-static struct json_object *begin(const struct decision_builder *d)
+static void begin(const struct decision_builder *d, struct properties *to)
 {
-	struct json_object *o = json_object_new_object();
-
-	json_set_str(o, PROPERTY_HELPDESK, definition_about(d->in->source->definition)->label);
-	json_set_str(o, PROPERTY_CONVERSATION_ID, d->in->conversation);
-	add_attributes(d, o);
-	return o;
+	properties_set_text(to, PROPERTY_HELPDESK, definition_about(d->in->source->definition)->label);
+	properties_set_text(to, PROPERTY_CONVERSATION_ID, d->in->conversation);
+	add_attributes(d, to);
 }
 
-struct json_object *decide_webhook_properties(const struct decision_builder *d)
+void decide_webhook_properties(const struct decision_builder *d, struct properties *to)
 {
-	struct json_object *o = begin(d);
-
+	begin(d, to);
 	if (d->signal)
-		json_set_str(o, PROPERTY_CONVERSATION_URL, d->signal->conversation_url);
-	return o;
+		properties_set_text(to, PROPERTY_CONVERSATION_URL, d->signal->conversation_url);
 }
 
-static void add_times(const struct decision_builder *d, struct json_object *to)
+static void add_times(const struct decision_builder *d, struct properties *to)
 {
 	const struct ledger_entry *e = &d->out.entry;
 	int64_t time_ms = d->out.verdict.time_ms;
 
 	if (!transition_closes(d->out.verdict.transition)) {
-		set_time(to, PROPERTY_OPENED_AT, time_ms);
+		properties_set_time(to, PROPERTY_OPENED_AT, time_ms);
 		return;
 	}
 	/* A history closing may lie before the latest opening. That opening is then not the one that it ended. */
 	if (e->opened_ms != 0 && e->opened_ms <= time_ms)
-		set_time(to, PROPERTY_OPENED_AT, e->opened_ms);
-	set_time(to, PROPERTY_CLOSED_AT, time_ms);
+		properties_set_time(to, PROPERTY_OPENED_AT, e->opened_ms);
+	properties_set_time(to, PROPERTY_CLOSED_AT, time_ms);
 	set_seconds(to, PROPERTY_RESOLUTION_SECONDS, e->opened_ms, time_ms);
 	set_seconds(to, PROPERTY_TOTAL_SECONDS, e->first_opened_ms, time_ms);
 }
 
-struct json_object *decide_properties(const struct decision_builder *d, const struct person *p)
+void decide_properties(const struct decision_builder *d, const struct person *p, struct properties *to)
 {
-	struct json_object *o = begin(d);
-
-	add_times(d, o);
-	json_set_int(o, PROPERTY_REOPEN_COUNT, d->out.entry.reopen_count);
+	begin(d, to);
+	add_times(d, to);
+	properties_set_int(to, PROPERTY_REOPEN_COUNT, d->out.entry.reopen_count);
 	if (p->flags_n > 0)
-		json_set_int(o, PROPERTY_OPEN_CONVERSATIONS, p->counts[0]);
+		properties_set_int(to, PROPERTY_OPEN_CONVERSATIONS, p->flags[0].count);
 	if (d->signal)
-		json_set_str(o, PROPERTY_CONVERSATION_URL, d->signal->conversation_url);
+		properties_set_text(to, PROPERTY_CONVERSATION_URL, d->signal->conversation_url);
 	if (d->out.verdict.transition == TRANSITION_EXPIRED)
-		json_set_str(o, PROPERTY_REASON, "expired");
+		properties_set_text(to, PROPERTY_REASON, "expired");
 	if (p->is_test)
-		json_set_bool(o, PROPERTY_TEST, true);
-	return o;
+		properties_set_bool(to, PROPERTY_TEST, true);
 }
 
 /* ---- the event --------------------------------------------------------------------------------------------------- */
 
-/* Merges the rule's properties over a copy of the others, which the next draft needs unchanged. The Event ID comes
- * last, so no rule replaces it. */
-static char *properties_text(const struct decision_builder *d, const struct person *p, const struct draft *draft,
-			     struct json_object *properties, const char *unique_id)
+/* The rule's properties count before the others. The Event ID comes last, so no rule replaces it. */
+static void add_event_properties(const struct draft *draft, const struct properties *properties, const char *unique_id,
+				 struct properties *to)
 {
-	CLEANUP(json_putp)
-	struct json_object *o = draft->properties ? decide_properties(d, p) : json_object_get(properties);
-
-	add_members(o, draft->properties);
-	json_set_str(o, PROPERTY_EVENT_ID, unique_id);
-	return json_text(o);
+	properties_set_all(to, properties);
+	properties_set_members(to, draft->properties);
+	properties_set_text(to, PROPERTY_EVENT_ID, unique_id);
 }
 
 /* A flag is true while any conversation that reached the person is open. No rule can change that. */
-static char *profile_text(const struct person *p, const struct draft *draft)
+static void add_profile_properties(const struct person *p, const struct draft *draft, struct properties *to)
 {
-	struct json_object *o = json_object_new_object();
-	char *text;
-
-	add_members(o, draft->profile);
+	properties_set_members(to, draft->profile);
 	for (size_t i = 0; i < p->flags_n; i++)
-		json_set_bool(o, p->flags[i], p->counts[i] > 0);
-	text = json_text(o);
-	json_object_put(o);
-	return text;
+		properties_set_bool(to, p->flags[i].name, p->flags[i].count > 0);
 }
 
 static void unique_id_of(const struct decision_builder *d, const struct person *p, const char *metric,
@@ -227,8 +187,53 @@ static bool has_event(const struct decision *d, const char *account, const char 
 	return false;
 }
 
+/* Sets the texts of an event, whose unique_id is set, in one allocation. */
+static void set_texts(const struct decision_builder *d, const struct person *p, const struct draft *draft,
+		      const struct properties *properties, struct event *e)
+{
+	const char *const texts[] = {
+		p->account,
+		p->configured ? p->configured->url : "",
+		p->email,
+		draft->metric,
+		d->in->source->name,
+		d->in->conversation,
+	};
+	char **const members[] = {&e->account, &e->url, &e->email, &e->metric, &e->source, &e->conversation};
+	const size_t n = sizeof(texts) / sizeof(*texts);
+	CLEANUP(properties_done) struct properties event, profile;
+	size_t bytes = 0, properties_at, profile_at;
+	struct buf b;
+
+	properties_init(&event);
+	properties_init(&profile);
+	add_event_properties(draft, properties, e->unique_id, &event);
+	add_profile_properties(p, draft, &profile);
+	buf_init(&b, INT_MAX);
+	for (size_t i = 0; i < n; i++)
+		bytes += strlen(texts[i]) + 1;
+	properties_at = bytes;
+	buf_reserve(&b, bytes + properties_length(&event) + properties_length(&profile) + 2);
+	for (size_t i = 0; i < n; i++)
+		buf_add(&b, texts[i], strlen(texts[i]) + 1);
+	properties_write(&event, &b);
+	buf_add(&b, "", 1);
+	profile_at = b.len;
+	properties_write(&profile, &b);
+
+	e->texts = buf_take(&b);
+	INSIST(e->texts);
+	e->properties = e->texts + properties_at;
+	e->profile = e->texts + profile_at;
+	bytes = 0;
+	for (size_t i = 0; i < n; i++) {
+		*members[i] = e->texts + bytes;
+		bytes += strlen(texts[i]) + 1;
+	}
+}
+
 void decide_add_event(struct decision_builder *d, const struct person *p, const struct draft *draft,
-		      struct json_object *properties)
+		      const struct properties *properties)
 {
 	const struct decide_input *in = d->in;
 	struct decision *out = &d->out;
@@ -241,17 +246,10 @@ void decide_add_event(struct decision_builder *d, const struct person *p, const 
 		decide_explain(d, "event: \"%s\" is sent for this already", draft->metric);
 		return;
 	}
-	e.account = mem_str(p->account);
-	e.url = mem_str(p->configured ? p->configured->url : "");
-	e.email = mem_str(p->email);
-	e.metric = mem_str(draft->metric);
-	e.source = mem_str(in->source->name);
-	e.conversation = mem_str(in->conversation);
+	set_texts(d, p, draft, properties, &e);
 	e.webhook = in->webhook ? in->webhook->webhook.id : 0;
 	e.time_ms = v->time_ms;
 	e.received_ms = in->webhook ? in->webhook->webhook.received_ms : in->now_ms;
-	e.properties = properties_text(d, p, draft, properties, e.unique_id);
-	e.profile = profile_text(p, draft);
 	e.has_value = draft->has_value;
 	e.value = draft->value;
 	e.late_ms = late_ms_of(d, p, draft);

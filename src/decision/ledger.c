@@ -326,8 +326,18 @@ bool ledger_expire(struct ledger_entry *e, int64_t expire_after_ms, int64_t now_
  * addresses. */
 static void reached_append(struct reached_list *l, const char *account, const char *email, const char *flag)
 {
+	const size_t account_bytes = strlen(account) + 1;
+	const size_t email_bytes = strlen(email) + 1;
+	const size_t flag_bytes = strlen(flag) + 1;
+	struct reached r = {.account = mem_new(account_bytes + email_bytes + flag_bytes, 1)};
+
+	r.email = r.account + account_bytes;
+	r.flag = r.email + email_bytes;
+	memcpy(r.account, account, account_bytes);
+	memcpy(r.email, email, email_bytes);
+	memcpy(r.flag, flag, flag_bytes);
 	MEM_ROOM(l->items, l->n);
-	l->items[l->n++] = (struct reached){mem_str(account), mem_str(email), mem_str(flag)};
+	l->items[l->n++] = r;
 }
 
 bool reached_has(const struct reached_list *l, const char *account, const char *email, const char *flag)
@@ -349,11 +359,8 @@ void reached_add(struct reached_list *l, const char *account, const char *email,
 
 void reached_clear(struct reached_list *l)
 {
-	for (size_t i = 0; i < l->n; i++) {
+	for (size_t i = 0; i < l->n; i++)
 		free(l->items[i].account);
-		free(l->items[i].email);
-		free(l->items[i].flag);
-	}
 	free(l->items);
 	*l = (struct reached_list){0};
 }

@@ -153,7 +153,7 @@ bool ledger_expire(struct ledger_entry *e, int64_t expire_after_ms, int64_t now_
  * of a flag counts open conversations only.
  */
 struct reached {
-	char *account;
+	char *account; /* the allocation; the other texts lie in it */
 	char *email;
 	char *flag; /* profile property */
 };

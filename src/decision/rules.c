@@ -15,6 +15,7 @@
 #include "helpdesk/expr/property_value.h"
 
 #define METRIC_LETTERS_MAX 127 /* Klaviyo: under 128 */
+#define NAMES_FEW 16           /* of a webhook and ours; most sources have fewer */
 
 static void additions_done(struct additions *a)
 {
@@ -93,7 +94,7 @@ const char *rules_shipped(enum transition t)
 static void draft_done(struct draft *d)
 {
 	free(d->metric);
-	free(d->rule);
+	free(d->rule_names);
 	json_object_put(d->properties);
 	json_object_put(d->profile);
 }
@@ -137,8 +138,8 @@ static void add_name(struct draft *to, const char *rule)
 		names = mem_fmt("%.*s, %s and %s", (int)(last - to->rule), to->rule, last + strlen(and_text), rule);
 	else
 		names = mem_fmt("%s and %s", to->rule, rule);
-	free(to->rule);
-	to->rule = names;
+	free(to->rule_names);
+	to->rule = to->rule_names = names;
 	to->rules++;
 }
 
@@ -289,7 +290,7 @@ static void rule_send(const struct rule *rule, const struct eval_context *s, str
 			buf_addf(explain, "yes, but %s\n", to->failed.text);
 		return;
 	}
-	draft.rule = mem_str(rule->name);
+	draft.rule = rule->name;
 	draft.properties = additions_make(&rule->properties, s);
 	draft.profile = additions_make(&rule->profile, s);
 	draft.has_value = rule->value && template_render(rule->value, s, TEMPLATE_PLAIN, &value, NULL) == 0 &&
@@ -372,11 +373,14 @@ void rules_run(const struct rules *r, const struct rules_input *v, struct drafts
 {
 	const struct pairs none = {0};
 	const struct pairs *theirs = v->context.names ? v->context.names : &none;
-	struct pairs names = {.items = mem_new(theirs->n + 2, sizeof(*names.items)), .n = theirs->n + 2};
+	struct pair few[NAMES_FEW];
+	struct pairs names = {.items = few, .n = theirs->n + 2};
 	struct eval_context s = v->context;
 	bool end = false;
 
 	*ret = (struct drafts){0};
+	if (names.n > NAMES_FEW)
+		names.items = mem_new(names.n, sizeof(*names.items));
 	/* The webhook's names and ours; ours come first, so they count. All are borrowed and only read. */
 	names.items[0] = (struct pair){(char *)"label", (char *)v->label};
 	names.items[1] = (struct pair){(char *)"transition", (char *)transition_name(v->transition)};
@@ -395,7 +399,8 @@ void rules_run(const struct rules *r, const struct rules_input *v, struct drafts
 	}
 	if (v->must_send && ret->n == 0 && rules_shipped(v->transition))
 		send_shipped(v, &s, ret, explain);
-	free(names.items);
+	if (names.items != few)
+		free(names.items);
 }
 
 /* ---- metrics ----------------------------------------------------------------------------------------------------- */

@@ -41,8 +41,11 @@ struct draft {
 	bool has_value;
 	double value;
 	int64_t late_ms; /* -1: the account's */
-	char *rule;      /* "rules[1]", "shipped", "shipped, rules[1] and rules[3]": for explain */
-	unsigned rules;  /* the number of rules */
+	/* "rules[1]", "shipped", "shipped, rules[1] and rules[3]": for explain. Borrowed from the rules, or from
+	 * rule_names. */
+	const char *rule;
+	char *rule_names; /* of several rules; NULL: one */
+	unsigned rules;   /* the number of rules */
 };
 /* The most properties that rules add to one event, and the most that they add to one profile. Klaviyo takes 400
  * properties in an event. Rules written with the same metric that may exceed this do not compile. Rules whose metrics

@@ -301,27 +301,10 @@ static void values_of_pairs(const struct pairs *pairs, const char *name, struct 
 	}
 }
 
-/* Finds a property: an exact match before one in another case; false where there is none. */
-static bool find_property(struct json_object *properties, const char *name, struct json_object **ret)
-{
-	if (!json_object_is_type(properties, json_type_object))
-		return false;
-	if (json_object_object_get_ex(properties, name, ret))
-		return true;
-	json_object_object_foreach(properties, key, value)
-	{
-		if (text_same(key, name)) {
-			*ret = value;
-			return true;
-		}
-	}
-	return false;
-}
-
 void reference_values(const struct reference *r, const struct eval_context *s, struct values *ret)
 {
 	struct walk w = {.r = r, .found = ret};
-	struct json_object *property;
+	const struct property *property;
 
 	*ret = (struct values){0};
 	switch (r->kind) {
@@ -341,8 +324,9 @@ void reference_values(const struct reference *r, const struct eval_context *s, s
 		values_of_pairs(s->names, r->name, ret);
 		if (ret->n == 0)
 			values_of_pairs(s->taken, r->name, ret);
-		if (ret->n == 0 && find_property(s->properties, r->name, &property))
-			values_add(ret, json_object_get(property));
+		property = ret->n == 0 && s->properties ? properties_find(s->properties, r->name) : NULL;
+		if (property)
+			values_add(ret, property_json(property));
 		break;
 	}
 }
@@ -390,6 +374,24 @@ static const char *scalar_peek(struct json_object *o, char **own)
 	return text && *text != '\0' ? text : NULL;
 }
 
+static const char *property_peek(const struct property *p, char **own)
+{
+	CLEANUP(json_putp) struct json_object *o = NULL;
+
+	switch (p->kind) {
+	case PROPERTY_IS_TEXT:
+		return *p->text != '\0' ? p->text : NULL;
+	case PROPERTY_IS_JSON:
+		return scalar_peek(p->json, own);
+	case PROPERTY_IS_TIME:
+	case PROPERTY_IS_INT:
+	case PROPERTY_IS_BOOL:
+		break;
+	}
+	o = property_json(p);
+	return *own = json_scalar(o);
+}
+
 /* Returns the first non-empty value of values_of_pairs() for that name. *any: there are values. */
 static const char *pairs_look(const struct pairs *pairs, const char *name, bool *any)
 {
@@ -408,6 +410,7 @@ static const char *pairs_look(const struct pairs *pairs, const char *name, bool 
 const char *reference_peek(const struct reference *r, const struct eval_context *s, char **own)
 {
 	struct json_object *o = s->item;
+	const struct property *property;
 	const char *text = NULL;
 	bool any = false;
 	size_t at = 0;
@@ -422,7 +425,8 @@ const char *reference_peek(const struct reference *r, const struct eval_context 
 		text = pairs_look(s->names, r->name, &any);
 		if (!any)
 			text = pairs_look(s->taken, r->name, &any);
-		return !any && find_property(s->properties, r->name, &o) ? scalar_peek(o, own) : text;
+		property = !any && s->properties ? properties_find(s->properties, r->name) : NULL;
+		return property ? property_peek(property, own) : text;
 	case REFERENCE_ROOT:
 		o = s->root ? s->root : s->item;
 		break;

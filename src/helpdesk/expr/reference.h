@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "helpdesk/expr/properties.h"
 
 /* The data that references, matchers and templates read. Borrowed pointers, built on the stack for one evaluation. */
 struct eval_context {
@@ -25,7 +26,7 @@ struct eval_context {
 	const struct pairs *taken;   /* names, too: values taken by lookups. Text from outside, so encoded in URLs */
 	/* The bytes that patterns may still read in all evaluations together; NULL: PATTERN_TEXTS_MAX in each. */
 	size_t *texts_left;
-	struct json_object *properties; /* names in rules: the event's properties, without regard to case */
+	const struct properties *properties; /* names in rules: the event's properties, without regard to case */
 };
 
 enum reference_kind {

@@ -11,6 +11,8 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/digest.h"
+#include "base/hex.h"
 
 #define TIME INT64_C(1795276800000)
 
@@ -33,6 +35,30 @@ static void unique_id_without_a_time_rests_on_the_receipt(void **unused)
 	event_unique_id(id, "gladly", "c-1", TRANSITION_OPENED, false, TIME + 1234, "started conversation in Gladly",
 			"jo@example.com");
 	assert_string_equal(id, "543ca26418f90e3695c7a7a811af05bb");
+}
+
+/* A text of any length has the digest of one that is added in parts. */
+static void unique_id_of_a_long_text_is_the_same_digest(void **unused)
+{
+	char metric[1100];
+
+	(void)unused;
+	for (size_t len = 900; len < sizeof(metric); len++) {
+		struct digest *d = digest_new();
+		unsigned char sum[DIGEST_SHA256_BYTES];
+		char hex[2 * DIGEST_SHA256_BYTES + 1], id[EVENT_UNIQUE_ID_LEN + 1];
+
+		memset(metric, 'm', len);
+		metric[len] = '\0';
+		event_unique_id(id, "s", "c", TRANSITION_OPENED, true, 7, metric, "e");
+		digest_add(d, "s\0c\0opened\0\x37", 13);
+		digest_add(d, metric, len + 1);
+		digest_add(d, "e", 1);
+		digest_end(d, sum);
+		hex_write(sum, sizeof(sum), hex);
+		hex[EVENT_UNIQUE_ID_LEN] = '\0';
+		assert_string_equal(id, hex);
+	}
 }
 
 static void unique_id_differs_with_every_part(void **unused)
@@ -119,6 +145,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(unique_id_is_the_documented_digest),
 		cmocka_unit_test(unique_id_without_a_time_rests_on_the_receipt),
+		cmocka_unit_test(unique_id_of_a_long_text_is_the_same_digest),
 		cmocka_unit_test(unique_id_differs_with_every_part),
 		cmocka_unit_test(an_event_is_backfill_when_it_goes_out_too_late),
 		cmocka_unit_test(profiles_that_set_the_same_need_no_gap),

@@ -33,10 +33,13 @@ static struct drafts run(const struct rules *r, enum transition t, const char *p
 	struct json_object *o = with_json(properties);
 	struct pairs headers = {0};
 	struct rules_input v = {.transition = t, .label = "Gladly", .must_send = must_send};
+	CLEANUP(properties_done) struct properties p;
 	struct drafts drafts;
 
 	pairs_add(&headers, "X-Shop", "north");
-	v.context.properties = o;
+	properties_init(&p);
+	properties_set_members(&p, o);
+	v.context.properties = &p;
 	v.context.headers = &headers;
 	rules_run(r, &v, &drafts, NULL);
 	json_object_put(o);
@@ -542,11 +545,14 @@ static void a_link_of_a_rule_is_a_url_or_left_out(void **state)
 				     cases[i].link);
 		struct rules *r = compiled(yaml);
 		struct rules_input v = {.transition = TRANSITION_OPENED, .label = "Gladly"};
+		CLEANUP(properties_done) struct properties p;
 		struct drafts d;
 		struct buf b;
 
 		buf_init(&b, 8192);
-		v.context.properties = o;
+		properties_init(&p);
+		properties_set_members(&p, o);
+		v.context.properties = &p;
 		v.context.item = v.context.root = body;
 		rules_run(r, &v, &d, &b);
 		assert_int_equal(d.n, 1);
@@ -574,12 +580,15 @@ static void explaining_has_a_line_for_each_rule(void **state)
 			 "- default\n");
 	struct json_object *o = with_json("{\"Initiated By\": \"agent\"}");
 	struct rules_input v = {.transition = TRANSITION_CLOSED, .label = "Gladly", .must_send = true};
+	CLEANUP(properties_done) struct properties p;
 	struct drafts d;
 	struct buf b;
 
 	(void)state;
 	buf_init(&b, 8192);
-	v.context.properties = o;
+	properties_init(&p);
+	properties_set_members(&p, o);
+	v.context.properties = &p;
 	rules_run(r, &v, &d, &b);
 	assert_string_equal(
 		b.data,
@@ -608,12 +617,15 @@ static void the_explanation_shows_the_merge(void **state)
 	struct rules *r = compiled("rules:\n- default\n- {on: closed, send: \"closed conversation in {label}\"}\n");
 	struct rules_input v = {.transition = TRANSITION_CLOSED, .label = "Gladly"};
 	struct json_object *o = with_json("{}");
+	CLEANUP(properties_done) struct properties p;
 	struct drafts d;
 	struct buf b;
 
 	(void)state;
 	buf_init(&b, 8192);
-	v.context.properties = o;
+	properties_init(&p);
+	properties_set_members(&p, o);
+	v.context.properties = &p;
 	rules_run(r, &v, &d, &b);
 	assert_string_equal(b.data, "shipped on opened: no, this is closed\n"
 				    "shipped on reopened: no, this is closed\n"

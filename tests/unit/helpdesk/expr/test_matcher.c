@@ -160,20 +160,23 @@ static void all_of_a_mapping_and_one_of_a_list(void **state)
 
 static void properties_are_named_without_case(void **state)
 {
-	struct json_object *properties = with_json("{\"Initiated By\": \"agent\", \"Tags\": [\"refund\"]}");
-	struct eval_context s = {.properties = properties};
+	struct json_object *members = with_json("{\"Initiated By\": \"agent\", \"Tags\": [\"refund\"]}");
+	CLEANUP(properties_done) struct properties properties;
+	struct eval_context s = {.properties = &properties};
 	struct matcher *agent = with_matcher("initiated by: AGENT");
 	struct matcher *tags = with_matcher("Tags: {contains: refund}");
 	struct matcher *other = with_matcher("Channel: email");
 
 	(void)state;
+	properties_init(&properties);
+	properties_set_members(&properties, members);
 	assert_true(matcher_holds(agent, &s));
 	assert_true(matcher_holds(tags, &s));
 	assert_false(matcher_holds(other, &s));
 	matcher_free(agent);
 	matcher_free(tags);
 	matcher_free(other);
-	json_object_put(properties);
+	json_object_put(members);
 }
 
 static void a_huge_text_is_looked_at_in_its_beginning(void **state)

@@ -168,7 +168,8 @@ static void names_are_parameters_then_taken_then_properties(void **state)
 	struct pairs names = {0};
 	struct pairs taken = {0};
 	struct json_object *properties = with_json("{\"Tags\": [\"a\"], \"Agent\": \"exact\", \"agent\": \"other\"}");
-	struct eval_context s = {.names = &names, .taken = &taken, .properties = properties};
+	CLEANUP(properties_done) struct properties list;
+	struct eval_context s = {.names = &names, .taken = &taken, .properties = &list};
 	CLEANUP(mem_freep) char *own = NULL;
 	CLEANUP(mem_freep) char *took = NULL;
 	CLEANUP(mem_freep) char *tags = NULL;
@@ -176,6 +177,8 @@ static void names_are_parameters_then_taken_then_properties(void **state)
 	CLEANUP(mem_freep) char *none = NULL;
 
 	(void)state;
+	properties_init(&list);
+	properties_set_members(&list, properties);
 	pairs_add(&names, "base_url", "https://a.example");
 	pairs_add(&taken, "base_url", "stolen");
 	pairs_add(&taken, "tags", "took");
@@ -455,16 +458,20 @@ static void looking_borrows_what_is_text(void **state)
 		{"/yes", "true", false},    {"header:X-A", "a", true},  {"query:q", "v", true},
 		{"who", "parameter", true}, {"took", "taken", true},    {"Prop", "property", true},
 		{"/empty", NULL, true},     {"/nothing", NULL, true},   {"/tags", NULL, true},
-		{"header:X-B", NULL, true}, {"blank", NULL, true},
+		{"header:X-B", NULL, true}, {"blank", NULL, true},      {"hollow", NULL, true},
+		{"list", NULL, true},       {"json", "text", true},     {"double", "2.50", false},
+		{"number", "-7", false},    {"flag", "true", false},    {"at", "2026-11-21T09:00:00Z", false},
 	};
 	CLEANUP(json_putp) struct json_object *o = NULL;
-	CLEANUP(json_putp) struct json_object *properties = json_object_new_object();
+	CLEANUP(json_putp)
+	struct json_object *members = with_json("{\"json\":\"text\",\"double\":2.50,\"list\":[\"a\"]}");
+	CLEANUP(properties_done) struct properties properties;
 	CLEANUP(pairs_done) struct pairs headers = {0};
 	CLEANUP(pairs_done) struct pairs query = {0};
 	CLEANUP(pairs_done) struct pairs names = {0};
 	CLEANUP(pairs_done) struct pairs taken = {0};
 	struct eval_context context = {
-		.headers = &headers, .query = &query, .names = &names, .taken = &taken, .properties = properties};
+		.headers = &headers, .query = &query, .names = &names, .taken = &taken, .properties = &properties};
 
 	(void)state;
 	assert_int_equal(json_read(body, strlen(body), &o, NULL), 0);
@@ -476,7 +483,13 @@ static void looking_borrows_what_is_text(void **state)
 	pairs_add(&taken, "took", "taken");
 	pairs_add(&taken, "who", "not this one");
 	pairs_add(&taken, "blank", "nor this one: the parameter is there, and empty");
-	json_set_str(properties, "prop", "property");
+	properties_init(&properties);
+	properties_set_text(&properties, "prop", "property");
+	properties_set_text(&properties, "hollow", "");
+	properties_set_int(&properties, "number", -7);
+	properties_set_bool(&properties, "flag", true);
+	properties_set_time(&properties, "at", INT64_C(1795251600000));
+	properties_set_members(&properties, members);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		CLEANUP(mem_freep) char *own = NULL;
 		CLEANUP(mem_freep) char *copy = NULL;
