@@ -240,7 +240,7 @@ static struct json_object *attribute_read(const struct attribute *a, const struc
 
 struct json_object *attributes_read(const struct attributes *a, const struct eval_context *s)
 {
-	struct json_object *o = json_object_new_object();
+	struct json_object *o = a ? json_object_new_object() : NULL;
 	const struct attribute_expr *from;
 
 	for (size_t i = 0; a && i < a->n; i++) {

@@ -50,7 +50,7 @@ bool attribute_is_value_map(const struct node *n);
 /* Returns NULL with errors in problems. */
 struct attributes *attributes_compile(const struct node *n, struct problems *problems);
 void attributes_free(struct attributes *a);
-/* Returns the attributes as a flat object. The caller owns it. */
+/* Returns the attributes as a flat object, which the caller owns; NULL where a is NULL. */
 struct json_object *attributes_read(const struct attributes *a, const struct eval_context *s) MUSTCHECK;
 /* Calls fn for each attribute, in order, with its expression and its value as attributes_read gives it; NULL: no value.
  * Of several value maps, fn gets the one with the value, or a call for each where none has one. Both are borrowed for

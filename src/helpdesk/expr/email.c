@@ -13,6 +13,7 @@
 #include "base/url.h"
 
 #define REFUSED_DOMAIN_LETTERS TEXT_ALNUM "-."
+#define RAW_USUAL_BYTES 320 /* more than one address */
 
 /* True for blanks and invisible characters beyond ASCII, which come along when an address is pasted, and for U+FFFD,
  * which replaces an unreadable letter. */
@@ -130,12 +131,20 @@ static enum email_fault email_judge(char **address)
 
 enum email_fault email_read(const char *raw, size_t len, bool encoded, char *out)
 {
-	CLEANUP(mem_freep) char *copy = mem_strn(raw, len);
-	char *s = text_trim_unseen(copy);
-	bool at = strchr(s, '@') != NULL;
+	const size_t kept = strnlen(raw, len);
+	char usual[RAW_USUAL_BYTES];
+	CLEANUP(mem_freep) char *own = kept < sizeof(usual) ? NULL : mem_dup(raw, kept);
 	enum email_fault fault;
 	size_t scheme;
+	bool at;
+	char *s;
 
+	if (!own) {
+		memcpy(usual, raw, kept);
+		usual[kept] = '\0';
+	}
+	s = text_trim_unseen(own ? own : usual);
+	at = strchr(s, '@') != NULL;
 	if (*s == '\0')
 		return EMAIL_ABSENT;
 	if (strlen(s) > EMAIL_TEXT_MAX)

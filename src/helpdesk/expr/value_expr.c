@@ -238,10 +238,10 @@ static char *template_value(const struct template *t, const struct eval_context 
 	return template_render(t, s, TEMPLATE_PLAIN, &text, NULL) == 0 ? text : NULL;
 }
 
-/* Returns the first alternative that counts and has a text or is the body; NULL: none. The caller owns *ret_text, which
- * is NULL for the body and for none. */
+/* Returns the first alternative that counts and has a text or is the body; NULL: none. *ret_text is NULL for the body
+ * and for none. own: as for value_expr_peek(). */
 static const struct alternative *value_expr_find(const struct value_expr *f, const struct eval_context *s,
-						 char **ret_text)
+						 const char **ret_text, char **own)
 {
 	*ret_text = NULL;
 	for (size_t i = 0; i < f->n; i++) {
@@ -250,26 +250,37 @@ static const struct alternative *value_expr_find(const struct value_expr *f, con
 		INSIST(!a->each);
 		if (!alternative_counts(a, s))
 			continue;
-		if (!a->body)
-			*ret_text = a->reference ? reference_scalar(a->reference, s) : template_value(a->template, s);
+		if (a->reference)
+			*ret_text = reference_peek(a->reference, s, own);
+		else if (!a->body)
+			*ret_text = *own = template_value(a->template, s);
 		if (a->body || *ret_text)
 			return a;
 	}
 	return NULL;
 }
 
+const char *value_expr_peek(const struct value_expr *f, const struct eval_context *s, char **own)
+{
+	const char *text;
+
+	(void)value_expr_find(f, s, &text, own);
+	return text;
+}
+
 char *value_expr_text(const struct value_expr *f, const struct eval_context *s)
 {
-	char *text;
+	char *own = NULL;
+	const char *text = value_expr_peek(f, s, &own);
 
-	(void)value_expr_find(f, s, &text);
-	return text;
+	return own ? own : mem_str(text);
 }
 
 bool value_expr_is_body(const struct value_expr *f, const struct eval_context *s)
 {
-	CLEANUP(mem_freep) char *text = NULL;
-	const struct alternative *a = value_expr_find(f, s, &text);
+	CLEANUP(mem_freep) char *own = NULL;
+	const char *text;
+	const struct alternative *a = value_expr_find(f, s, &text, &own);
 
 	return a && a->body;
 }
@@ -398,8 +409,9 @@ static void keep_last(void *ctx, const struct reference *r)
 
 const struct reference *value_expr_target(const struct value_expr *f, const struct eval_context *s)
 {
-	CLEANUP(mem_freep) char *text = NULL;
-	const struct alternative *a = value_expr_find(f, s, &text);
+	CLEANUP(mem_freep) char *own = NULL;
+	const char *text;
+	const struct alternative *a = value_expr_find(f, s, &text, &own);
 	const struct reference *last;
 
 	if (!a)

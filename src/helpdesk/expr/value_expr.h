@@ -48,6 +48,9 @@ bool value_expr_is_body(const struct value_expr *f, const struct eval_context *s
 bool value_expr_may_be_body(const struct value_expr *f);
 /* Returns the value as text; NULL where it is absent. Not for a property. The caller owns it. */
 char *value_expr_text(const struct value_expr *f, const struct eval_context *s) MUSTCHECK;
+/* As value_expr_text(), but a text of the context is not copied: the result is borrowed from the context or from *own.
+ * *own is NULL before the call, and the caller frees it. */
+const char *value_expr_peek(const struct value_expr *f, const struct eval_context *s, char **own);
 /*
  * Returns the value of an event's property (property_value.h): numbers and booleans as they are; a list of text for a
  * list, a "*" or `each`; text for a template. NULL where it is absent. The caller owns it.

@@ -82,14 +82,15 @@ static int read_id(const struct value_expr *f, const char *what, const struct ev
 static int read_time(const struct value_expr *f, const struct eval_context *s, int64_t received_ms, int64_t *ret,
 		     struct err *reterr)
 {
-	CLEANUP(mem_freep) char *text = NULL;
+	CLEANUP(mem_freep) char *own = NULL;
 	char shown[PROPERTY_SHOWN_MAX];
+	const char *text;
 	const char *oddity;
 	int64_t ms;
 
 	if (!f)
 		return 0;
-	text = value_expr_text(f, s);
+	text = value_expr_peek(f, s, &own);
 	if (!text) {
 		oddity = value_expr_mismatch(f, s);
 		return oddity ? err_set(reterr, -EINVAL, "no time: %s holds %s", value_expr_written(f), oddity) : 0;
@@ -152,11 +153,8 @@ static void read_contents(const struct definition *d, const struct eval_context 
 		signal->conversation_url = NULL;
 }
 
-static void delivery_end(struct digest *digest, struct parse_result *r)
+static void delivery_set(const unsigned char sha[DIGEST_SHA256_BYTES], struct parse_result *r)
 {
-	unsigned char sha[DIGEST_SHA256_BYTES];
-
-	digest_end(digest, sha);
 	memcpy(r->delivery, sha, sizeof(r->delivery));
 	r->has_delivery = true;
 }
@@ -170,6 +168,7 @@ static void read_delivery_by_content(const struct webhook *w, struct parse_resul
 {
 	const char *transition = transition_name(r->signal.transition);
 	struct digest *digest = digest_new();
+	unsigned char sha[DIGEST_SHA256_BYTES];
 
 	digest_add(digest, w->path ? w->path : "", (w->path ? strlen(w->path) : 0));
 	digest_add(digest, "", 1);
@@ -178,20 +177,21 @@ static void read_delivery_by_content(const struct webhook *w, struct parse_resul
 	digest_add(digest, transition, strlen(transition));
 	digest_add(digest, "", 1);
 	digest_add(digest, w->body, w->body_len);
-	delivery_end(digest, r);
+	digest_end(digest, sha);
+	delivery_set(sha, r);
 }
 
 /* Makes the delivery from the definition's expression. */
 static void read_delivery(const struct definition *d, const struct webhook *w, const struct eval_context *s,
 			  struct parse_result *r)
 {
-	CLEANUP(mem_freep) char *text = d->delivery ? value_expr_text(d->delivery, s) : NULL;
-	struct digest *digest;
+	CLEANUP(mem_freep) char *own = NULL;
+	const char *text = d->delivery ? value_expr_peek(d->delivery, s, &own) : NULL;
+	unsigned char sha[DIGEST_SHA256_BYTES];
 
 	if (text) {
-		digest = digest_new();
-		digest_add(digest, text, strlen(text));
-		delivery_end(digest, r);
+		digest_sha256(text, strlen(text), sha);
+		delivery_set(sha, r);
 	} else if (d->delivery && value_expr_is_body(d->delivery, s)) {
 		read_delivery_by_content(w, r);
 	}

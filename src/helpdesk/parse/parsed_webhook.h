@@ -41,8 +41,9 @@ struct signal {
 	bool lookup_shows; /* wants_lookup: it would also add names that attributes or the URL display */
 	/* wants_lookup: the key of the answer, equal only for equal requests (lookup_plan_key). NULL else. */
 	char *lookup_key;
-	struct json_object *attributes; /* flat: text, numbers, booleans, lists of text; absent values are absent */
-	char *conversation_url;         /* NULL where a part is missing, or it gives no URL (link_make) */
+	/* Flat: text, numbers, booleans, lists of text; absent values are absent. NULL: the definition has none. */
+	struct json_object *attributes;
+	char *conversation_url; /* NULL where a part is missing, or it gives no URL (link_make) */
 };
 
 enum parse_result_kind {

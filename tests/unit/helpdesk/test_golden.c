@@ -100,6 +100,8 @@ static void compare_attributes(struct golden *g, const struct node *expected, st
 
 		golden_text(g, member, wanted, value);
 	}
+	if (!found) /* the definition has no attributes */
+		return;
 	json_object_object_foreach(found, key, value)
 	{
 		CLEANUP(mem_freep) char *member = mem_fmt("attributes.%s", key);
