@@ -26,7 +26,8 @@ int pass_wait(struct pass *p, enum store_wait why, int64_t not_before_ms, struct
 int pass_done(struct pass *p, const char *result, const char *detail, struct err *reterr)
 {
 	struct log_about about = pass_about(p, NULL);
-	CLEANUP(mem_freep) char *text = detail ? mem_fmt("%s: %s", result, detail) : mem_str(result);
+	CLEANUP(mem_freep) char *both = detail ? mem_fmt("%s: %s", result, detail) : NULL;
+	const char *text = both ? both : result;
 	int r = p->is_new ? store_webhook_insert(p->tc->store, &p->parsed->webhook, NULL, text, reterr)
 			  : store_webhook_done(p->tc->store, p->webhook->id, text, reterr);
 

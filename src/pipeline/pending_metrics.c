@@ -10,6 +10,8 @@
 #include "base/mem.h"
 #include "base/text.h"
 
+#define PENDING_SERIES_KEPT 32
+
 void pending_metrics_add_many(struct pending_metrics *p, enum metric m, const char *label1, const char *label2,
 			      const char *label3, size_t n)
 {
@@ -153,12 +155,21 @@ void pending_metrics_publish(struct pending_metrics *p, int64_t mono_ms)
 	pending_metrics_drop(p);
 }
 
-void pending_metrics_drop(struct pending_metrics *p)
+static void counts_clear(struct pending_metrics *p)
 {
 	for (size_t i = 0; i < p->counts_n; i++)
 		for (unsigned k = 0; k < 3; k++)
 			free(p->counts[i].labels[k]);
 	p->counts_n = 0;
+}
+
+void pending_metrics_drop(struct pending_metrics *p)
+{
+	/* The next turn is likely to have the same series, so they stay, at 0. */
+	if (p->counts_n > PENDING_SERIES_KEPT)
+		counts_clear(p);
+	for (size_t i = 0; i < p->counts_n; i++)
+		p->counts[i].n = p->counts[i].kept = 0;
 	p->observations_n = p->observations_kept = 0;
 	lines_cut(p, 0);
 	p->lines_kept = 0;
@@ -167,6 +178,7 @@ void pending_metrics_drop(struct pending_metrics *p)
 void pending_metrics_done(struct pending_metrics *p)
 {
 	pending_metrics_drop(p);
+	counts_clear(p);
 	free(p->counts);
 	free(p->observations);
 	free(p->lines);

@@ -32,7 +32,7 @@ struct pending_rare_line {
 	struct ratelimit limit; /* by clock_mono_ms */
 };
 struct pending_metrics {
-	struct pending_count *counts;
+	struct pending_count *counts; /* may outlive the turn, at 0 */
 	size_t counts_n, counts_alloc;
 	struct pending_observation {
 		enum metric metric;

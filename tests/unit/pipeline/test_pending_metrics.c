@@ -140,6 +140,42 @@ static void addresses_beyond_the_most_are_counted_and_logged(void **state)
 	pending_metrics_done(&t);
 }
 
+/* A series may stay from turn to turn; its count does not. */
+static void each_turn_counts_from_nothing(void **state)
+{
+	struct pending_metrics t = {0};
+	char reason[16];
+
+	(void)state;
+	for (unsigned turn = 1; turn <= 3; turn++) {
+		pending_metrics_add(&t, METRIC_WEBHOOK_RESULTS, "desk", "events", NULL);
+		pending_metrics_savepoint(&t);
+		pending_metrics_add_many(&t, METRIC_WEBHOOK_RESULTS, "desk", "events", NULL, 5);
+		pending_metrics_add(&t, METRIC_WEBHOOK_RESULTS, "desk", "nothing", NULL);
+		pending_metrics_undo(&t);
+		pending_metrics_publish(&t, 1000);
+		assert_float_equal(metrics_get(METRIC_WEBHOOK_RESULTS, "desk", "events", NULL), turn, 0);
+		assert_float_equal(metrics_get(METRIC_WEBHOOK_RESULTS, "desk", "nothing", NULL), 0, 0);
+		/* An undo before the first savepoint of a turn gives nothing. */
+		pending_metrics_add(&t, METRIC_WEBHOOK_RESULTS, "desk", "events", NULL);
+		pending_metrics_undo(&t);
+		pending_metrics_publish(&t, 1000);
+		pending_metrics_add(&t, METRIC_WEBHOOK_RESULTS, "desk", "events", NULL);
+		pending_metrics_drop(&t);
+		pending_metrics_publish(&t, 1000);
+		assert_float_equal(metrics_get(METRIC_WEBHOOK_RESULTS, "desk", "events", NULL), turn, 0);
+	}
+	/* A turn with many series leaves none behind. */
+	for (unsigned i = 0; i < 100; i++) {
+		(void)snprintf(reason, sizeof(reason), "reason %u", i);
+		pending_metrics_add(&t, METRIC_WEBHOOK_RESULTS, "desk", reason, NULL);
+	}
+	pending_metrics_publish(&t, 1000);
+	assert_int_equal(t.counts_n, 0);
+	assert_float_equal(metrics_get(METRIC_WEBHOOK_RESULTS, "desk", "reason 99", NULL), 1, 0);
+	pending_metrics_done(&t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -147,6 +183,7 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(repeats_are_counted_into_the_next_line, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_rolled_back_is_no_repeat, setup, teardown),
+		cmocka_unit_test_setup_teardown(each_turn_counts_from_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(addresses_beyond_the_most_are_counted_and_logged, setup, teardown),
 	};
 
