@@ -89,6 +89,12 @@ void digest_hmac_end(struct digest_hmac *h, unsigned char *out)
 	free(h);
 }
 
+void digest_hmac_of(enum digest_algorithm a, const void *key, size_t key_len, const void *bytes, size_t n,
+		    unsigned char *out)
+{
+	INSIST(gnutls_hmac_fast(digest_algorithms[a].mac, key, key_len, bytes, n, out) == 0);
+}
+
 bool digest_equal(const void *a, size_t a_len, const void *b, size_t b_len)
 {
 	if (a_len != b_len)

@@ -37,6 +37,10 @@ struct digest_hmac *digest_hmac_new(enum digest_algorithm a, const void *key, si
 void digest_hmac_add(struct digest_hmac *h, const void *bytes, size_t n);
 void digest_hmac_end(struct digest_hmac *h, unsigned char *out); /* writes digest_bytes() bytes; frees h */
 
+/* Writes the HMAC of the bytes. Takes less than the three functions above, which allocate. */
+void digest_hmac_of(enum digest_algorithm a, const void *key, size_t key_len, const void *bytes, size_t n,
+		    unsigned char *out);
+
 /* True where both are equal. The time that it takes depends on the lengths only. */
 bool digest_equal(const void *a, size_t a_len, const void *b, size_t b_len);
 

@@ -160,16 +160,17 @@ static int unhex(const char *text, size_t len, char **ret, size_t *ret_len)
 }
 
 struct key {
-	char *bytes;
+	const char *bytes;
 	size_t len;
+	char *own; /* the bytes, where they were decoded; NULL: they are borrowed from the secret */
 };
 
 static void key_done(struct key *k)
 {
-	mem_wipe(k->bytes, k->len);
+	mem_wipe(k->own, k->len);
 }
 
-/* Returns NULL and fills the key, or why the secret is none. */
+/* Returns NULL and fills the key, or why the secret is none. The secret must outlive the key. */
 static const char *key_read(const struct hmac *h, const char *secret, struct key *ret)
 {
 	const char *text = secret;
@@ -178,22 +179,23 @@ static const char *key_read(const struct hmac *h, const char *secret, struct key
 	switch (h->key) {
 	case HMAC_KEY_TEXT:
 		ret->len = strlen(text);
-		ret->bytes = mem_dup(text, ret->len);
-		break;
+		ret->bytes = text;
+		return ret->len == 0 ? "is empty" : NULL;
 	case HMAC_KEY_HEX:
-		if (unhex(text, strlen(text), &ret->bytes, &ret->len) < 0)
+		if (unhex(text, strlen(text), &ret->own, &ret->len) < 0)
 			fault = "is not hexadecimal, as the keys of this helpdesk are";
 		break;
 	case HMAC_KEY_WHSEC:
 		text += strncmp(text, "whsec_", 6) == 0 ? 6 : 0;
-		if (unbase64(text, strlen(text), &ret->bytes, &ret->len) < 0)
+		if (unbase64(text, strlen(text), &ret->own, &ret->len) < 0)
 			fault = "is no key of standard-webhooks: expected whsec_ followed by base64";
 		break;
 	case HMAC_KEY_BASE64:
-		if (unbase64(text, strlen(text), &ret->bytes, &ret->len) < 0)
+		if (unbase64(text, strlen(text), &ret->own, &ret->len) < 0)
 			fault = "is not base64, as the keys of this helpdesk are";
 		break;
 	}
+	ret->bytes = ret->own;
 	if (!fault && ret->len == 0) {
 		fault = "is empty";
 		key_done(ret);
@@ -213,8 +215,14 @@ const char *proof_secret_fault(const struct proof *p, const char *secret)
 static void sign(const struct hmac *h, const struct key *key, const struct proof_request *request,
 		 const struct pairs *more, const char *timestamp, unsigned char *out)
 {
-	struct digest_hmac *d = digest_hmac_new(h->algorithm, key->bytes, key->len);
+	struct digest_hmac *d;
 
+	/* Most helpdesks sign the body alone. */
+	if (h->message.n == 1 && h->message.items[0].kind == PIECE_BODY) {
+		digest_hmac_of(h->algorithm, key->bytes, key->len, request->body, request->body_len, out);
+		return;
+	}
+	d = digest_hmac_new(h->algorithm, key->bytes, key->len);
 	for (size_t i = 0; i < h->message.n; i++) {
 		const struct piece *p = &h->message.items[i];
 		const char *text = NULL;
@@ -254,11 +262,26 @@ int hmac_decode(const struct hmac *h, struct span shown, char **ret, size_t *ret
 				       : unbase64(shown.at, shown.len, ret, ret_len);
 }
 
+/* Decodes a signature. False: it has not the encoding and length of one. */
+static bool signature_read(const struct hmac *h, struct span shown, unsigned char out[DIGEST_BYTES_MAX])
+{
+	const size_t bytes = digest_bytes(h->algorithm);
+	CLEANUP(mem_freep) char *decoded = NULL;
+	size_t len = 0;
+
+	if (h->encoding == HMAC_HEX)
+		return shown.len == 2 * bytes && hex_read(shown.at, shown.len, out) == 0;
+	if (hmac_decode(h, shown, &decoded, &len) < 0 || len != bytes)
+		return false;
+	memcpy(out, decoded, bytes);
+	return true;
+}
+
 static bool signature_holds(const struct hmac *h, const struct proof_secrets *s, const struct proof_request *request,
 			    const struct shown_signatures *shown)
 {
 	bool good = false;
-	unsigned char digest[DIGEST_BYTES_MAX];
+	unsigned char digest[DIGEST_BYTES_MAX], bytes[DIGEST_BYTES_MAX];
 
 	for (size_t i = 0; i < s->n; i++) {
 		CLEANUP(key_done) struct key key = {0};
@@ -266,14 +289,10 @@ static bool signature_holds(const struct hmac *h, const struct proof_secrets *s,
 		if (!s->secrets[i] || key_read(h, s->secrets[i], &key) != NULL)
 			continue;
 		sign(h, &key, request, NULL, shown->timestamp, digest);
-		for (size_t k = 0; k < shown->n; k++) {
-			CLEANUP(mem_freep) char *bytes = NULL;
-			size_t len = 0;
-
-			if (hmac_decode(h, shown->signatures[k], &bytes, &len) == 0 &&
-			    digest_equal(bytes, len, digest, digest_bytes(h->algorithm)))
+		for (size_t k = 0; k < shown->n; k++)
+			if (signature_read(h, shown->signatures[k], bytes) &&
+			    digest_equal(bytes, digest_bytes(h->algorithm), digest, digest_bytes(h->algorithm)))
 				good = true;
-		}
 	}
 	return good;
 }
@@ -294,15 +313,12 @@ enum proof_verdict hmac_check_without_body(const struct hmac *h, const struct pr
 	CLEANUP(shown_done) struct shown_signatures shown = {0};
 	enum proof_verdict v = shown_read(h, request->headers, request->query, &shown);
 	bool possible = false; /* one of the signatures has the right encoding and length */
+	unsigned char bytes[DIGEST_BYTES_MAX];
 
 	if (v != PROOF_GOOD)
 		return v;
-	for (size_t i = 0; i < shown.n && !possible; i++) {
-		CLEANUP(mem_freep) char *bytes = NULL;
-		size_t len = 0;
-
-		possible = hmac_decode(h, shown.signatures[i], &bytes, &len) == 0 && len == digest_bytes(h->algorithm);
-	}
+	for (size_t i = 0; i < shown.n && !possible; i++)
+		possible = signature_read(h, shown.signatures[i], bytes);
 	if (!possible || (!request->url && pieces_have(&h->message, PIECE_URL)))
 		return PROOF_WRONG;
 	return shown.timestamp ? timestamp_verdict(h, shown.timestamp, request->now_ms) : PROOF_GOOD;

@@ -33,6 +33,12 @@ static void sha256_is_the_published_one(void **state)
 	assert_memory_equal(once, out, sizeof(out));
 	hex_write(out, sizeof(out), hex);
 	assert_string_equal(hex, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+	digest_sha256("abc", 3, out);
+	hex_write(out, sizeof(out), hex);
+	assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+	digest_sha256("", 0, out);
+	hex_write(out, sizeof(out), hex);
+	assert_string_equal(hex, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }
 
 static void equal_texts_have_one_number(void **state)
@@ -74,6 +80,11 @@ static void hmac_is_the_published_one(void **state)
 		digest_hmac_end(h, out);
 		hex_write(out, digest_bytes(cases[i].algorithm), hex);
 		assert_string_equal(hex, cases[i].hex);
+		memset(out, 0, sizeof(out));
+		digest_hmac_of(cases[i].algorithm, cases[i].key, strlen(cases[i].key), cases[i].text,
+			       strlen(cases[i].text), out);
+		hex_write(out, digest_bytes(cases[i].algorithm), hex);
+		assert_string_equal(hex, cases[i].hex);
 	}
 	memset(key, 0xaa, sizeof(key));
 	d = digest_new();
@@ -84,6 +95,8 @@ static void hmac_is_the_published_one(void **state)
 	digest_hmac_end(h, out);
 	h = digest_hmac_new(DIGEST_SHA256, block, sizeof(block));
 	digest_hmac_end(h, folded);
+	assert_memory_equal(out, folded, sizeof(folded));
+	digest_hmac_of(DIGEST_SHA256, key, sizeof(key), "", 0, out);
 	assert_memory_equal(out, folded, sizeof(folded));
 }
 
