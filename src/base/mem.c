@@ -184,6 +184,15 @@ void *mem_dup(const void *p, size_t len)
 	return copy;
 }
 
+char *mem_dup_in(const char *p, size_t len, char *room, size_t size, char **own)
+{
+	if (len >= size)
+		return *own = mem_dup(p, len);
+	memcpy(room, p, len);
+	room[len] = '\0';
+	return room;
+}
+
 char *mem_str(const char *s)
 {
 	return s ? mem_dup(s, strlen(s)) : NULL;

@@ -19,7 +19,10 @@
 void *mem_new(size_t n, size_t size) __attribute__((malloc, warn_unused_result));   /* zeroed; checks for overflow */
 void *mem_grow(void *p, size_t n, size_t size) __attribute__((warn_unused_result)); /* as realloc(); not zeroed */
 void *mem_dup(const void *p, size_t len) __attribute__((warn_unused_result));       /* with a NUL behind it */
-char *mem_str(const char *s) __attribute__((warn_unused_result));                   /* NULL for NULL */
+/* Copies it, with a NUL behind it, into room of `size` bytes where it fits; otherwise into *own, which the caller
+ * frees. *own is NULL before the call. */
+char *mem_dup_in(const char *p, size_t len, char *room, size_t size, char **own) __attribute__((warn_unused_result));
+char *mem_str(const char *s) __attribute__((warn_unused_result)); /* NULL for NULL */
 char *mem_strn(const char *s, size_t len) __attribute__((warn_unused_result));
 char *mem_fmt(const char *fmt, ...) __attribute__((format(printf, 1, 2), warn_unused_result));
 /* Overwrites memory that may hold a secret, and frees it. NULL allowed. */

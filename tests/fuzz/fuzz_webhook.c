@@ -281,8 +281,11 @@ static void check_addresses(const struct addresses *a)
 		HOLDS(email_normalise(a->items[i].email, again) == 0 && strcmp(again, a->items[i].email) == 0);
 }
 
+/* attributes: NULL where the definition has none. */
 static void check_flat(struct json_object *attributes)
 {
+	if (!attributes)
+		return;
 	json_object_object_foreach(attributes, key, value)
 	{
 		HOLDS(key[0] != '\0' && value && !json_object_is_type(value, json_type_object));

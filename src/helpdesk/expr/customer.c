@@ -13,7 +13,6 @@
 #include "base/url.h"
 
 #define CUSTOMER_TAKEN_MAX 64
-#define RAW_USUAL_BYTES 320 /* more than one address */
 
 /* ---- several in one text ----------------------------------------------------------------------------------------- */
 
@@ -101,10 +100,10 @@ static bool add_part(struct addresses *a, const char *text, size_t len, bool enc
 
 bool addresses_add(struct addresses *a, const char *raw, bool primary)
 {
-	const size_t raw_len = raw ? strlen(raw) : 0;
-	char usual[RAW_USUAL_BYTES];
-	CLEANUP(mem_freep) char *own = raw_len < sizeof(usual) ? NULL : mem_str(raw);
-	const char *text = text_trim_unseen(own ? own : memcpy(usual, raw ? raw : "", raw_len + 1));
+	CLEANUP(mem_freep) char *own = NULL;
+	char room[EMAIL_ROOM];
+	const char *text =
+		text_trim_unseen(mem_dup_in(raw ? raw : "", raw ? strlen(raw) : 0, room, sizeof(room), &own));
 	size_t mailto = email_mailto(text);
 	size_t len = strlen(text);
 	struct address_cursor cursor = {0};

@@ -13,7 +13,6 @@
 #include "base/url.h"
 
 #define REFUSED_DOMAIN_LETTERS TEXT_ALNUM "-."
-#define RAW_USUAL_BYTES 320 /* more than one address */
 
 /* True for blanks and invisible characters beyond ASCII, which come along when an address is pasted, and for U+FFFD,
  * which replaces an unreadable letter. */
@@ -33,10 +32,12 @@ static bool email_is_no_letter(const unsigned char *s)
 /* True without a blank, control or quote, and without characters that separate or enclose addresses. */
 static bool email_letters_are_good(const char *s)
 {
+	if (s[strcspn(s, "\"<>()[],;:\\")] != '\0')
+		return false;
 	for (; *s != '\0'; s++) {
 		unsigned char c = (unsigned char)*s;
 
-		if (c <= ' ' || c == 0x7f || strchr("\"<>()[],;:\\", *s))
+		if (c <= ' ' || c == 0x7f)
 			return false;
 		if (c >= 0x80 && email_is_no_letter((const unsigned char *)s))
 			return false;
@@ -131,20 +132,13 @@ static enum email_fault email_judge(char **address)
 
 enum email_fault email_read(const char *raw, size_t len, bool encoded, char *out)
 {
-	const size_t kept = strnlen(raw, len);
-	char usual[RAW_USUAL_BYTES];
-	CLEANUP(mem_freep) char *own = kept < sizeof(usual) ? NULL : mem_dup(raw, kept);
+	CLEANUP(mem_freep) char *own = NULL;
+	char room[EMAIL_ROOM];
+	char *s = text_trim_unseen(mem_dup_in(raw, strnlen(raw, len), room, sizeof(room), &own));
+	bool at = strchr(s, '@') != NULL;
 	enum email_fault fault;
 	size_t scheme;
-	bool at;
-	char *s;
 
-	if (!own) {
-		memcpy(usual, raw, kept);
-		usual[kept] = '\0';
-	}
-	s = text_trim_unseen(own ? own : usual);
-	at = strchr(s, '@') != NULL;
 	if (*s == '\0')
 		return EMAIL_ABSENT;
 	if (strlen(s) > EMAIL_TEXT_MAX)

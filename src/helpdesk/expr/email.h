@@ -12,6 +12,7 @@
 
 #define EMAIL_MAX 254 /* RFC 5321, without angle brackets */
 
+#define EMAIL_ROOM 512      /* bytes for a text with addresses; a longer one is allocated */
 #define EMAIL_TEXT_MAX 1023 /* bytes of a text with one address: a display name may stand before it */
 
 /* The reasons why a text is no address. Their names are label values: append only. */

@@ -86,9 +86,28 @@ static void new_memory_is_zero_though_it_was_used_before(void **state)
 	}
 }
 
+static void a_copy_stands_in_the_room_where_it_fits(void **state)
+{
+	static const char text[] = "abcdefg";
+	char room[4];
+
+	(void)state;
+	for (size_t len = 0; len < sizeof(text); len++) {
+		char *own = NULL;
+		const char *copy = mem_dup_in(text, len, room, sizeof(room), &own);
+
+		assert_ptr_equal(copy, len < sizeof(room) ? room : own);
+		assert_true((own != NULL) == (len >= sizeof(room)));
+		assert_int_equal(strlen(copy), len);
+		assert_memory_equal(copy, text, len);
+		free(own);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_copy_stands_in_the_room_where_it_fits),
 		cmocka_unit_test(an_array_grows_from_any_length_that_it_was_cut_to),
 		cmocka_unit_test(new_memory_is_zero_though_it_was_used_before),
 		cmocka_unit_test(room_doubles),

@@ -89,6 +89,7 @@ static char *shown(struct json_object *o)
 	return buf_take(&b);
 }
 
+/* found: NULL where the definition has no attributes. */
 static void compare_attributes(struct golden *g, const struct node *expected, struct json_object *found)
 {
 	const struct node *all = node_get(expected, "attributes");

@@ -490,6 +490,18 @@ static void assert_attributes(const char *attributes, const char *body, const ch
 	definition_free(d);
 }
 
+static void without_attributes_in_the_definition_there_are_none(void **state)
+{
+	struct definition *d = with_definition(BARE_DEFINITION, NULL);
+	struct parse_result r = read_body(d, "{\"type\":\"opened\",\"id\":1}");
+
+	(void)state;
+	assert_int_equal(r.kind, PARSE_SIGNAL);
+	assert_null(r.signal.attributes);
+	parse_result_done(&r);
+	definition_free(d);
+}
+
 static void attributes_are_flat_and_absent_facts_are_absent(void **state)
 {
 	static const struct {
@@ -1273,6 +1285,7 @@ int main(void)
 		cmocka_unit_test(a_delivery_is_known_by_its_id),
 		cmocka_unit_test(without_an_id_all_of_it_is_the_delivery),
 		cmocka_unit_test(attributes_are_flat_and_absent_facts_are_absent),
+		cmocka_unit_test(without_attributes_in_the_definition_there_are_none),
 		cmocka_unit_test(a_mapping_gives_values_other_words),
 		cmocka_unit_test(a_mapping_gives_each_of_a_list_other_words),
 		cmocka_unit_test(some_elements_of_a_list_can_be_left_out),
