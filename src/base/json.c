@@ -87,7 +87,8 @@ static int json_check(const char **text, size_t *len, struct json_builder *build
 	return found->wrong ? json_fail(reterr, *text, found->at, found->wrong) : 0;
 }
 
-int json_read_sized(const char *text, size_t len, struct json_object **ret, size_t *ret_bytes, struct err *reterr)
+static int read_tree(const char *text, size_t len, bool root_keeps_names, struct json_object **ret, size_t *ret_bytes,
+		     struct err *reterr)
 {
 	const bool at_once = len <= BUILT_AT_ONCE_MAX;
 	struct json_object *tree;
@@ -95,7 +96,7 @@ int json_read_sized(const char *text, size_t len, struct json_object **ret, size
 	struct json_lexed found;
 	int r;
 
-	json_build_init(&builder);
+	json_build_init(&builder, root_keeps_names);
 	r = json_check(&text, &len, at_once ? &builder : NULL, &found, reterr);
 	if (r == 0 && !at_once) {
 		json_lex(text, len, &builder, &found);
@@ -116,7 +117,12 @@ int json_read_sized(const char *text, size_t len, struct json_object **ret, size
 
 int json_read(const char *text, size_t len, struct json_object **ret, struct err *reterr)
 {
-	return json_read_sized(text, len, ret, NULL, reterr);
+	return read_tree(text, len, false, ret, NULL, reterr);
+}
+
+int json_read_sized(const char *text, size_t len, struct json_object **ret, size_t *ret_bytes, struct err *reterr)
+{
+	return read_tree(text, len, true, ret, ret_bytes, reterr);
 }
 
 int json_check_object(const char *text, struct err *reterr)

@@ -41,7 +41,8 @@ static inline bool json_is_blank(char c)
 /* Parses a text. Returns 0 and a tree that the caller owns (*ret is NULL for the JSON text null), or -EINVAL with "line
  * L column C: …" in reterr. */
 int json_read(const char *text, size_t len, struct json_object **ret, struct err *reterr) MUSTCHECK;
-/* As json_read(). *ret_bytes: an upper estimate of the tree's memory; ret_bytes NULL: not wanted. */
+/* As json_read(), with fewer allocations, but no object of the tree may outlive its root. *ret_bytes: an upper estimate
+ * of the tree's memory; ret_bytes NULL: not wanted. */
 int json_read_sized(const char *text, size_t len, struct json_object **ret, size_t *ret_bytes,
 		    struct err *reterr) MUSTCHECK;
 /* Returns the number of texts that both have parsed since the process began. Any thread. */

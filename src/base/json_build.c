@@ -13,10 +13,62 @@
 
 #define REPLACEMENT 0xfffdu
 
-void json_build_init(struct json_builder *b)
+/* ---- the memory of the names ------------------------------------------------------------------------------------- */
+
+/* A block of names, each with its NUL. */
+struct json_names {
+	struct json_names *before; /* full ones; NULL: none */
+	size_t left;               /* bytes that are free at the end */
+	char *free;
+	char bytes[];
+};
+
+/* Of the first block, and least of the others. */
+#define NAMES_FIRST_BYTES 216
+#define NAMES_BYTES 1000
+
+static void names_free(struct json_names *n)
+{
+	for (struct json_names *before; n; n = before) {
+		before = n->before;
+		free(n);
+	}
+}
+
+/* Returns room for that many bytes, which lives as long as the root. */
+static char *names_room(struct json_builder *b, size_t bytes)
+{
+	struct json_names *n = b->names;
+	size_t size = n ? NAMES_BYTES : NAMES_FIRST_BYTES;
+	char *room;
+
+	if (!n || n->left < bytes) {
+		size = bytes > size ? bytes : size;
+		n = mem_grow(NULL, 1, sizeof(*n) + size);
+		*n = (struct json_names){.before = b->names, .left = size, .free = n->bytes};
+		b->names = n;
+	}
+	room = n->free;
+	n->free += bytes;
+	n->left -= bytes;
+	return room;
+}
+
+static void root_gone(struct json_object *root, void *names)
+{
+	(void)root;
+	names_free(names);
+}
+
+/* ---- the tree ---------------------------------------------------------------------------------------------------- */
+
+void json_build_init(struct json_builder *b, bool root_keeps_names)
 {
 	b->root = NULL;
 	b->depth = 0;
+	b->root_keeps_names = root_keeps_names;
+	b->names = NULL;
+	b->key = NULL;
 	buf_init(&b->name, INT_MAX);
 	buf_init(&b->text, INT_MAX);
 }
@@ -25,6 +77,9 @@ struct json_object *json_build_end(struct json_builder *b)
 {
 	buf_done(&b->name);
 	buf_done(&b->text);
+	/* There are names only below an object or an array, which has no data of its own here. */
+	if (b->names)
+		json_object_set_userdata(b->root, b->names, root_gone);
 	return b->root;
 }
 
@@ -36,7 +91,8 @@ static void put(struct json_builder *b, struct json_object *value)
 	if (!parent)
 		b->root = value;
 	else if (json_object_is_type(parent, json_type_object))
-		INSIST(json_object_object_add(parent, b->name.data, value) == 0);
+		INSIST(json_object_object_add_ex(parent, b->key, value,
+						 b->root_keeps_names ? JSON_C_OBJECT_KEY_IS_CONSTANT : 0) == 0);
 	else
 		INSIST(json_object_array_add(parent, value) == 0);
 }
@@ -130,11 +186,23 @@ static void add_unescaped(struct buf *to, const char *at, size_t len)
 
 void json_build_name(struct json_builder *b, const char *at, size_t len, bool escaped)
 {
-	buf_clear(&b->name);
-	if (escaped)
-		add_unescaped(&b->name, at, len);
-	else
-		buf_add(&b->name, at, len);
+	char *room;
+
+	if (escaped || !b->root_keeps_names) {
+		buf_clear(&b->name);
+		if (escaped)
+			add_unescaped(&b->name, at, len);
+		else
+			buf_add(&b->name, at, len);
+		at = b->key = b->name.data;
+		len = b->name.len;
+	}
+	if (!b->root_keeps_names)
+		return;
+	room = names_room(b, len + 1);
+	memcpy(room, at, len);
+	room[len] = '\0';
+	b->key = room;
 }
 
 void json_build_string(struct json_builder *b, const char *at, size_t len, bool escaped)

@@ -18,15 +18,21 @@
 #include "base/buf.h"
 #include "base/json.h"
 
+struct json_names;
+
 struct json_builder {
 	struct json_object *root;
 	struct json_object *open[JSON_DEPTH_MAX]; /* objects and arrays that are not closed; borrowed from root */
 	unsigned depth;                           /* number of these */
-	struct buf name;                          /* of the next member */
-	struct buf text;                          /* scratch */
+	bool root_keeps_names;                    /* the memory of all names belongs to the root */
+	struct json_names *names;                 /* that memory; NULL: none yet */
+	const char *key;                          /* the name of the next member, in `name` or in names */
+	struct buf name, text;                    /* scratch */
 };
 
-void json_build_init(struct json_builder *b);
+/* root_keeps_names: no object of the tree may outlive the root, because its names are freed with the root. json-c would
+ * allocate each name. */
+void json_build_init(struct json_builder *b, bool root_keeps_names);
 /* Returns the tree, which the caller owns. NULL: null. */
 struct json_object *json_build_end(struct json_builder *b);
 
