@@ -200,22 +200,30 @@ size_t text_bom(const char *s, size_t len)
 	return len >= 3 && memcmp(s, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
 }
 
-bool text_is_utf8(const char *s, size_t len)
+#define ASCII_BYTES sizeof(uint64_t)
+
+/* True where ASCII_BYTES ASCII characters stand there, none of them NUL: subtracting 1 from a byte below 0x80 sets its
+ * highest bit only where it was 0. */
+static inline bool ascii_at(const char *s)
 {
 	const uint64_t ones = UINT64_C(0x0101010101010101);
 	const uint64_t highs = 0x80 * ones;
+	uint64_t bytes;
 
+	memcpy(&bytes, s, sizeof(bytes));
+	return ((bytes | (bytes - ones)) & highs) == 0;
+}
+
+bool text_is_utf8(const char *s, size_t len)
+{
 	while (len > 0) {
 		size_t n = 0;
-		uint64_t eight;
 
-		/* Checks 8 ASCII characters at once, none of them NUL: subtracting 1 from a byte below 0x80 sets its
-		 * highest bit only where it was 0. */
-		if (len >= sizeof(eight)) {
-			memcpy(&eight, s, sizeof(eight));
-			if (((eight | (eight - ones)) & highs) == 0)
-				n = sizeof(eight);
-		}
+		if (len >= 4 * ASCII_BYTES && (ascii_at(s) & ascii_at(s + ASCII_BYTES) & ascii_at(s + 2 * ASCII_BYTES) &
+					       ascii_at(s + 3 * ASCII_BYTES)))
+			n = 4 * ASCII_BYTES;
+		else if (len >= ASCII_BYTES && ascii_at(s))
+			n = ASCII_BYTES;
 		if (n == 0)
 			n = text_step(s, len);
 		if (n == 0)

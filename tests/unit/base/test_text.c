@@ -81,14 +81,14 @@ static void utf8_is_told_from_what_looks_like_it(void **state)
 			fail_msg("case %zu", i);
 }
 
-/* ASCII is checked eight bytes at once: a bad byte is found at every position in such a word, and after the last
- * word. */
+/* ASCII is checked 32 and 8 bytes at once: a bad byte is found at every position in such a group, and after the last
+ * one. */
 static void one_bad_byte_is_seen_wherever_it_stands(void **state)
 {
 	(void)state;
-	for (size_t len = 1; len <= 25; len++) {
+	for (size_t len = 1; len <= 73; len++) {
 		for (size_t at = 0; at < len; at++) {
-			char text[25];
+			char text[73];
 
 			for (unsigned byte = 0; byte < 256; byte++) {
 				memset(text, 0x7f, sizeof(text));
