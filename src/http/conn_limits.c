@@ -64,6 +64,7 @@ struct conn {
 	struct address_conns *address; /* NULL: not counted */
 	struct conn_link links[GROUPS_];
 	enum conn_state state;
+	/* Written with the lock, and by the connection's own thread of the pool only, which reads both without it. */
 	bool newcomer;     /* its first headers have not come yet */
 	bool beyond_limit; /* a limit was exceeded when it arrived */
 	bool has_ip;
@@ -368,6 +369,8 @@ bool conn_headers_complete(struct conn *c)
 {
 	bool served;
 
+	if (!c->newcomer && !c->beyond_limit)
+		return true;
 	lock_acquire(&c->owner->lock);
 	conn_is_known(c);
 	/* If the group is within its limit again, the connection is served. */

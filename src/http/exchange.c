@@ -61,7 +61,6 @@ static void exchange_end(struct exchange *e)
 	buf_done(&e->body);
 	free(e->headers.items);
 	buf_done(&e->early);
-	free(e->target);
 	free(e->peer);
 	if (e->was_suspended)
 		atomic_fetch_sub(&s->suspended, 1);
@@ -353,8 +352,10 @@ enum MHD_Result http_on_request(void *cls, struct MHD_Connection *connection, co
  * original. libmicrohttpd may never call the handler for this request, so the connection owns the exchange. */
 void *http_on_request_line(void *cls, const char *uri, struct MHD_Connection *connection)
 {
+	const struct http_server *s = cls;
 	struct conn_context *con = conn_context_of(connection);
-	struct exchange *e = mem_new(1, sizeof(*e));
+	const size_t target_len = uri ? strlen(uri) : 0;
+	struct exchange *e = mem_new(1, sizeof(*e) + s->handler.user_bytes + target_len + 1);
 
 	exchange_end(con->exchange);
 	con->exchange = e;
@@ -364,7 +365,9 @@ void *http_on_request_line(void *cls, const char *uri, struct MHD_Connection *co
 	e->conn = con->conn;
 	conn_request_began(e->conn);
 	exchange_set_silence(e, e->server->timeout_s);
-	e->target = mem_str(uri ? uri : "");
+	e->x.user = s->handler.user_bytes > 0 ? e->room : NULL;
+	e->target = e->room + s->handler.user_bytes;
+	memcpy(e->target, uri ? uri : "", target_len + 1);
 	e->target_seen = uri;
 	buf_init(&e->body, 0);
 	buf_init(&e->early, EXCHANGE_EARLY_BYTES_MAX);

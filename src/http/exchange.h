@@ -8,6 +8,7 @@
 
 #include <microhttpd.h>
 #include <stdatomic.h>
+#include <stddef.h>
 
 #include "base/buf.h"
 #include "base/ip.h"
@@ -76,6 +77,9 @@ enum exchange_state {
 #define EXCHANGE_EARLY_BYTES_MAX (16 * 1024)
 #define EXCHANGE_EARLY_BODY_MAX (4 * 1024) /* of these, for its body */
 
+/* An answer's body of at most this size stands in the exchange, which outlives its sending. */
+#define EXCHANGE_ANSWER_BYTES 128
+
 /* The implementation of a struct http_exchange. Its thread is the pool's thread of its connection, but between
  * suspension and resumption the owner's thread may set the answer. */
 struct exchange {
@@ -91,7 +95,7 @@ struct exchange {
 	bool has_body;           /* the headers announce a body */
 	bool has_reserved;       /* memory for the whole body is reserved: it has a Content-Length */
 	bool expects_continue;   /* the client waits for 100-continue before it sends the body */
-	char *target;            /* the request target; split before begin: x.path and x.query point into it */
+	char *target;            /* in room: the request target; split before begin: x.path and x.query point into it */
 	const char *target_seen; /* libmicrohttpd's copy */
 	struct pairs headers;    /* by head_take(), before begin */
 	char *peer;              /* NULL until asked for */
@@ -102,6 +106,8 @@ struct exchange {
 	struct buf early; /* the bytes of an early answer, instead of `response` */
 	unsigned status;
 	bool cut, reset;
+	char answer[EXCHANGE_ANSWER_BYTES];
+	_Alignas(max_align_t) char room[]; /* the owner's state, then the target: one allocation for a request */
 };
 
 static inline struct exchange *exchange_of(struct http_exchange *x)

@@ -56,6 +56,8 @@ static void add_header(struct MHD_Response *r, const char *name, const char *val
 
 void exchange_set_answer(struct exchange *e, const struct http_answer *a)
 {
+	const bool fits = a->body_len <= sizeof(e->answer);
+	const void *body = fits ? e->answer : a->body;
 	struct MHD_Response *r;
 
 	INSIST(!exchange_is_answered(e) && !e->cut);
@@ -67,8 +69,10 @@ void exchange_set_answer(struct exchange *e, const struct http_answer *a)
 		INSIST(e->early.error == 0);
 		return;
 	}
-	r = MHD_create_response_from_buffer(a->body_len, (void *)(a->body_len > 0 ? a->body : ""),
-					    MHD_RESPMEM_MUST_COPY);
+	if (fits && a->body_len > 0)
+		memcpy(e->answer, a->body, a->body_len);
+	r = MHD_create_response_from_buffer(a->body_len, (void *)body,
+					    fits ? MHD_RESPMEM_PERSISTENT : MHD_RESPMEM_MUST_COPY);
 	INSIST(r);
 	if (a->type)
 		add_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, a->type);

@@ -18,8 +18,8 @@
  *                  or http_wake(x) exactly once. x must not be used after that.
  *   3. woken(x)    After http_wake(x). The handler calls http_answer() before it returns. Not called if the client is
  *                  gone, or the server stops.
- *   4. done(x)     The answer is sent or the client is gone. The owner frees x->user. Called once for every exchange
- *                  whose begin was called.
+ *   4. done(x)     The answer is sent or the client is gone. The owner frees what its state refers to, and the server
+ *                  the state itself. Called once for every exchange whose begin was called.
  *
  * Handlers never block. A suspended exchange counts against max_connections and has no timeout. The server notices a
  * disconnected client only after the resumption, so every suspended exchange must be resumed. A client that closed only
@@ -75,7 +75,7 @@ struct http_exchange {
 	size_t body_len;
 	int64_t received_ms;      /* clock_now_ms() when the headers had arrived */
 	int64_t received_mono_ms; /* clock_mono_ms() at the same moment */
-	void *user;               /* the owner's own state */
+	void *user;               /* the owner's own state: user_bytes zero bytes before begin */
 				  /* the private members follow it in struct exchange */
 };
 
@@ -93,14 +93,16 @@ struct http_handler {
 	void (*woken)(void *ctx, struct http_exchange *x); /* may be NULL: http_wake() is not used */
 	void (*done)(void *ctx, struct http_exchange *x);  /* may be NULL */
 	void *ctx;
+	/* The size of the owner's state of an exchange (x->user). 0: x->user is the owner's pointer, at first NULL. */
+	size_t user_bytes;
 	/* Called when a connection was dropped or refused, except for silence. On any thread of the server; may be
 	 * NULL. peer: as http_peer() writes it. */
 	void (*dropped)(void *ctx, enum http_drop_reason why, const char *peer);
 	/*
-	 * Called for a request that the server itself answered with an error: before begin (x->user is NULL; x->path is
-	 * NULL for an unreadable target), or because a chunked body exceeded max_body. what: the reason, static text.
-	 * It may only call http_peer() and http_header…() with x; headers are present as far as they were read. On the
-	 * pool's thread; may be NULL. Not called for requests that libmicrohttpd refuses.
+	 * Called for a request that the server itself answered with an error: before begin (x->user is untouched;
+	 * x->path is NULL for an unreadable target), or because a chunked body exceeded max_body. what: the reason,
+	 * static text. It may only call http_peer() and http_header…() with x; headers are present as far as they were
+	 * read. On the pool's thread; may be NULL. Not called for requests that libmicrohttpd refuses.
 	 */
 	void (*refused)(void *ctx, struct http_exchange *x, unsigned status, const char *what);
 };

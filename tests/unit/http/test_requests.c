@@ -31,19 +31,48 @@ static struct http_server *server;
 
 /* ---- the handler ------------------------------------------------------------------------------------------------- */
 
+/* The server gives it to each exchange, zeroed. */
+struct user_state {
+	const char *path;
+	double odd[7];
+};
+
 static int on_begin(void *ctx, struct http_exchange *x)
 {
+	static const struct user_state zero;
+	struct user_state *user = x->user;
+
 	(void)ctx;
-	(void)x;
+	assert_memory_equal(user, &zero, sizeof(zero));
+	memset(user->odd, 0xff, sizeof(user->odd));
+	user->path = x->path;
 	return 0;
+}
+
+/* Answers with as many bytes as the query says. */
+static void answer_sized(struct http_exchange *x)
+{
+	size_t len = (size_t)atoi(x->query);
+	char body[1000];
+
+	assert_true(len <= sizeof(body));
+	memset(body, 'b', len);
+	http_answer(x, &(struct http_answer){.status = 200, .body = body, .body_len = len, .close = true});
+	memset(body, 'x', len); /* the server has a copy */
 }
 
 static void on_complete(void *ctx, struct http_exchange *x)
 {
 	const char *value = http_header(x, strcmp(x->path, "/host") == 0 ? "Host" : "X");
+	const struct user_state *user = x->user;
 	struct buf b;
 
 	(void)ctx;
+	assert_ptr_equal(user->path, x->path);
+	if (strcmp(x->path, "/sized") == 0) {
+		answer_sized(x);
+		return;
+	}
 	buf_init(&b, 65536);
 	buf_addf(&b, "%s [%s] [%s] [%s] [%s]\n", x->method, x->path, x->query, value ? value : "", x->body);
 	http_answer(x, &(struct http_answer){.status = 200,
@@ -56,7 +85,8 @@ static void on_complete(void *ctx, struct http_exchange *x)
 
 static int start(void **state)
 {
-	const struct http_handler handler = {.begin = on_begin, .complete = on_complete};
+	const struct http_handler handler = {
+		.begin = on_begin, .complete = on_complete, .user_bytes = sizeof(struct user_state)};
 	const struct http_server_options options = {
 		.address = "127.0.0.1:0",
 		.threads = 2,
@@ -380,9 +410,28 @@ static void request_lines_with_thousands_of_parameters_leave_no_memory_behind(vo
 		fail_msg("%zu bytes in use before, %zu after", before, after);
 }
 
+/* A short body of an answer stands in the exchange, a longer one in the library's copy. */
+static void an_answer_of_any_size_is_whole(void **state)
+{
+	static const int sizes[] = {0, 1, 127, 128, 129, 999};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		CLEANUP(mem_freep)
+		char *request = mem_fmt("GET /sized?%d HTTP/1.1\r\nHost: h\r\n\r\n", sizes[i]);
+		const char *found = exchange(request, strlen(request));
+		const char *body = strstr(found, "\r\n\r\n");
+
+		assert_non_null(body);
+		assert_int_equal(strlen(body + 4), sizes[i]);
+		assert_int_equal(strspn(body + 4, "b"), sizes[i]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_answer_of_any_size_is_whole),
 		cmocka_unit_test(a_request_target_is_taken_apart_or_refused),
 		cmocka_unit_test(a_headers_value_is_trimmed_and_what_is_none_is_refused),
 		cmocka_unit_test(many_headers_are_taken_however_they_come),
