@@ -58,33 +58,30 @@ void answer_send(struct http_exchange *x, enum answer a, const char *scheme)
 	http_answer(x, &answer);
 }
 
-/* Adds an id as it is shown everywhere: 16 digits, in quotes. */
-static void write_id(int64_t id, struct buf *to)
+#define ID_DIGITS 16
+
+/* Writes an id as it is shown everywhere, and a NUL. */
+static void write_id(int64_t id, char out[ID_DIGITS + 1])
 {
 	const uint64_t bytes = htobe64((uint64_t)id);
-	char digits[2 * sizeof(bytes) + 1];
 
-	hex_write(&bytes, sizeof(bytes), digits);
-	buf_addc(to, '"');
-	buf_adds(to, digits);
-	buf_addc(to, '"');
+	hex_write(&bytes, sizeof(bytes), out);
 }
 
-static void write_ids(const struct submission *s, bool several, struct buf *to)
+static void write_ids(const struct submission *s, struct buf *to)
 {
 	const char *between = "";
+	char digits[ID_DIGITS + 1];
 
-	if (!several) {
-		buf_adds(to, ",\"webhook\":");
-		write_id(s->items[0].id, to);
-		return;
-	}
 	buf_adds(to, ",\"webhooks\":[");
 	for (size_t i = 0; i < s->n; i++) {
 		if (s->items[i].result != SUBMISSION_ACCEPTED)
 			continue;
+		write_id(s->items[i].id, digits);
 		buf_adds(to, between);
-		write_id(s->items[i].id, to);
+		buf_addc(to, '"');
+		buf_adds(to, digits);
+		buf_addc(to, '"');
 		between = ",";
 	}
 	buf_addc(to, ']');
@@ -117,6 +114,22 @@ void answer_challenge(struct http_exchange *x, const char *echo)
 	http_answer(x, &answer);
 }
 
+/* Answers for a POST with one item, as most are. */
+static void answer_one(struct http_exchange *x, const char *word, const struct submission_item *item)
+{
+	char body[128];
+	struct http_answer answer = {.status = 200, .type = "application/json", .body = body};
+	char *to = stpcpy(stpcpy(body, "{\"status\":\""), word);
+
+	if (item->result == SUBMISSION_ACCEPTED) {
+		to = stpcpy(to, "\",\"webhook\":\"");
+		write_id(item->id, to);
+		to += ID_DIGITS;
+	}
+	answer.body_len = (size_t)(stpcpy(to, "\"}") - body);
+	http_answer(x, &answer);
+}
+
 void answer_submission(struct http_exchange *x, const struct submission *s, bool several)
 {
 	static const char *const words[] = {
@@ -136,12 +149,16 @@ void answer_submission(struct http_exchange *x, const struct submission *s, bool
 	for (size_t i = 0; i < s->n; i++)
 		if (s->items[i].result == SUBMISSION_ACCEPTED || result == SUBMISSION_IGNORED)
 			result = s->items[i].result;
+	if (!several) {
+		answer_one(x, words[result], &s->items[0]);
+		return;
+	}
 	buf_init(&body, ANSWER_BYTES_MAX);
 	buf_adds(&body, "{\"status\":\"");
 	buf_adds(&body, words[result]);
 	buf_addc(&body, '"');
 	if (result == SUBMISSION_ACCEPTED)
-		write_ids(s, several, &body);
+		write_ids(s, &body);
 	buf_addc(&body, '}');
 	answer.body = body.data;
 	answer.body_len = body.len;

@@ -46,10 +46,10 @@ struct intake {
 	struct http_server *server;
 	struct refusals *refusals;
 	struct unknown_states *unknown_states;
-	struct lock lock;     /* protects requests, posting, and writing quiesced */
+	struct lock lock;     /* protects posting, and writing quiesced */
 	struct cond all_done; /* requests became 0 */
 	atomic_bool quiesced; /* intake_quiesce() has returned, or returns now */
-	unsigned requests;    /* exchanges that are not done */
+	atomic_uint requests; /* exchanges that are not done; who makes it 0 signals all_done with the lock */
 	struct budget *budget;
 };
 
@@ -249,13 +249,10 @@ static int judge_headers(struct intake *i, struct http_exchange *x, struct reque
 static int begin(void *ctx, struct http_exchange *x)
 {
 	struct intake *i = ctx;
-	struct request_state *r = mem_new(1, sizeof(*r));
+	struct request_state *r = x->user;
 
 	r->generation = generation_current();
-	x->user = r;
-	lock_acquire(&i->lock);
-	i->requests++;
-	lock_release(&i->lock);
+	atomic_fetch_add(&i->requests, 1);
 	return judge_headers(i, x, r);
 }
 
@@ -268,10 +265,10 @@ static void done(void *ctx, struct http_exchange *x)
 		intake_submission_finish(r->posted, NULL);
 	reservation_release(&r->reservation);
 	generation_unref(r->generation);
-	free(r);
+	if (atomic_fetch_sub(&i->requests, 1) > 1)
+		return;
 	lock_acquire(&i->lock);
-	if (--i->requests == 0)
-		cond_broadcast(&i->all_done);
+	cond_broadcast(&i->all_done);
 	lock_release(&i->lock);
 }
 
@@ -372,7 +369,7 @@ static void on_refused(void *ctx, struct http_exchange *x, unsigned status, cons
 	struct request_state early = {0};
 	const struct request_state *r = x->user;
 
-	if (!r) {
+	if (!r->generation) { /* before begin() */
 		early.generation = generation_current();
 		early.source = x->path ? config_source_at(early.generation->config, x->path) : NULL;
 		r = &early;
@@ -439,6 +436,7 @@ int intake_start(struct pipeline *p, const struct config *c, const struct http_s
 		.dropped = on_dropped,
 		.refused = on_refused,
 		.ctx = i,
+		.user_bytes = sizeof(struct request_state),
 	};
 	const struct http_server_options options = {
 		.address = c->listen.address,
@@ -479,7 +477,7 @@ const char *intake_address(const struct intake *i)
 static void wait_for_requests(struct intake *i, int64_t until_mono_ms)
 {
 	INSIST(lock_is_mine(&i->lock));
-	while (i->requests > 0 && cond_wait_until(&i->all_done, &i->lock, until_mono_ms))
+	while (atomic_load(&i->requests) > 0 && cond_wait_until(&i->all_done, &i->lock, until_mono_ms))
 		;
 }
 

@@ -27,6 +27,7 @@
 
 struct intake_submission {
 	struct submission submission;
+	struct submission_item item;    /* where the POST has one item, as most have: the memory of submission.items */
 	struct http_exchange *exchange; /* set when it is submitted */
 	const struct source *source;
 	struct unknown_states *unknown;
@@ -128,7 +129,8 @@ static void drop_items(struct intake_submission *sub)
 		parsed_webhook_free(sub->submission.items[i].parsed);
 		free(sub->submission.items[i].dead_reason);
 	}
-	free(sub->submission.items);
+	if (sub->submission.items != &sub->item)
+		free(sub->submission.items);
 	sub->submission.items = NULL;
 	sub->submission.n = 0;
 	sub->bytes = 0;
@@ -231,7 +233,7 @@ static void add_batch(struct intake_submission *sub, struct batch *batch, const 
 	size_t n = batch_items(batch);
 
 	sub->several = n > 1;
-	sub->submission.items = n > 0 ? mem_new(n, sizeof(*sub->submission.items)) : NULL;
+	sub->submission.items = n > 1 ? mem_new(n, sizeof(*sub->submission.items)) : &sub->item;
 	if (n == 0)
 		sub->ignored++; /* an empty list has no signal */
 	for (size_t i = 0; i < n && !sub->no_room; i++) {
@@ -255,7 +257,7 @@ static void add_whole_body(struct intake_submission *sub, const struct http_exch
 {
 	struct webhook w;
 
-	sub->submission.items = mem_new(1, sizeof(*sub->submission.items));
+	sub->submission.items = &sub->item;
 	stored_webhook(sub->source, x, headers, TAKE(body->text), body->len, &w);
 	add_unreadable(sub, parsed_webhook_unparsed(&w), reason->text);
 }
