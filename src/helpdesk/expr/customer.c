@@ -98,12 +98,12 @@ static bool add_part(struct addresses *a, const char *text, size_t len, bool enc
 	return false;
 }
 
-bool addresses_add(struct addresses *a, const char *raw, bool primary)
+/* Adds a text that is no plain address: it may have a name, several addresses, or be a URL. */
+static bool add_text(struct addresses *a, const char *raw, bool primary)
 {
 	CLEANUP(mem_freep) char *own = NULL;
 	char room[EMAIL_ROOM];
-	const char *text =
-		text_trim_unseen(mem_dup_in(raw ? raw : "", raw ? strlen(raw) : 0, room, sizeof(room), &own));
+	const char *text = text_trim_unseen(mem_dup_in(raw, strlen(raw), room, sizeof(room), &own));
 	size_t mailto = email_mailto(text);
 	size_t len = strlen(text);
 	struct address_cursor cursor = {0};
@@ -125,6 +125,15 @@ bool addresses_add(struct addresses *a, const char *raw, bool primary)
 	while ((part = address_next(&cursor, &len)))
 		any = add_part(a, part, len, mailto > 0, primary) || any;
 	return any;
+}
+
+bool addresses_add(struct addresses *a, const char *raw, bool primary)
+{
+	char email[EMAIL_MAX + 1];
+
+	if (!raw)
+		return false;
+	return email_read_plain(raw, email) ? add_one(a, email, primary) : add_text(a, raw, primary);
 }
 
 void addresses_describe_refused(const struct addresses *a, struct buf *to)

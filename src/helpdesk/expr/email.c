@@ -176,6 +176,29 @@ enum email_fault email_read(const char *raw, size_t len, bool encoded, char *out
 	return fault;
 }
 
+bool email_read_plain(const char *text, char *out)
+{
+	size_t at = 0;
+	size_t len;
+
+	for (len = 0; text[len] != '\0'; len++) {
+		char c = text[len];
+
+		if (len == EMAIL_MAX)
+			return false;
+		if (c >= 'A' && c <= 'Z')
+			c = (char)(c - 'A' + 'a');
+		if (c == '@' && at == 0 && len > 0)
+			at = len;
+		else if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '.' && c != '_' && c != '+' &&
+			 c != '-')
+			return false;
+		out[len] = c;
+	}
+	out[len] = '\0';
+	return at > 0 && domain_is_good(out + at + 1);
+}
+
 int email_normalise(const char *raw, char *out)
 {
 	return raw && email_read(raw, strlen(raw), false, out) == EMAIL_GOOD ? 0 : -EINVAL;

@@ -48,6 +48,9 @@ const char *email_fault_name(enum email_fault f); /* "no at sign", … */
  * display name too, as some programs write one there.
  */
 enum email_fault email_read(const char *raw, size_t len, bool encoded, char *out);
+/* True where the whole text is one address of letters, digits, ".", "_", "+" and "-", as most are. Then it writes what
+ * email_read() would, in one pass. False: email_read() decides. */
+bool email_read_plain(const char *text, char *out);
 /* As email_read() over the whole text: 0, or -EINVAL. NULL: -EINVAL. */
 int email_normalise(const char *raw, char *out) MUSTCHECK;
 

@@ -296,11 +296,50 @@ static void patterns_that_match_nothing_are_told(void **state)
 			fail_msg("the pattern \"%s\" is taken", bad[i]);
 }
 
+/* Whatever a text is made of: the short way gives the address that email_read() gives, or leaves it to that. */
+static void a_plain_address_is_read_as_any_other(void **state)
+{
+	static const char *const parts[] = {"a",  "Z",  "9",  "jo", ".",   "_",   "-",      "+",      "@",
+					    "@x", ".c", "..", ".-", "Ex.", "com", "\u00f6", "x-1.de", "@b.c"};
+	static const char *const plain[] = {"a@b.c", "Jo.Doe+tag_1@Mail-2.Example.CO.uk", "-@9.9", ".@a.b"};
+	static const char *const not_plain[] = {"",        "@",      "a@",      "@b.c",        "a@b",
+						"a@b.c.",  "a@b.c ", "<a@b.c>", "a@b.c,d@e.f", "mailto:a@b.c",
+						"a@b@c.d", "a@-b.c", "a@b..c",  "O'H@b.c"};
+	char shortcut[EMAIL_MAX + 1], whole[EMAIL_MAX + 1], text[300];
+	uint32_t dice = 1;
+	unsigned found = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 300000; i++) {
+		text[0] = '\0';
+		for (unsigned n = 0; n < 1 + i % 9; n++) {
+			dice = dice * 1664525u + 1013904223u;
+			strcat(text, parts[(dice >> 16) % (sizeof(parts) / sizeof(*parts))]);
+		}
+		if (!email_read_plain(text, shortcut))
+			continue;
+		found++;
+		assert_int_equal(email_read(text, strlen(text), false, whole), EMAIL_GOOD);
+		assert_string_equal(shortcut, whole);
+	}
+	assert_true(found > 1000);
+	for (size_t i = 0; i < sizeof(plain) / sizeof(*plain); i++)
+		assert_true(email_read_plain(plain[i], shortcut));
+	for (size_t i = 0; i < sizeof(not_plain) / sizeof(*not_plain); i++)
+		assert_false(email_read_plain(not_plain[i], shortcut));
+	for (size_t len = EMAIL_MAX - 1; len <= EMAIL_MAX + 1; len++) {
+		memset(text, 'a', len);
+		memcpy(text + len - 4, "@b.c", 5);
+		assert_true(email_read_plain(text, shortcut) == (len <= EMAIL_MAX));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(good_addresses_are_normalised),
 		cmocka_unit_test(everything_else_is_no_address),
+		cmocka_unit_test(a_plain_address_is_read_as_any_other),
 		cmocka_unit_test(a_text_that_is_no_address_has_a_reason),
 		cmocka_unit_test(what_was_refused_is_shown_masked),
 		cmocka_unit_test(the_longest_address_has_254_bytes),
