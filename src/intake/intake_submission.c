@@ -251,6 +251,17 @@ static void add_batch(struct intake_submission *sub, struct batch *batch, const 
 	}
 }
 
+/* Adds the body as the only item. */
+static void add_body(struct intake_submission *sub, const struct http_exchange *x, const struct pairs *headers,
+		     struct request_body *body)
+{
+	struct webhook w;
+
+	sub->submission.items = &sub->item;
+	stored_webhook(sub->source, x, headers, TAKE(body->text), body->len, &w);
+	add_item(sub, &w, NULL, 0);
+}
+
 /* Makes one unreadable webhook of a body that cannot be split. */
 static void add_whole_body(struct intake_submission *sub, const struct http_exchange *x, const struct pairs *headers,
 			   struct request_body *body, const struct err *reason)
@@ -294,7 +305,10 @@ struct intake_submission *intake_submission_new(const struct source *s, const st
 	sub->reservation = reservation;
 	sub->body_bytes = reservation->bytes;
 	sub->drops_trees = !caches_parsed;
-	if (batch_open(s->definition, pairs_get(headers, "Content-Type"), body->text, body->len, &batch, &reason) < 0) {
+	if (!batch_may_split(s->definition)) {
+		add_body(sub, x, headers, body);
+	} else if (batch_open(s->definition, pairs_get(headers, "Content-Type"), body->text, body->len, &batch,
+			      &reason) < 0) {
 		add_whole_body(sub, x, headers, body, &reason);
 	} else {
 		items = batch_items(batch);

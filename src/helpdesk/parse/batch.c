@@ -178,6 +178,11 @@ static int batch_find(struct batch *b, const struct reference *each, struct err 
 	return 0;
 }
 
+bool batch_may_split(const struct definition *d)
+{
+	return d->each != NULL;
+}
+
 int batch_open(const struct definition *d, const char *type, const char *text, size_t len, struct batch **ret,
 	       struct err *reterr)
 {

@@ -9,6 +9,7 @@
 #ifndef HELPDESK_PARSE_BATCH_H
 #define HELPDESK_PARSE_BATCH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -21,6 +22,8 @@ struct batch;
 #define BATCH_ITEMS_MAX 1000
 #define BATCH_BYTES_MAX (64 * 1024 * 1024) /* of the bodies of all items together */
 
+/* False where each body of the definition is one item: then no batch is needed. */
+bool batch_may_split(const struct definition *d);
 /*
  * Opens a batch. type: the request's Content-Type, or NULL. text is borrowed until batch_close. -EINVAL: unreadable
  * (reason in reterr), no array at `each`, or more than BATCH_ITEMS_MAX or BATCH_BYTES_MAX: the whole POST is then one
