@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/path.h"
@@ -159,19 +160,40 @@ int store_file_open(struct store *s, struct err *reterr)
 
 static const char *const suffixes[STORE_FILES] = {"", "-wal", "-shm"};
 
+struct file_identity {
+	dev_t device;
+	ino_t inode;
+};
+
+/*
+ * Does not ask for the file's times. Linux 6.13 and later give the next write a new time where somebody has read the
+ * last one, and otherwise at the next tick of the clock. With a new time a sync also has to write the inode, so that a
+ * turn that asked for the WAL's times would sync more slowly.
+ */
+static int identify(const char *path, struct file_identity *ret)
+{
+	struct statx st;
+
+	if (statx(AT_FDCWD, path, 0, STATX_INO, &st) < 0)
+		return -errno;
+	ret->device = makedev(st.stx_dev_major, st.stx_dev_minor);
+	ret->inode = (ino_t)st.stx_ino;
+	return 0;
+}
+
 struct store_files *store_files_new(const struct store *s)
 {
 	struct store_files *f = mem_new(1, sizeof(*f));
 
 	for (int i = 0; i < STORE_FILES; i++) {
-		struct stat st;
+		struct file_identity id;
 
 		f->paths[i] = mem_fmt("%s%s", s->path, suffixes[i]);
-		if (stat(f->paths[i], &st) < 0)
+		if (identify(f->paths[i], &id) < 0)
 			continue;
 		f->known[i] = true;
-		f->devices[i] = st.st_dev;
-		f->inodes[i] = st.st_ino;
+		f->devices[i] = id.device;
+		f->inodes[i] = id.inode;
 	}
 	return f;
 }
@@ -183,16 +205,18 @@ void store_files_free(struct store_files *f)
 	free(f);
 }
 
-/* A file counts as present if stat(2) fails for another reason. */
+/* A file counts as present if statx(2) fails for another reason. */
 bool store_file_is_lost(const struct store_files *f, enum store_file i)
 {
-	struct stat st;
+	struct file_identity id;
+	int r;
 
 	if (!f->known[i])
 		return false;
-	if (stat(f->paths[i], &st) < 0)
-		return errno == ENOENT || errno == ENOTDIR;
-	return st.st_dev != f->devices[i] || st.st_ino != f->inodes[i];
+	r = identify(f->paths[i], &id);
+	if (r < 0)
+		return r == -ENOENT || r == -ENOTDIR;
+	return id.device != f->devices[i] || id.inode != f->inodes[i];
 }
 
 bool store_file_is_replaced(const struct store_files *f, enum store_file i)

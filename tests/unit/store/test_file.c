@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "fixtures/store.h"
 
@@ -415,6 +416,55 @@ static void a_file_that_is_deleted_or_replaced_is_seen(void **state)
 	}
 }
 
+static int64_t ns_of(struct timespec t)
+{
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* Writes a byte of a file over itself. */
+static void touch_byte(int fd)
+{
+	char byte;
+
+	assert_int_equal(pread(fd, &byte, 1, 0), 1);
+	assert_int_equal(pwrite(fd, &byte, 1, 0), 1);
+}
+
+/*
+ * Linux 6.13 and later give a write a new time if somebody has read the time since the write before, and at the next
+ * tick of the clock otherwise. After a new time a sync has to write the inode, too. So the checks of a turn must not
+ * read the WAL's time.
+ */
+static void the_checks_of_a_turn_do_not_read_the_time_of_the_wal(void **state)
+{
+	struct fixture *f = *state;
+	bool has_new_time = true;
+	char path[512];
+	int fd;
+
+	assert_true(fixture_put(f, "gladly", "c", "p", 1, NOW) > 0);
+	snprintf(path, sizeof(path), "%s-wal", f->path);
+	fd = open(path, O_RDWR);
+	assert_true(fd >= 0);
+	/* More than once, because a tick may come between the writes. */
+	for (int i = 0; i < 1000 && has_new_time; i++) {
+		struct timespec between;
+		struct stat st;
+
+		assert_int_equal(fstat(fd, &st), 0);
+		touch_byte(fd);
+		assert_int_equal(clock_gettime(CLOCK_REALTIME, &between), 0);
+		MUST(store_begin(f->s, err));
+		MUST(store_can_accept(f->s, err));
+		store_rollback(f->s);
+		touch_byte(fd);
+		assert_int_equal(fstat(fd, &st), 0);
+		has_new_time = ns_of(st.st_mtim) > ns_of(between);
+	}
+	assert_false(has_new_time);
+	assert_int_equal(close(fd), 0);
+}
+
 /* Runs in a process of its own, because a process's own locks never refuse it. */
 static int open_by(const char *path)
 {
@@ -691,6 +741,7 @@ int main(void)
 		TEST(a_commit_that_does_not_fit_is_refused_and_the_store_goes_on),
 		TEST(a_turn_that_sqlite_gave_up_takes_nothing_more),
 		TEST(a_file_that_is_deleted_or_replaced_is_seen),
+		TEST(the_checks_of_a_turn_do_not_read_the_time_of_the_wal),
 		TEST(a_hard_link_is_the_same_store),
 		TEST(the_wal_is_written_back_at_a_third_of_what_is_left),
 		TEST(intake_ends_before_the_wal_cannot_be_written_back),
