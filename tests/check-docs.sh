@@ -6,7 +6,7 @@
 # - Every key of the language of definitions and every body to paste is in man/deskbridge-helpdesks.5, and the limits
 #   there are the source's.
 # - Every metric is in man/deskbridge.8 with its labels, and every thread in doc/threads.md.
-# - Every table and index of the store is in doc/store.md.
+# - Every table and index of the store is in doc/store.md, which describes no other.
 set -u
 source_dir=${TEST_SRCDIR:?run by make check}/..
 list=./tests/unit/conf/list_settings
@@ -107,9 +107,14 @@ done
 format=doc/store.md
 sed -n '/^## Tables/,/^## Indexes/p' "$source_dir/$format" >"$work/tables"
 sed -n '/^## Indexes/,/^## Damaged/s/^| \([^|]*\) |.*/\1/p' "$source_dir/$format" >"$work/indexes"
-# made KIND: the names of what the migrations create of that kind, without what a later one drops.
+# made KIND: the names of what the migrations and keys.h create of that kind, without what a later migration, or the list
+# `former` of schema.c, drops.
 made() {
-	cat "$source_dir/src/store/schema.c" "$source_dir/src/store/migrate.c" | awk -v kind="$1" '
+	cat "$source_dir/src/store/schema.c" "$source_dir/src/store/migrate.c" "$source_dir/src/store/keys.h" | sed "s/IF NOT EXISTS //" | awk -v kind="$1" '
+		function drop(name, other) {
+			delete of[name]
+			for (other in on) if (on[other] == name) delete of[other]
+		}
 		match($0, /"CREATE (UNIQUE )?(TABLE|INDEX) [a-z_]+ (ON [a-z_]+ )?/) {
 			n = split(substr($0, RSTART + 8, RLENGTH - 8), word, " ")
 			if (word[1] == "UNIQUE") { for (i = 1; i < n; i++) word[i] = word[i + 1]; n-- }
@@ -118,17 +123,35 @@ made() {
 		}
 		match($0, /"DROP (TABLE|INDEX) [a-z_]+;/) {
 			split(substr($0, RSTART + 6, RLENGTH - 7), word, " ")
-			delete of[word[2]]
-			for (name in on) if (on[name] == word[2]) delete of[name]
+			drop(word[2])
 		}
-		END { for (name in of) if (of[name] == kind) print name }'
+		/former\[\] = \{/ { is_former = 1 }
+		is_former {
+			for (rest = $0; match(rest, /\{"(index|table)", "[a-z_]+"\}/); rest = substr(rest, RSTART + RLENGTH)) {
+				split(substr(rest, RSTART, RLENGTH), word, "\"")
+				dropped[word[4]] = 1
+			}
+		}
+		/;$/ { is_former = 0 }
+		END {
+			for (name in dropped) drop(name)
+			for (name in of) if (of[name] == kind) print name
+		}'
 }
-[ -n "$(made TABLE)" ] && [ -n "$(made INDEX)" ] || offence "no tables or indexes found in src/store"
-for name in $(made TABLE); do
+made TABLE >"$work/made_tables"
+made INDEX >"$work/made_indexes"
+[ -s "$work/made_tables" ] && [ -s "$work/made_indexes" ] || offence "no tables or indexes found in src/store"
+while read -r name; do
 	grep -q "^\*\*$name\*\*" "$work/tables" || offence "$format does not describe the table $name"
-done
-for name in $(made INDEX); do
+done <"$work/made_tables"
+while read -r name; do
 	grep -qw "$name" "$work/indexes" || offence "$format does not name the index $name"
+done <"$work/made_indexes"
+for name in $(sed -n 's/^\*\*\([a-z_]*\)\*\*.*/\1/p' "$work/tables"); do
+	grep -Fxq "$name" "$work/made_tables" || offence "$format describes the table $name, which a store does not have"
+done
+for name in $(grep -oE '[a-z]+_[a-z_]+' "$work/indexes"); do
+	grep -Fxq "$name" "$work/made_indexes" || offence "$format names the index $name, which a store does not have"
 done
 
 # ---- limits ---------------------------------------------------------------------------------------------------------------

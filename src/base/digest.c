@@ -41,13 +41,14 @@ void digest_sha256(const void *bytes, size_t n, unsigned char out[DIGEST_SHA256_
 	INSIST(gnutls_hash_fast(GNUTLS_DIG_SHA256, bytes, n, out) == 0);
 }
 
-uint64_t digest_number(const char *text)
+uint64_t digest_number(const void *bytes, size_t n)
 {
 	unsigned char sha[DIGEST_SHA256_BYTES];
-	uint64_t number;
+	uint64_t number = 0;
 
-	digest_sha256(text, strlen(text), sha);
-	memcpy(&number, sha, sizeof(number));
+	digest_sha256(bytes, n, sha);
+	for (int i = 0; i < 8; i++)
+		number = number << 8 | sha[i];
 	return number;
 }
 

@@ -20,9 +20,9 @@ void digest_end(struct digest *d, unsigned char out[DIGEST_SHA256_BYTES]); /* fr
 /* The SHA-256 of bytes that lie together; allocates nothing. */
 void digest_sha256(const void *bytes, size_t n, unsigned char out[DIGEST_SHA256_BYTES]);
 
-/* Returns 8 bytes of the text's SHA-256 as a number. Equal texts have equal numbers; a collision of different texts is
- * too unlikely to matter. */
-uint64_t digest_number(const char *text);
+/* Returns the first 8 bytes of the SHA-256 as a number, high byte first. Equal bytes have equal numbers; a collision of
+ * different ones is too unlikely to matter. */
+uint64_t digest_number(const void *bytes, size_t n);
 
 enum digest_algorithm {
 	DIGEST_SHA1,

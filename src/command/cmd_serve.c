@@ -209,6 +209,14 @@ static void watch_secrets(struct serve *s)
 	read_secrets_soon(s);
 }
 
+/* The service manager waits for so long from now on, whatever limit the unit has. */
+#define OPENING_US 60000000
+
+static void opening_works(const char *what)
+{
+	serve_notify("EXTEND_TIMEOUT_USEC=%d\nSTATUS=opening the store: %s", OPENING_US, what);
+}
+
 static int start(struct serve *s, struct err *reterr)
 {
 	const struct config *c = s->generation->config;
@@ -219,7 +227,7 @@ static int start(struct serve *s, struct err *reterr)
 	if (r == 0)
 		r = make_timers(s, reterr);
 	if (r == 0)
-		r = pipeline_start(s->generation, &s->pipeline, reterr);
+		r = pipeline_start(s->generation, opening_works, &s->pipeline, reterr);
 	if (r == 0)
 		r = serve_reloads_new(s->context->config_file, &s->reloads, reterr);
 	if (r == 0) {

@@ -346,7 +346,9 @@ void lookup_client_start(struct destination *d, struct lookup_request *request)
 	job->source = config_source(l->g->config, request->source);
 	job->request = request;
 	job->stamp = upstream_sent(&l->upstream);
-	job->customer = digest_number(customer ? customer : request->key);
+	if (!customer)
+		customer = request->key;
+	job->customer = digest_number(customer, strlen(customer));
 	job->next = l->jobs;
 	if (l->jobs)
 		l->jobs->prev = job;

@@ -132,7 +132,7 @@ static void send_job_back(struct send_job *job, const struct outcome_verdict *an
 
 	s->base.shared->deliveries--;
 	if (answer->odd)
-		job->request.person = digest_number(job->event->email);
+		job->request.person = digest_number(job->event->email, strlen(job->event->email));
 	moved = pace_returned(&s->pace, &job->request, answer, backoff_jitter(), mono_ms, &v.outcome);
 	if (!s->base.configured)
 		pace_renew(&s->pace, &s->limits); /* its pause does not matter any more */

@@ -10,8 +10,10 @@
 
 #include "pipeline/pipeline.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -121,16 +123,45 @@ static void log_migration(const char *path, int64_t from, int64_t to, int64_t by
 
 	log_notice(NULL,
 		   "the store %s is brought from schema %lld to %lld: this may need %s of free disk, and up to half a "
-		   "minute for each million of conversations",
+		   "minute for each million of conversations and of events",
 		   path, (long long)from, (long long)to, amount_size(needs, bytes));
 }
 
-int pipeline_start(struct generation *g, struct pipeline **ret, struct err *reterr)
+/* A long opening is reported at its beginning, and then so often. */
+#define OPENING_MS 5000
+
+struct opening {
+	void (*works)(const char *what);
+	int64_t told_ms; /* 0: not yet */
+};
+
+static void opening_works(void *ctx, const char *path, const char *part, int percent)
 {
+	struct opening *o = ctx;
+	int64_t now_ms = clock_mono_ms();
+	char how_far[32] = "";
+	char what[128];
+
+	if (o->told_ms > 0 && now_ms - o->told_ms < OPENING_MS)
+		return;
+	if (percent >= 0)
+		(void)snprintf(how_far, sizeof(how_far), " (%d %%)", percent);
+	(void)snprintf(what, sizeof(what), "%s%s", part, how_far);
+	if (o->told_ms > 0)
+		log_notice(NULL, "the store %s is not open yet: %s", path, what);
+	o->works(what);
+	o->told_ms = now_ms;
+}
+
+int pipeline_start(struct generation *g, void (*works)(const char *what), struct pipeline **ret, struct err *reterr)
+{
+	struct opening opening = {.works = works};
 	const struct store_options options = {
 		.path = g->config->store.path,
 		.max_size = g->config->store.max_size,
 		.migrates = log_migration,
+		.works = opening_works,
+		.works_ctx = &opening,
 	};
 	struct courier_sink sink = {
 		.delivered = sink_delivered,

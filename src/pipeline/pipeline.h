@@ -19,8 +19,10 @@
 
 struct pipeline;
 
-/* Opens the store (writer), starts the thread and the courier. Takes a reference to g. */
-int pipeline_start(struct generation *g, struct pipeline **ret, struct err *reterr) MUSTCHECK;
+/* Opens the store (writer), starts the thread and the courier. Takes a reference to g. works: called now and then while
+ * the opening changes much of the store, with what it does. */
+int pipeline_start(struct generation *g, void (*works)(const char *what), struct pipeline **ret,
+		   struct err *reterr) MUSTCHECK;
 
 /* False while the pipeline is so far behind that it would drop most trees of submitted webhooks. The submitter then
  * frees them, on the thread that made them, which is cheaper. Any thread. */

@@ -99,16 +99,24 @@ static void clean_events(struct cleaning *cleaning, int64_t until_ms, size_t max
 	change_ids(c, &q, &ids);
 	for (size_t i = 0; i < ids.n; i++) {
 		CLEANUP(mem_freep) char *account = NULL;
+		const unsigned char *unique_id;
+		int64_t key = 0;
+		size_t n;
 
 		id_deleting(c, IDS_EVENTS, ids.items[i]);
 		body_delete(c, "DELETE FROM event_bodies WHERE id = ?1", ids.items[i], -ids.items[i]);
-		CHANGE(row, c, "DELETE FROM events WHERE id = ?1 RETURNING account");
+		CHANGE(row, c, "DELETE FROM events WHERE id = ?1 RETURNING account, unique_id");
 		query_bind_int(&row, ids.items[i]);
 		if (!change_step(c, &row))
 			continue;
 		account = query_text(&row);
+		unique_id = query_blob(&row, &n);
+		if (n == EVENT_KEY_BYTES || n == EVENT_UNIQUE_ID_BYTES)
+			key = key_of_event(unique_id, n);
 		/* A DELETE with RETURNING ends with the step after its last row. */
 		(void)change_step(c, &row);
+		query_close(&row);
+		keys_remove(c, KEY_EVENT, key, ids.items[i]);
 		if (c->status == 0)
 			counts_move(c->store, COUNT_EVENTS, account, EVENT_DELIVERED, 0, COUNT_NOWHERE, 0);
 	}
@@ -140,7 +148,19 @@ static void clean_customers(struct cleaning *c, int64_t until_ms)
 
 static void conversation_delete(struct change *c, int64_t id)
 {
-	(void)change_by_id(c, "DELETE FROM conversations WHERE id = ?1", id);
+	int64_t key;
+
+	CHANGE(q, c, "DELETE FROM conversations WHERE id = ?1 RETURNING source, conversation");
+	query_bind_int(&q, id);
+	if (change_step(c, &q)) {
+		CLEANUP(mem_freep) char *source = query_text(&q);
+		CLEANUP(mem_freep) char *conversation = query_text(&q);
+
+		key = key_of_conversation(source, conversation);
+		(void)change_step(c, &q);
+		query_close(&q);
+		keys_remove(c, KEY_CONVERSATION, key, id);
+	}
 }
 
 /* Appends the people of a list to another one, with the digests of their addresses. What does not read is left out. */
@@ -225,6 +245,7 @@ int store_clean(struct store *s, int64_t retention_ms, int64_t remember_ms, int6
 	int r;
 
 	store_advance_now(s, now_ms);
+	keys_look_at_disk(s);
 	clean_webhooks(&c, older_ms(s, now_ms, retention_ms), max);
 	clean_events(&c, older_ms(s, now_ms, retention_ms), max);
 	clean_deliveries(&c, deliveries_ms, older_ms(s, now_ms, deliveries_ms), now_ms);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The connection to SQLite: opens it, runs SQL without parameters, limits reads, and turns SQLite's errors into an
- * errno and a text that says what to do.
+ * The connection to SQLite: opens it, runs SQL without parameters, limits reads, tells how far an opening is, and turns
+ * SQLite's errors into an errno and a text that says what to do.
  */
 #include <config.h>
 
@@ -9,6 +9,8 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -17,6 +19,8 @@
 
 /* SQLite checks the time limit of a read once in this number of its instructions, which take well under 1 ms. */
 #define READ_LIMIT_STEPS 2000
+/* While the opening works, the caller is told once in this number of instructions, which take some 10 ms. */
+#define PROGRESS_STEPS 100000
 
 /* ---- SQLite's errors --------------------------------------------------------------------------------------------- */
 
@@ -170,6 +174,45 @@ int read_limit_check(struct store *s, struct err *reterr)
 void read_limit_end(struct store *s)
 {
 	s->read_until_us = 0;
+}
+
+/* ---- the progress of an opening ---------------------------------------------------------------------------------- */
+
+static int progress_tell(void *arg)
+{
+	const struct store *s = arg;
+	const struct store_progress *p = &s->progress;
+	int kept = errno; /* store_failed() takes it for the disk's */
+	double part = p->all > 0 ? (double)p->done / (double)p->all : -1;
+
+	p->works(p->ctx, s->path, p->part, p->all == 0 ? -1 : part < 0 ? 0 : part > 1 ? 100 : (int)(part * 100));
+	errno = kept;
+	return 0;
+}
+
+void progress_part(struct store *s, int64_t all, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!s->progress.works)
+		return;
+	va_start(ap, fmt);
+	(void)vsnprintf(s->progress.part, sizeof(s->progress.part), fmt, ap);
+	va_end(ap);
+	s->progress.done = 0;
+	s->progress.all = all;
+	sqlite3_progress_handler(s->db, PROGRESS_STEPS, progress_tell, s);
+	(void)progress_tell(s);
+}
+
+void progress_done(struct store *s, int64_t done)
+{
+	s->progress.done = done;
+}
+
+void progress_end(struct store *s)
+{
+	sqlite3_progress_handler(s->db, 0, NULL, NULL);
 }
 
 /* ---- opening ----------------------------------------------------------------------------------------------------- */

@@ -51,6 +51,13 @@ int store_failed_io(struct store *s, int extended, int cause, struct err *reterr
 /* Returns the error with which SQLite ended the transaction. Later statements would not belong to it. */
 int transaction_lost(struct store *s, struct err *reterr) MUSTCHECK;
 
+/* While the opening changes much of the store: names what it does now, and how much that is (0: not known), and says
+ * how much of it is done. From the first part until progress_end() store_options.works is called, also during a long
+ * statement. */
+void progress_part(struct store *s, int64_t all, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void progress_done(struct store *s, int64_t done);
+void progress_end(struct store *s);
+
 /* Limits the reads until read_limit_end to read_limit_ms. read_limit_check: -EINTR once that time is up. */
 void read_limit_start(struct store *s);
 int read_limit_check(struct store *s, struct err *reterr) MUSTCHECK;

@@ -54,6 +54,55 @@ static int taken_read(const unsigned char *p, size_t n, struct ledger_entry *e)
 	return 0;
 }
 
+/* ---- finding ----------------------------------------------------------------------------------------------------- */
+
+/* A walk through the ids that a name may have. Those in memory come first: most conversations that get a webhook are
+ * new, and the disk is not asked for them. */
+struct name_walk {
+	struct key_walk keys;
+	bool was_on_disk;
+};
+
+static struct name_walk name_walk(struct change *c, const char *source, const char *conversation)
+{
+	int64_t key = key_of_conversation(source, conversation);
+
+	return (struct name_walk){.keys = key_walk(c, KEY_CONVERSATION, key, KEYS_IN_MEMORY)};
+}
+
+static int64_t name_walk_next(struct name_walk *walk)
+{
+	int64_t id = key_walk_next(&walk->keys);
+
+	if (id != 0 || walk->was_on_disk)
+		return id;
+	walk->was_on_disk = true;
+	walk->keys = key_walk(walk->keys.change, KEY_CONVERSATION, walk->keys.key, KEYS_ON_DISK);
+	return key_walk_next(&walk->keys);
+}
+
+void conversation_find(struct change *c, const char *source, const char *conversation, struct store_conversation *ret)
+{
+	struct name_walk walk = name_walk(c, source, conversation);
+	int64_t id;
+
+	*ret = (struct store_conversation){0};
+	while ((id = name_walk_next(&walk)) != 0) {
+		CHANGE(q, c,
+		       "SELECT state, addressed FROM conversations WHERE id = ?1 AND source = ?2 AND conversation = "
+		       "?3");
+		query_bind_int(&q, id);
+		query_bind_text(&q, source);
+		query_bind_text(&q, conversation);
+		if (!change_step(c, &q))
+			continue;
+		ret->id = id;
+		ret->state = (enum ledger_state)query_int(&q);
+		ret->addressed = query_int(&q) != 0;
+		return;
+	}
+}
+
 /* ---- loading ----------------------------------------------------------------------------------------------------- */
 
 static void entry_read(struct query *q, struct ledger_entry *e)
@@ -88,37 +137,51 @@ static int reached_read(struct query *q, struct reached_list *ret)
 	return r;
 }
 
+/* Reads a conversation's row. Returns 1; 0: the row is of another one, or is not there. */
+static int row_load(struct store *s, int64_t id, const char *source, const char *conversation, struct ledger_entry *e,
+		    struct reached_list *reached, struct err *reterr)
+{
+	int r;
+
+	QUERY(q, s,
+	      "SELECT state, as_of, as_of_received, newest, first_opened, opened, opened_received, closed, "
+	      "reopen_count,"
+	      " addressed, taken, people FROM conversations WHERE id = ?1 AND source = ?2 AND conversation = ?3",
+	      reterr);
+	query_bind_int(&q, id);
+	query_bind_text(&q, source);
+	query_bind_text(&q, conversation);
+	r = query_step(&q);
+	if (r <= 0)
+		return r;
+	entry_read(&q, e);
+	if (!q.bad && reached_read(&q, reached) < 0)
+		q.bad = "people";
+	if (q.bad) {
+		reached_clear(reached);
+		return err_set(reterr, -EBADMSG, "the stored conversation does not read: its %s", q.bad);
+	}
+	return 1;
+}
+
 int store_conversation_load(struct store *s, const char *source, const char *conversation, struct ledger_entry *ret,
 			    struct reached_list *ret_reached, struct store_conversation *ret_row, struct err *reterr)
 {
 	struct ledger_entry e = {0};
 	struct reached_list reached = {0};
 	struct store_conversation row = {0};
-	int r;
+	struct change c = change_begin(s, reterr);
+	struct name_walk walk = name_walk(&c, source, conversation);
+	int64_t id;
+	int r = 0;
 
-	QUERY(q, s,
-	      "SELECT c.id, c.state, c.as_of, c.as_of_received, c.newest, c.first_opened, c.opened, c.opened_received,"
-	      " c.closed, c.reopen_count, c.addressed, c.taken, c.people FROM conversations i"
-	      " CROSS JOIN conversations c ON c.id = i.id WHERE i.source = ?1 AND i.conversation = ?2"
-	      " AND c.conversation = ?2",
-	      reterr);
-	query_bind_text(&q, source);
-	query_bind_text(&q, conversation);
-	r = query_step(&q);
-	if (r < 0)
-		return r;
-	if (r > 0) {
-		row.id = query_int(&q);
-		entry_read(&q, &e);
-		if (!q.bad && reached_read(&q, &reached) < 0)
-			q.bad = "people";
-		if (q.bad) {
-			reached_clear(&reached);
-			return err_set(reterr, -EBADMSG, "the stored conversation does not read: its %s", q.bad);
-		}
-		row.state = e.state;
-		row.addressed = e.addressed;
+	while (r == 0 && (id = name_walk_next(&walk)) != 0) {
+		r = row_load(s, id, source, conversation, &e, &reached, reterr);
+		if (r > 0)
+			row = (struct store_conversation){id, e.state, e.addressed};
 	}
+	if (r < 0 || c.status < 0)
+		return r < 0 ? r : c.status;
 	*ret = e;
 	*ret_reached = reached;
 	if (ret_row)
@@ -181,70 +244,31 @@ static void repair_open(struct change *c, const char *source, int64_t id, int64_
 	put_placeholder(c, id, source, name);
 	(void)open_remove_entry(c, id, source, received_ms);
 	(void)change_by_id(c, "DELETE FROM conversations WHERE id = ?1", id);
-	(void)change_by_id(c, "DELETE FROM open_people WHERE conversation = ?1", id); /* reads all of it; rare */
+	keys_remove_id(c, KEY_OPEN_PERSON, id);
 	if (c->status == 0)
 		loss_note(c->store, STORE_LOSS_CONVERSATION, id, source,
 			  "an open conversation's row is not there, but an index still named it; it will not expire");
 }
 
-static void name_set(struct change *c, int64_t id, const char *source, const char *conversation)
-{
-	CHANGE(q, c, "UPDATE conversations SET source = ?2, conversation = ?3 WHERE id = ?1");
-	query_bind_int(&q, id);
-	query_bind_text(&q, source);
-	query_bind_text(&q, conversation);
-	(void)change_run(c, &q);
-}
-
-/* Repairs an open conversation that the index of names lacks: inserts its name or, if another conversation has that
- * name now, an unused name. */
-static void repair_name(struct change *c, const char *source, int64_t id, const char *conversation)
+/* Repairs an open conversation that is not found by its name: adds the entry or, if another conversation is found by
+ * that name, gives it an unused name. */
+static void repair_name(struct change *c, const char *source, int64_t id, const char *conversation, bool in_use)
 {
 	CLEANUP(mem_freep) char *name = mem_fmt("lost %lld", (long long)id);
-	struct change part;
-	bool in_use;
 
-	name_set(c, id, source, name);
-	part = change_part(c, NULL);
-	name_set(&part, id, source, conversation);
-	in_use = change_part_failed(c, &part, -EBADMSG);
+	if (in_use) {
+		CHANGE(q, c, "UPDATE conversations SET conversation = ?2 WHERE id = ?1");
+		query_bind_int(&q, id);
+		query_bind_text(&q, name);
+		(void)change_run(c, &q);
+		conversation = name;
+	}
+	keys_add(c, KEY_CONVERSATION, key_of_conversation(source, conversation), id);
 	if (c->status == 0)
 		loss_note(c->store, STORE_LOSS_CONVERSATION, id, source,
 			  in_use ? "an open conversation was not found by its name, which another one has; it expires "
 				   "under a new name"
 				 : "an open conversation was not found by its name; its index entry is repaired");
-}
-
-/* Removes the entry of a missing conversation from the index of names. True where there was one. */
-static bool repair_unique(struct change *c, const char *source, const char *conversation)
-{
-	CLEANUP(mem_freep) char *own_source = NULL;
-	CLEANUP(mem_freep) char *own_name = NULL;
-	int64_t id = 0;
-
-	CHANGE(named, c, "SELECT id FROM conversations WHERE source = ?1 AND conversation = ?2");
-	query_bind_text(&named, source);
-	query_bind_text(&named, conversation);
-	if (!change_one_int(c, &named, &id))
-		return false;
-	/* If another conversation has that id now, it gets the index's name and then its own again. */
-	CHANGE(row, c, "SELECT source, conversation FROM conversations WHERE id = ?1");
-	query_bind_int(&row, id);
-	if (change_step(c, &row)) {
-		own_source = query_text(&row);
-		own_name = query_text(&row);
-		query_close(&row);
-		name_set(c, id, source, conversation);
-		name_set(c, id, own_source, own_name);
-		return c->status == 0;
-	}
-	put_placeholder(c, id, source, conversation);
-	(void)change_by_id(c, "DELETE FROM conversations WHERE id = ?1", id);
-	if (c->status < 0)
-		return false;
-	loss_note(c->store, STORE_LOSS_CONVERSATION, id, source,
-		  "a conversation's row was not there, but an index still named it; it starts again");
-	return true;
 }
 
 /* ---- saving ------------------------------------------------------------------------------------------------------ */
@@ -258,21 +282,6 @@ static struct counted counted_as(enum ledger_state state, bool addressed)
 {
 	return (struct counted){.open = state == LEDGER_OPEN ? LEDGER_OPEN : COUNT_NOWHERE,
 				.unaddressed = state == LEDGER_OPEN && !addressed ? LEDGER_OPEN : COUNT_NOWHERE};
-}
-
-static void row_find(struct change *c, const char *source, const char *conversation, struct store_conversation *ret)
-{
-	*ret = (struct store_conversation){0};
-	CHANGE(q, c,
-	       "SELECT c.id, c.state, c.addressed FROM conversations i CROSS JOIN conversations c ON c.id = i.id"
-	       " WHERE i.source = ?1 AND i.conversation = ?2 AND c.conversation = ?2");
-	query_bind_text(&q, source);
-	query_bind_text(&q, conversation);
-	if (!change_step(c, &q))
-		return;
-	ret->id = query_int(&q);
-	ret->state = (enum ledger_state)query_int(&q);
-	ret->addressed = query_int(&q) != 0;
 }
 
 /* After an undo, ids of conversations that were undone are given again. */
@@ -293,8 +302,13 @@ static int64_t conversation_next_id(struct change *c)
 		int64_t id = 0;
 
 		CHANGE(q, c, "SELECT max(id) FROM conversations");
-		if (change_one_int(c, &q, &id) && id > 0)
-			s->last_conversation = id;
+		(void)change_one_int(c, &q, &id);
+		/* Entries of larger ids than these are added in memory. */
+		if (id < keys_on_disk_to(s, KEY_CONVERSATION))
+			id = keys_on_disk_to(s, KEY_CONVERSATION);
+		if (id < keys_on_disk_to(s, KEY_OPEN_PERSON))
+			id = keys_on_disk_to(s, KEY_OPEN_PERSON);
+		s->last_conversation = id > 0 ? id : 0;
 	}
 	if (c->status == 0 && s->last_conversation == INT64_MAX)
 		c->status = err_set(c->reterr, -EBADMSG, "the store %s has given its last conversation id", s->path);
@@ -339,21 +353,6 @@ static void entry_write(struct change *c, int64_t id, const char *source, const 
 	(void)change_run(c, &q);
 }
 
-/* Writes the entry. An index may name a conversation that is not there. */
-static void entry_save(struct change *c, bool is_new, int64_t id, const char *source, const char *conversation,
-		       const struct ledger_entry *e, const struct buf *people)
-{
-	struct change part = change_part(c, NULL);
-
-	entry_write(&part, id, source, conversation, e, people);
-	if (!change_part_failed(c, &part, -EBADMSG))
-		return;
-	if (is_new && repair_unique(c, source, conversation))
-		entry_write(c, id, source, conversation, e, people);
-	else if (c->status == 0)
-		c->status = part.status;
-}
-
 /* Appends the people of an open conversation to a list. */
 static void people_load(struct change *c, int64_t id, struct buf *ret)
 {
@@ -382,7 +381,7 @@ int store_conversation_save(struct store *s, const char *source, const char *con
 	people_init(&now);
 	if (!row) {
 		row = &found;
-		row_find(&c, source, conversation, row);
+		conversation_find(&c, source, conversation, row);
 	}
 	id = row->id == 0 ? conversation_next_id(&c) : row->id;
 	before = counted_as(row->state, row->addressed);
@@ -390,7 +389,9 @@ int store_conversation_save(struct store *s, const char *source, const char *con
 		people_add(&now, reached->items[i].email, reached->items[i].account, reached->items[i].flag);
 	if (row->id != 0 && row->state == LEDGER_OPEN)
 		people_load(&c, id, &was);
-	entry_save(&c, row->id == 0, id, source, conversation, e, &now);
+	entry_write(&c, id, source, conversation, e, &now);
+	if (row->id == 0)
+		keys_add(&c, KEY_CONVERSATION, key_of_conversation(source, conversation), id);
 	open_people_change(&c, id, (struct people){was.data, was.len},
 			   (struct people){now.data, e->state == LEDGER_OPEN ? now.len : 0});
 	if (c.status == 0) {
@@ -408,21 +409,26 @@ int store_flag_count(struct store *s, const char *account, const char *email, co
 		     const char *but_conversation, int64_t *ret, struct err *reterr)
 {
 	CLEANUP(buf_done) struct buf person;
+	struct change c = change_begin(s, reterr);
+	struct key_walk walk;
 	int64_t n = 0;
-	int r;
+	int64_t id;
 
 	people_init(&person);
 	people_add(&person, email, account, flag);
-	QUERY(q, s,
-	      "SELECT count(*) FROM " SQL_OPEN_PEOPLE
-	      " WHERE i.person = ?1 AND (c.source IS NOT ?2 OR c.conversation IS NOT ?3)",
-	      reterr);
-	query_bind_blob(&q, person.data, person.len);
-	query_bind_text(&q, but_source);
-	query_bind_text(&q, but_conversation);
-	r = query_one_int(&q, &n);
-	if (r < 0)
-		return r;
+	walk = key_walk(&c, KEY_OPEN_PERSON, key_of_open_person(person.data, person.len), KEYS_ALL);
+	while ((id = open_person_next(&walk, &person)) != 0) {
+		int64_t there = 0;
+
+		CHANGE(q, &c,
+		       "SELECT 1 FROM conversations WHERE id = ?1 AND (source IS NOT ?2 OR conversation IS NOT ?3)");
+		query_bind_int(&q, id);
+		query_bind_text(&q, but_source);
+		query_bind_text(&q, but_conversation);
+		n += change_one_int(&c, &q, &there);
+	}
+	if (c.status < 0)
+		return c.status;
 	*ret = n;
 	return 0;
 }
@@ -432,6 +438,7 @@ int store_flag_count(struct store *s, const char *account, const char *email, co
 static char *open_expirable(struct change *c, const char *source, int64_t id, int64_t received_ms)
 {
 	CLEANUP(mem_freep) char *conversation = NULL;
+	struct store_conversation named;
 
 	/* The row must equal the index's entry. */
 	CHANGE(row, c,
@@ -453,15 +460,11 @@ static char *open_expirable(struct change *c, const char *source, int64_t id, in
 		return NULL;
 	}
 	/* A load by this name must find this row. */
-	CHANGE(name, c,
-	       "SELECT 1 FROM conversations INDEXED BY conversations_name WHERE source = ?1 AND conversation = ?2"
-	       " AND id = ?3");
-	query_bind_text(&name, source);
-	query_bind_text(&name, conversation);
-	query_bind_int(&name, id);
-	if (change_step(c, &name))
+	conversation_find(c, source, conversation, &named);
+	if (c->status == 0 && named.id == id)
 		return TAKE(conversation);
-	repair_name(c, source, id, conversation);
+	if (c->status == 0)
+		repair_name(c, source, id, conversation, named.id != 0);
 	return NULL;
 }
 

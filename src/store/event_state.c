@@ -123,6 +123,28 @@ int64_t person_due(struct change *c, const char *account, const char *email, con
 	return (delivered_ms < now_ms ? delivered_ms : now_ms) + gap_ms;
 }
 
+/* Finds the person's ready event with the smallest id. */
+static bool oldest_ready(struct change *c, const char *account, const char *email, struct event_brief *ret,
+			 char **ret_profile)
+{
+	struct key_walk walk = key_walk(c, KEY_READY_PERSON, key_of_person(account, email), KEYS_ALL);
+
+	while ((ret->id = key_walk_next(&walk)) != 0) {
+		CHANGE(q, c,
+		       "SELECT e.gap, b.profile FROM events e LEFT JOIN event_bodies b ON b.id = e.id WHERE e.id = ?1"
+		       " AND e.state = " SQL_READY " AND e.account = ?2 AND e.email = ?3");
+		query_bind_int(&q, ret->id);
+		query_bind_text(&q, account);
+		query_bind_text(&q, email);
+		if (!change_step(c, &q))
+			continue;
+		ret->gap_ms = query_int(&q);
+		*ret_profile = query_text(&q);
+		return true;
+	}
+	return false;
+}
+
 /* Makes the oldest ready event of a person without a head the head. Sets an event aside whose row SQLite refuses to
  * change, and tries the next one. gap_ms < 0: the event's own gap. False: there is no ready event. */
 static bool person_promote(struct change *c, const char *account, const char *email, int64_t gap_ms, int64_t now_ms)
@@ -134,19 +156,8 @@ static bool person_promote(struct change *c, const char *account, const char *em
 		struct change part;
 		int64_t due_ms;
 
-		CHANGE(q, c,
-		       "SELECT e.id, e.gap, b.profile FROM events i CROSS JOIN events e ON e.id = i.id"
-		       " LEFT JOIN event_bodies b ON b.id = e.id WHERE i.account = ?1 AND i.email = ?2"
-		       " AND i.state " SQL_UNDELIVERED " AND i.state = " SQL_READY " AND e.state = " SQL_READY
-		       " AND +e.account = ?1 AND +e.email = ?2 ORDER BY i.id LIMIT 1");
-		query_bind_text(&q, account);
-		query_bind_text(&q, email);
-		if (!change_step(c, &q))
+		if (!oldest_ready(c, account, email, &next, &profile))
 			return false;
-		next.id = query_int(&q);
-		next.gap_ms = query_int(&q);
-		profile = query_text(&q);
-		query_close(&q);
 		due_ms = person_due(c, account, email, profile, gap_ms < 0 ? next.gap_ms : gap_ms, now_ms);
 		part = change_part(c, &why);
 		event_head_set(&part, next.id, due_ms);
@@ -158,27 +169,42 @@ static bool person_promote(struct change *c, const char *account, const char *em
 	}
 }
 
+/* Returns the id of the person's head. 0: there is none; *ret_ready: but there are ready events. */
+static int64_t head_find(struct change *c, const char *account, const char *email, bool *ret_ready)
+{
+	/* The head is the oldest ready event, unless an older dead letter was revived. */
+	struct key_walk walk = key_walk(c, KEY_READY_PERSON, key_of_person(account, email), KEYS_ALL);
+	int64_t id;
+
+	*ret_ready = false;
+	while ((id = key_walk_next(&walk)) != 0) {
+		CHANGE(q, c,
+		       "SELECT head = 1 FROM events WHERE id = ?1 AND state = " SQL_READY
+		       " AND account = ?2 AND email = ?3");
+		query_bind_int(&q, id);
+		query_bind_text(&q, account);
+		query_bind_text(&q, email);
+		if (!change_step(c, &q))
+			continue;
+		if (query_int(&q) != 0)
+			return id;
+		*ret_ready = true;
+	}
+	return 0;
+}
+
+int64_t person_head(struct change *c, const char *account, const char *email)
+{
+	bool ready;
+
+	return head_find(c, account, email, &ready);
+}
+
 bool person_waits(struct change *c, const char *account, const char *email, int64_t now_ms)
 {
-	bool has_ready = false;
+	bool ready;
 
-	/* The head is the oldest ready event, unless an older dead letter was revived. */
-	CHANGE(q, c,
-	       "SELECT e.state = " SQL_READY ", e.head = 1 FROM events i LEFT JOIN events e ON e.id = i.id"
-	       " AND +e.account = ?1 AND +e.email = ?2 WHERE i.account = ?1 AND i.email = ?2"
-	       " AND i.state " SQL_UNDELIVERED " AND i.state = " SQL_READY " ORDER BY i.id");
-	query_bind_text(&q, account);
-	query_bind_text(&q, email);
-	while (change_step(c, &q)) {
-		bool ready = query_int(&q) != 0;
-		bool head = query_int(&q) != 0;
-
-		if (ready && head)
-			return true;
-		has_ready = has_ready || ready;
-	}
-	query_close(&q);
-	return has_ready && person_promote(c, account, email, -1, now_ms);
+	return head_find(c, account, email, &ready) != 0 || (ready && person_promote(c, account, email, -1, now_ms));
 }
 
 /* The address of a lost event is unknown, so everybody whom its conversation reached gets a head. Damage met here is
@@ -186,13 +212,20 @@ bool person_waits(struct change *c, const char *account, const char *email, int6
 static void promote_reached_people(struct change *c, int64_t id, const char *account, int64_t now_ms)
 {
 	struct change part = change_part(c, NULL);
+	struct store_conversation row = {0};
 	struct people list;
 	struct person p;
 
-	CHANGE(q, &part,
-	       "SELECT c.people FROM event_bodies b CROSS JOIN conversations c ON c.source = b.source"
-	       " AND c.conversation = b.conversation WHERE b.id = ?1");
-	query_bind_int(&q, id);
+	CHANGE(body, &part, "SELECT source, conversation FROM event_bodies WHERE id = ?1");
+	query_bind_int(&body, id);
+	if (change_step(&part, &body)) {
+		CLEANUP(mem_freep) char *source = query_text(&body);
+		CLEANUP(mem_freep) char *conversation = query_text(&body);
+
+		conversation_find(&part, source, conversation, &row);
+	}
+	CHANGE(q, &part, "SELECT people FROM conversations WHERE id = ?1");
+	query_bind_int(&q, row.id);
 	if (change_step(&part, &q)) {
 		list.bytes = query_blob(&q, &list.n);
 		while (c->status == 0 && people_next(&list, &p) > 0)
@@ -208,54 +241,56 @@ static void promote_reached_people(struct change *c, int64_t id, const char *acc
  * flag is out of date. A row that SQLite refuses to change is skipped, because it cannot be revived either. */
 static void mark_overtaken(struct change *c, const struct event_brief *p)
 {
-	CLEANUP(ids_done) struct ids ids = {0};
+	struct key_walk walk = key_walk(c, KEY_DEAD_PERSON, key_of_person(p->account, p->email), KEYS_ALL);
+	int64_t id;
 
-	CHANGE(q, c,
-	       "SELECT e.id FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.account = ?1 AND i.email = ?2"
-	       " AND i.state " SQL_UNDELIVERED " AND i.state = " SQL_EVENT_DEAD
-	       " AND i.id < ?3 AND e.state = " SQL_EVENT_DEAD " AND e.later = 0");
-	query_bind_text(&q, p->account);
-	query_bind_text(&q, p->email);
-	query_bind_int(&q, p->id);
-	change_ids(c, &q, &ids);
-	for (size_t i = 0; i < ids.n; i++) {
+	while ((id = key_walk_next(&walk)) != 0 && id < p->id) {
 		struct change part = change_part(c, NULL);
 
-		(void)change_by_id(&part, "UPDATE events SET later = 1 WHERE id = ?1", ids.items[i]);
+		CHANGE(q, &part,
+		       "UPDATE events SET later = 1 WHERE id = ?1 AND account = ?2 AND email = ?3 AND state "
+		       "= " SQL_EVENT_DEAD " AND later = 0");
+		query_bind_int(&q, id);
+		query_bind_text(&q, p->account);
+		query_bind_text(&q, p->email);
+		(void)change_run(&part, &q);
 		(void)change_part_failed(c, &part, -EBADMSG);
 	}
 }
 
-/* True, true: the person may have ready events, dead letters. Most people have none after a delivery, and one statement
- * on the index says so. */
-static void person_look(struct change *c, const struct event_brief *p, bool *ret_ready, bool *ret_dead)
+static enum key_kind undelivered_kind(enum event_state state)
 {
-	CHANGE(q, c,
-	       "SELECT state FROM events WHERE account = ?1 AND email = ?2 AND state " SQL_UNDELIVERED
-	       " ORDER BY state LIMIT 1");
-	query_bind_text(&q, p->account);
-	query_bind_text(&q, p->email);
-	*ret_dead = change_step(c, &q);
-	*ret_ready = *ret_dead && query_int(&q) == EVENT_READY;
+	return state == EVENT_READY ? KEY_READY_PERSON : KEY_DEAD_PERSON;
+}
+
+/* A lost event has no address. */
+static void keys_move(struct change *c, const struct event_brief *p, enum event_state to)
+{
+	int64_t key;
+
+	if (!p->email)
+		return;
+	key = key_of_person(p->account, p->email);
+	if (p->state != EVENT_DELIVERED)
+		keys_remove(c, undelivered_kind(p->state), key, p->id);
+	if (to != EVENT_DELIVERED)
+		keys_add(c, undelivered_kind(to), key, p->id);
 }
 
 /* Updates all but the row. */
 static void state_changed(struct change *c, struct event_brief *p, enum event_state to, int64_t gap_ms, int64_t now_ms)
 {
 	bool was_head = p->head;
-	bool may_be_ready = true;
-	bool may_be_dead = false;
 
 	if (c->status < 0)
 		return;
 	counts_move(c->store, COUNT_EVENTS, p->account, (int)p->state, 0, (int)to, 0);
+	keys_move(c, p, to);
 	p->state = to;
 	p->head = false;
-	if (to == EVENT_DELIVERED)
-		person_look(c, p, &may_be_ready, &may_be_dead);
-	if (may_be_dead)
+	if (to == EVENT_DELIVERED && p->email)
 		mark_overtaken(c, p);
-	if (was_head && to != EVENT_READY && may_be_ready)
+	if (was_head && to != EVENT_READY)
 		(void)person_promote(c, p->account, p->email, gap_ms, now_ms);
 }
 
@@ -334,7 +369,6 @@ int store_event_dead(struct store *s, int64_t id, const char *reason, int64_t no
 
 /* ---- damaged rows ------------------------------------------------------------------------------------------------ */
 
-/* OR REPLACE: an entry of the unique index without a row must not prevent the insertion. */
 static void event_put_placeholder(struct change *c, int64_t id, const char *account, const unsigned char *key, size_t n)
 {
 	CHANGE(q, c,
@@ -405,27 +439,4 @@ void event_repair_due(struct change *c, const char *account, int64_t id, int64_t
 	}
 	/* Also if there is a row: it may be another person's event, and the person of the entry waits. */
 	promote_reached_people(c, id, account, now_ms);
-}
-
-bool event_repair_unique(struct change *c, const char *account, const unsigned char key[EVENT_KEY_BYTES])
-{
-	int64_t id = 0;
-	int64_t there = 0;
-
-	CHANGE(named, c, "SELECT id FROM events WHERE account = ?1 AND unique_id = ?2");
-	query_bind_text(&named, account);
-	query_bind_blob(&named, key, EVENT_KEY_BYTES);
-	if (!change_one_int(c, &named, &id))
-		return false;
-	CHANGE(row, c, "SELECT 1 FROM events WHERE id = ?1");
-	query_bind_int(&row, id);
-	if (change_one_int(c, &row, &there)) /* the event exists */
-		return false;
-	event_put_placeholder(c, id, account, key, EVENT_KEY_BYTES);
-	(void)change_by_id(c, "DELETE FROM events WHERE id = ?1", id);
-	if (c->status < 0)
-		return false;
-	loss_note(c->store, STORE_LOSS_OTHER, id, account,
-		  "an event's row was not there, but an index still named it; the event is queued again");
-	return true;
 }

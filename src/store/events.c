@@ -23,8 +23,8 @@
 
 /*
  * Makes the column unique_id of an event: its time, high byte first, then its unique_id. With the time in front new
- * entries of the unique index stand side by side, as the events come in the order of their times. By the unique_id
- * alone, which is random, each would change a page of its own. Events with the same unique_id have the same time.
+ * entries of the index of keys stand side by side, as the events come in the order of their times. Events with the same
+ * unique_id have the same time.
  *
  * -EINVAL: unique_id is not 32 lower-case hexadecimal digits; each unique_id has one spelling.
  */
@@ -69,29 +69,29 @@ const struct transaction_hook old_keys_hook = {
 	.rolled_back = old_keys_unknown,
 };
 
-/* True where the account has the event from an older schema. */
-static bool has_old_key(struct change *c, const char *account, const unsigned char key[EVENT_KEY_BYTES])
+/* True where the account has an event with this unique_id, as the column has it. */
+static bool is_queued(struct change *c, const char *account, const unsigned char *unique_id, size_t n)
 {
-	int64_t there = 0;
+	struct key_walk walk = key_walk(c, KEY_EVENT, key_of_event(unique_id, n), KEYS_ALL);
+	int64_t id;
 
-	if (!may_hold_old_keys(c))
-		return false;
-	CHANGE(q, c,
-	       "SELECT 1 FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.account = ?1 AND i.unique_id = ?2"
-	       " AND e.unique_id = ?2");
-	query_bind_text(&q, account);
-	query_bind_blob(&q, key + EVENT_TIME_BYTES, EVENT_UNIQUE_ID_BYTES);
-	return change_one_int(c, &q, &there);
+	while ((id = key_walk_next(&walk)) != 0) {
+		CHANGE(q, c, "SELECT 1 FROM events WHERE id = ?1 AND account = ?2 AND unique_id = ?3");
+		query_bind_int(&q, id);
+		query_bind_text(&q, account);
+		query_bind_blob(&q, unique_id, n);
+		if (change_step(c, &q))
+			return true;
+	}
+	return false;
 }
 
-/* Returns 1; 0: the account has that unique_id already. */
-static int row_insert(struct change *c, int64_t id, const struct event *e, const unsigned char *key, bool head,
-		      int64_t gap_ms)
+static void row_insert(struct change *c, int64_t id, const struct event *e, const unsigned char *key, bool head,
+		       int64_t gap_ms)
 {
 	CHANGE(q, c,
 	       "INSERT INTO events (id, account, email, state, head, due, gap, created, unique_id, url, attempts)"
-	       " VALUES (?1, ?2, ?3, " SQL_READY
-	       ", ?4, ?5, ?6, ?7, ?8, ?9, 0) ON CONFLICT (account, unique_id) DO NOTHING");
+	       " VALUES (?1, ?2, ?3, " SQL_READY ", ?4, ?5, ?6, ?7, ?8, ?9, 0)");
 	query_bind_int(&q, id);
 	query_bind_text(&q, e->account);
 	query_bind_text(&q, e->email);
@@ -101,7 +101,9 @@ static int row_insert(struct change *c, int64_t id, const struct event *e, const
 	query_bind_int(&q, e->created_ms);
 	query_bind_blob(&q, key, EVENT_KEY_BYTES);
 	query_bind_text(&q, e->url ? e->url : "");
-	return change_run(c, &q);
+	(void)change_run(c, &q);
+	keys_add(c, KEY_EVENT, key_of_event(key, EVENT_KEY_BYTES), id);
+	keys_add(c, KEY_READY_PERSON, key_of_person(e->account, e->email), id);
 }
 
 static void body_insert(struct change *c, const struct event *e)
@@ -133,7 +135,7 @@ int store_event_insert(struct store *s, struct event *e, int64_t person_gap_ms, 
 {
 	struct change c = change_begin(s, reterr);
 	unsigned char key[EVENT_KEY_BYTES];
-	bool waits, is_new, is_old;
+	bool waits, is_new;
 	int64_t id;
 	int r;
 
@@ -146,14 +148,11 @@ int store_event_insert(struct store *s, struct event *e, int64_t person_gap_ms, 
 	if (!waits)
 		e->due_ms = person_due(&c, e->account, e->email, e->profile ? e->profile : "{}", person_gap_ms, now_ms);
 	e->attempts = 0;
-	is_old = has_old_key(&c, e->account, key);
+	is_new = !is_queued(&c, e->account, key, sizeof(key)) &&
+		 !(may_hold_old_keys(&c) && is_queued(&c, e->account, key + EVENT_TIME_BYTES, EVENT_UNIQUE_ID_BYTES));
 	id = id_next(&c, IDS_EVENTS);
-	is_new = !is_old && row_insert(&c, id, e, key, !waits, person_gap_ms) > 0;
-	if (!is_old && !is_new && event_repair_unique(&c, e->account, key)) { /* only an index had it */
-		id = id_next(&c, IDS_EVENTS);
-		is_new = row_insert(&c, id, e, key, !waits, person_gap_ms) > 0;
-	}
-	if (is_new) {
+	if (c.status == 0 && is_new) {
+		row_insert(&c, id, e, key, !waits, person_gap_ms);
 		id_given(s, IDS_EVENTS, id);
 		e->id = id;
 		body_insert(&c, e);
@@ -419,18 +418,12 @@ int store_event_revive(struct store *s, int64_t id, int64_t now_ms, bool *ret_la
 	int r;
 
 	event_brief_load(&c, id, EVENT_DEAD, &p);
+	if (c.status < 0)
+		return change_end(&c);
 	store_advance_now(s, now_ms);
 	has_ready = person_waits(&c, p.account, p.email, now_ms);
 	/* The person's head may be in flight, so it stays first, even if it was queued later. */
-	CHANGE(later, &c,
-	       "SELECT 1 FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.account = ?1 AND i.email = ?2"
-	       " AND i.state " SQL_UNDELIVERED " AND i.state = " SQL_READY " AND i.id > ?3 AND e.state = " SQL_READY
-	       " AND e.head = 1 LIMIT 1");
-	query_bind_text(&later, p.account);
-	query_bind_text(&later, p.email);
-	query_bind_int(&later, p.id);
-	overtaken = change_step(&c, &later);
-	query_close(&later);
+	overtaken = has_ready && person_head(&c, p.account, p.email) > p.id;
 	event_change_state(&c, &p, EVENT_READY, NULL, -1, now_ms);
 	event_retry(&c, id, 0, now_ms, NULL);
 	if (!has_ready) {

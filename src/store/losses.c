@@ -2,7 +2,7 @@
 /*
  * Notes of rows that the store set aside or repaired. The store does not log, so it keeps them until the caller asks
  * (store_losses). A note belongs to the transaction and its savepoint like a row: after a rollback the damage is found
- * again.
+ * again. A note outside of a transaction belongs to none, so no rollback takes it.
  */
 #include <config.h>
 
@@ -17,7 +17,8 @@ static void loss_free(struct store_loss *l)
 	free(l->reason);
 }
 
-void loss_note(struct store *s, enum store_loss_kind kind, int64_t id, const char *name_or_null, const char *reason)
+static void loss_add(struct store *s, enum store_loss_kind kind, int64_t id, const char *name_or_null,
+		     const char *reason)
 {
 	struct store_loss *l;
 
@@ -76,6 +77,13 @@ static void losses_committed(struct store *s)
 {
 	s->losses_committed_n = s->losses_n;
 	s->losses_more_committed = s->losses_more;
+}
+
+void loss_note(struct store *s, enum store_loss_kind kind, int64_t id, const char *name_or_null, const char *reason)
+{
+	loss_add(s, kind, id, name_or_null, reason);
+	if (!s->in_transaction)
+		losses_committed(s);
 }
 
 const struct transaction_hook losses_hook = {

@@ -47,25 +47,53 @@ static int room_part(struct store *s, const char *sql, int64_t *bytes, struct er
 	return r == -EUCLEAN ? 0 : r;
 }
 
-/* Rows become longer, and a page that is divided leaves two that are half full. SQLite of Debian overwrites what is
- * deleted, so that the end of the former tables writes them to the WAL once more. */
+/* Migration 8. Rows become longer, and a page that is divided leaves two that are half full. SQLite of Debian
+ * overwrites what is deleted, so that the end of the former tables writes them to the WAL once more. */
+static int room_of_people(struct store *s, int64_t *bytes, struct err *reterr)
+{
+	int r = room_part(s,
+			  "SELECT count(*) * 128 + 2 * coalesce(sum(length(source) + length(conversation)"
+			  " + length(taken)), 0) FROM conversations",
+			  bytes, reterr);
+
+	return r < 0 ? r
+		     : room_part(s,
+				 "SELECT count(*) * 128 + 6 * coalesce(sum(length(account) + length(email)"
+				 " + length(flag)), 0) FROM reached",
+				 bytes, reterr);
+}
+
+/* Migration 9. Each of the former indexes ends in one transaction, which writes all its pages to the WAL. These are
+ * their sizes where half of each page is free. `keys` is shorter than they are, and takes their pages. */
+static int room_of_keys(struct store *s, int64_t version, int64_t *bytes, struct err *reterr)
+{
+	static const char *const indexes[] = {
+		"SELECT count(*) * 24 + 2 * coalesce(sum(length(source) + length(conversation)), 0) FROM conversations",
+		"SELECT count(*) * 72 + 2 * coalesce(sum(length(account)), 0) FROM events",
+		"SELECT count(*) * 24 + 2 * coalesce(sum(length(account) + length(email)), 0) FROM events"
+		" WHERE state <> " SQL_DELIVERED,
+	};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < sizeof(indexes) / sizeof(*indexes); i++)
+		r = room_part(s, indexes[i], bytes, reterr);
+	if (r == 0 && version == 8)
+		r = room_part(s, "SELECT count(*) * 24 + 2 * coalesce(sum(length(person)), 0) FROM open_people", bytes,
+			      reterr);
+	return r;
+}
+
 int migration_bytes(struct store *s, int64_t version, int64_t *ret, struct err *reterr)
 {
 	int64_t bytes = 0;
 	int64_t wal;
-	int r = room_part(s,
-			  "SELECT count(*) * 128 + 2 * coalesce(sum(length(source) + length(conversation)"
-			  " + length(taken)), 0) FROM conversations",
-			  &bytes, reterr);
+	int r = version < 8 ? room_of_people(s, &bytes, reterr) : 0;
 
-	if (r == 0)
-		r = room_part(s,
-			      "SELECT count(*) * 128 + 6 * coalesce(sum(length(account) + length(email)"
-			      " + length(flag)), 0) FROM reached",
-			      &bytes, reterr);
 	/* Migration 6 writes two indexes. */
 	if (r == 0 && version < 6)
 		r = room_part(s, "SELECT count(*) * 200 FROM events", &bytes, reterr);
+	if (r == 0)
+		r = room_of_keys(s, version, &bytes, reterr);
 	statements_done(s);
 	wal = WAL_LEAST_BYTES + 8 * bytes;
 	*ret = bytes + (wal < WAL_BYTES ? wal : WAL_BYTES);
@@ -216,6 +244,18 @@ static void former_rows_move(struct change *c, int64_t from, int64_t to)
 	(void)change_run(c, &reached);
 }
 
+static void open_people_insert(struct change *c, int64_t conversation, struct people people)
+{
+	struct person p;
+
+	while (people_next(&people, &p) > 0) {
+		CHANGE(q, c, "INSERT OR IGNORE INTO open_people (person, conversation) VALUES (?1, ?2)");
+		query_bind_blob(&q, p.bytes, p.n);
+		query_bind_int(&q, conversation);
+		(void)change_run(c, &q);
+	}
+}
+
 /* to: its new id. */
 static void moved_write(struct change *c, const struct moved *m, int64_t to)
 {
@@ -237,7 +277,7 @@ static void moved_write(struct change *c, const struct moved *m, int64_t to)
 	if (to != m->id)
 		former_rows_move(c, m->id, to);
 	if (m->open)
-		open_people_change(c, to, (struct people){"", 0}, (struct people){m->people.data, m->people.len});
+		open_people_insert(c, to, (struct people){m->people.data, m->people.len});
 }
 
 /* ---- all of them ------------------------------------------------------------------------------------------------- */
@@ -405,7 +445,9 @@ int people_move(struct store *s, struct err *reterr)
 			r = 0;
 		}
 	}
+	progress_part(s, b->last < INT64_MAX ? b->last : 0, "the conversations are changed for schema 8");
 	while (r == 0 && !b->is_last) {
+		progress_done(s, b->from);
 		r = batch_read(s, b, reterr);
 		if (r == 0)
 			r = batch_save(s, b, reterr);

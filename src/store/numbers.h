@@ -58,8 +58,6 @@ _Static_assert(STORE_WAIT_NONE == N_WAIT_NONE && STORE_WAIT_TIME == N_WAIT_TIME 
 #define SQL_READY SQL_TEXT(N_READY)
 #define SQL_DELIVERED SQL_TEXT(N_DELIVERED)
 #define SQL_EVENT_DEAD SQL_TEXT(N_EVENT_DEAD)
-/* Of statements on the index events_person, which holds no delivered event. */
-#define SQL_UNDELIVERED "<> " SQL_DELIVERED
 _Static_assert(EVENT_READY == N_READY && EVENT_DELIVERED == N_DELIVERED && EVENT_DEAD == N_EVENT_DEAD, "rows hold it");
 
 /* conversations.state: enum ledger_state */

@@ -35,66 +35,125 @@ static void flag_event_done(struct flag_event *h)
 	*h = (struct flag_event){0};
 }
 
-/* The next two read a person's events with their profiles, the newest first. Of dead events only those of openings
- * count. */
-static const char dead_events[] =
-	"SELECT e.id, e.later, e.reason, b.profile FROM events e CROSS JOIN event_bodies b ON b.id = e.id"
-	" WHERE e.account = ?1 AND e.email = ?2 AND e.state " SQL_UNDELIVERED " AND e.state = " SQL_EVENT_DEAD
-	" AND b.transition IN (" SQL_OPENINGS ") ORDER BY e.id DESC LIMIT ?3";
-static const char delivered_events[] =
-	"SELECT e.id, e.later, e.reason, b.profile FROM events e CROSS JOIN event_bodies b ON b.id = e.id"
-	" WHERE e.account = ?1 AND e.email = ?2 AND e.state = " SQL_DELIVERED
-	" AND e.gap > 0 ORDER BY e.id DESC LIMIT ?3";
+/* Looks at one event: `id`, `later`, `reason`, `profile`. Returns 1 where it sets the flag. */
+static int flag_event_read(struct query *q, const char *flag, struct flag_event *ret)
+{
+	CLEANUP(json_putp) struct json_object *profile = NULL;
+	int64_t id = query_int(q);
+	int64_t later = query_int(q);
+	CLEANUP(mem_freep) char *reason = query_text_or_null(q);
+	CLEANUP(mem_freep) char *text = query_text(q);
 
-/* Finds the newest of these events that sets the flag. */
-static int flag_event_of(struct store *s, const struct store_paused_person *p, const char *sql, struct flag_event *ret,
-			 struct err *reterr)
+	if (q->bad || json_read(text, strlen(text), &profile, NULL) < 0 ||
+	    !json_object_is_type(json_member(profile, flag), json_type_boolean))
+		return 0;
+	*ret = (struct flag_event){
+		.id = id,
+		.flag = json_member_bool(profile, flag, false),
+		.later = later != 0,
+		.reason = TAKE(reason),
+	};
+	return 1;
+}
+
+/* Finds the newest delivered event that sets the flag. */
+static int delivered_find(struct store *s, const struct store_paused_person *p, struct flag_event *ret,
+			  struct err *reterr)
 {
 	int r;
 
-	QUERY(q, s, sql, reterr);
-	query_bind_text(&q, p->account);
-	query_bind_text(&q, p->email);
-	query_bind_int(&q, EVENTS_LOOKED_AT);
-	while ((r = query_step(&q)) > 0) {
-		CLEANUP(json_putp) struct json_object *profile = NULL;
-		int64_t id = query_int(&q);
-		int64_t later = query_int(&q);
-		CLEANUP(mem_freep) char *reason = query_text_or_null(&q);
-		CLEANUP(mem_freep) char *text = query_text(&q);
-
-		if (q.bad || json_read(text, strlen(text), &profile, NULL) < 0 ||
-		    !json_object_is_type(json_member(profile, p->flag), json_type_boolean))
-			continue;
-		*ret = (struct flag_event){
-			.id = id,
-			.flag = json_member_bool(profile, p->flag, false),
-			.later = later != 0,
-			.reason = TAKE(reason),
-		};
-		break;
-	}
-	return r < 0 ? r : 0;
-}
-
-/* Returns 1 where the flag is also true for a conversation whose opening is no dead letter. */
-static int has_another_reason(struct store *s, const struct store_paused_person *p, struct err *reterr)
-{
-	CLEANUP(buf_done) struct buf person;
-
-	people_init(&person);
-	people_add(&person, p->email, p->account, p->flag);
 	QUERY(q, s,
-	      "SELECT 1 FROM " SQL_OPEN_PEOPLE " WHERE i.person = ?3 AND NOT EXISTS (SELECT 1 FROM"
-	      "  events e CROSS JOIN event_bodies b ON b.id = e.id WHERE e.account = ?1 AND e.email = ?2"
-	      "  AND e.state " SQL_UNDELIVERED " AND e.state = " SQL_EVENT_DEAD
-	      "  AND b.source = c.source AND b.conversation = c.conversation"
-	      "  AND b.transition IN (" SQL_OPENINGS ")) LIMIT 1",
+	      "SELECT e.id, e.later, e.reason, b.profile FROM events e CROSS JOIN event_bodies b ON b.id = e.id"
+	      " WHERE e.account = ?1 AND e.email = ?2 AND e.state = " SQL_DELIVERED
+	      " AND e.gap > 0 ORDER BY e.id DESC LIMIT ?3",
 	      reterr);
 	query_bind_text(&q, p->account);
 	query_bind_text(&q, p->email);
-	query_bind_blob(&q, person.data, person.len);
-	return query_step(&q);
+	query_bind_int(&q, EVENTS_LOOKED_AT);
+	while ((r = query_step(&q)) > 0)
+		if (flag_event_read(&q, p->flag, ret) > 0)
+			break;
+	return r < 0 ? r : 0;
+}
+
+/* Appends the ids that may be those of the person's dead letters. */
+static int dead_ids(struct store *s, const struct store_paused_person *p, struct ids *ret, struct err *reterr)
+{
+	struct change c = change_begin(s, reterr);
+	struct key_walk walk = key_walk(&c, KEY_DEAD_PERSON, key_of_person(p->account, p->email), KEYS_ALL);
+	int64_t id;
+
+	while ((id = key_walk_next(&walk)) != 0)
+		ids_add(ret, id);
+	return change_end(&c);
+}
+
+/* Finds the newest dead letter of an opening that sets the flag. */
+static int dead_find(struct store *s, const struct store_paused_person *p, const struct ids *ids,
+		     struct flag_event *ret, struct err *reterr)
+{
+	size_t looked_at = 0;
+	int r = 0;
+
+	for (size_t i = ids->n; i > 0 && r == 0 && looked_at < EVENTS_LOOKED_AT && ret->id == 0; i--) {
+		QUERY(q, s,
+		      "SELECT e.id, e.later, e.reason, b.profile FROM events e CROSS JOIN event_bodies b ON b.id = e.id"
+		      " WHERE e.id = ?1 AND e.account = ?2 AND e.email = ?3 AND e.state = " SQL_EVENT_DEAD
+		      " AND b.transition IN (" SQL_OPENINGS ")",
+		      reterr);
+		query_bind_int(&q, ids->items[i - 1]);
+		query_bind_text(&q, p->account);
+		query_bind_text(&q, p->email);
+		r = query_step(&q);
+		if (r <= 0)
+			continue;
+		looked_at++;
+		(void)flag_event_read(&q, p->flag, ret);
+		r = 0;
+	}
+	return r;
+}
+
+/* Returns 1 where one of these dead letters is of an opening of this conversation. */
+static int is_of_dead(struct store *s, const struct store_paused_person *p, const struct ids *dead,
+		      int64_t conversation, struct err *reterr)
+{
+	int r = 0;
+
+	for (size_t i = dead->n; i > 0 && r == 0; i--) {
+		QUERY(q, s,
+		      "SELECT 1 FROM events e CROSS JOIN event_bodies b ON b.id = e.id CROSS JOIN conversations c"
+		      " ON c.id = ?4 WHERE e.id = ?1 AND e.account = ?2 AND e.email = ?3 AND e.state = " SQL_EVENT_DEAD
+		      " AND b.source = c.source AND b.conversation = c.conversation"
+		      " AND b.transition IN (" SQL_OPENINGS ")",
+		      reterr);
+		query_bind_int(&q, dead->items[i - 1]);
+		query_bind_text(&q, p->account);
+		query_bind_text(&q, p->email);
+		query_bind_int(&q, conversation);
+		r = query_step(&q);
+	}
+	return r;
+}
+
+/* Returns 1 where the flag is also true for a conversation whose opening is no dead letter. */
+static int has_another_reason(struct store *s, const struct store_paused_person *p, const struct ids *dead,
+			      struct err *reterr)
+{
+	CLEANUP(buf_done) struct buf person;
+	struct change c = change_begin(s, reterr);
+	struct key_walk walk;
+	int64_t id;
+	int r = 1;
+
+	people_init(&person);
+	people_add(&person, p->email, p->account, p->flag);
+	walk = key_walk(&c, KEY_OPEN_PERSON, key_of_open_person(person.data, person.len), KEYS_ALL);
+	while (r == 1 && (id = open_person_next(&walk, &person)) != 0)
+		r = is_of_dead(s, p, dead, id, reterr);
+	if (r < 0 || c.status < 0)
+		return r < 0 ? r : c.status;
+	return r == 0;
 }
 
 /*
@@ -105,15 +164,18 @@ static int check_refused(struct store *s, struct store_paused_person *p, struct 
 {
 	CLEANUP(flag_event_done) struct flag_event dead = {0};
 	CLEANUP(flag_event_done) struct flag_event delivered = {0};
-	int r = flag_event_of(s, p, dead_events, &dead, reterr);
+	CLEANUP(ids_done) struct ids ids = {0};
+	int r = dead_ids(s, p, &ids, reterr);
 
+	if (r == 0)
+		r = dead_find(s, p, &ids, &dead, reterr);
 	if (r < 0 || !dead.flag)
 		return r;
-	r = flag_event_of(s, p, delivered_events, &delivered, reterr);
+	r = delivered_find(s, p, &delivered, reterr);
 	if (r < 0 || delivered.flag || delivered.id > dead.id)
 		return r;
 	if (delivered.id == 0)
-		r = dead.later ? 1 : has_another_reason(s, p, reterr);
+		r = dead.later ? 1 : has_another_reason(s, p, &ids, reterr);
 	if (r == 0)
 		p->refused = dead.reason ? TAKE(dead.reason) : mem_str("no reason is known");
 	return r < 0 ? r : 0;
@@ -218,12 +280,22 @@ static int open_conversations(struct store *s, int64_t nth, struct opened **ret,
 /* Returns 1 where a longer open conversation keeps this flag of the person true. */
 static int has_longer_open(struct store *s, const struct person *p, const struct opened *c, struct err *reterr)
 {
-	QUERY(q, s, "SELECT 1 FROM " SQL_OPEN_PEOPLE " WHERE i.person = ?1 AND (c.opened, c.id) < (?2, ?3) LIMIT 1",
-	      reterr);
-	query_bind_blob(&q, p->bytes, p->n);
-	query_bind_int(&q, c->opened_ms);
-	query_bind_int(&q, c->id);
-	return query_step(&q);
+	CLEANUP(buf_done) struct buf person;
+	struct change change = change_begin(s, reterr);
+	struct key_walk walk = key_walk(&change, KEY_OPEN_PERSON, key_of_open_person(p->bytes, p->n), KEYS_ALL);
+	int64_t id;
+	int r = 0;
+
+	people_init(&person);
+	buf_add(&person, p->bytes, p->n);
+	while (r == 0 && (id = open_person_next(&walk, &person)) != 0) {
+		QUERY(q, s, "SELECT 1 FROM conversations WHERE id = ?1 AND (opened, id) < (?2, ?3)", reterr);
+		query_bind_int(&q, id);
+		query_bind_int(&q, c->opened_ms);
+		query_bind_int(&q, c->id);
+		r = query_step(&q);
+	}
+	return change.status < 0 ? change.status : r;
 }
 
 /* Appends the people of one conversation who are not paused for longer by another one. */
@@ -291,7 +363,9 @@ int store_paused_page(struct store *s, size_t max, int (*fn)(void *ctx, const st
 	int r;
 
 	read_limit_start(s);
-	r = paused_collect(s, max, people, &n, reterr);
+	r = keys_read(s, reterr);
+	if (r == 0)
+		r = paused_collect(s, max, people, &n, reterr);
 	for (size_t i = 0; r == 0 && i < n; i++) {
 		r = check_refused(s, &people[i], reterr);
 		if (r == -EUCLEAN) /* an index names an event whose row is missing */
@@ -309,16 +383,14 @@ int store_paused_page(struct store *s, size_t max, int (*fn)(void *ctx, const st
 	return r < 0 ? r : (int)given;
 }
 
-/* A person's open conversations stand next to each other. */
 int store_paused_count(struct store *s, int64_t *ret, struct err *reterr)
 {
 	int r;
 
 	read_limit_start(s);
-	{
-		QUERY(q, s, "SELECT count(*) FROM (SELECT 1 FROM open_people GROUP BY person)", reterr);
-		r = query_one_int(&q, ret);
-	}
+	r = keys_read(s, reterr);
+	if (r == 0)
+		r = keys_count(s, KEY_OPEN_PERSON, ret, reterr);
 	read_limit_end(s);
-	return r < 0 ? r : 0;
+	return r;
 }

@@ -2,15 +2,14 @@
 /*
  * The people whom the openings of a conversation reached.
  *
- * `conversations.people` is the list of one conversation. `open_people` has the same persons by person, of open
- * conversations only: it is an index of these lists. The list decides: whoever reads `open_people` checks that the
- * conversation is open and that its list has the person, so that an entry without either counts for nothing.
+ * `conversations.people` is the list of one conversation. The index of keys finds the open conversations of a person.
  */
 #include <config.h>
 
 #include <errno.h>
 #include <string.h>
 
+#include "store/numbers.h"
 #include "store/tables.h"
 
 /* ---- the bytes of a list ----------------------------------------------------------------------------------------- */
@@ -68,23 +67,6 @@ static bool people_have(const struct people *list, const struct person *p)
 
 /* ---- the persons of open conversations --------------------------------------------------------------------------- */
 
-static void open_people_delete(struct change *c, const struct person *p, int64_t conversation)
-{
-	CHANGE(q, c, "DELETE FROM open_people WHERE person = ?1 AND conversation = ?2");
-	query_bind_blob(&q, p->bytes, p->n);
-	query_bind_int(&q, conversation);
-	(void)change_run(c, &q);
-}
-
-/* An entry of a lost conversation with this id may be there. */
-static void open_people_insert(struct change *c, const struct person *p, int64_t conversation)
-{
-	CHANGE(q, c, "INSERT OR IGNORE INTO open_people (person, conversation) VALUES (?1, ?2)");
-	query_bind_blob(&q, p->bytes, p->n);
-	query_bind_int(&q, conversation);
-	(void)change_run(c, &q);
-}
-
 void open_people_change(struct change *c, int64_t conversation, struct people was, struct people now)
 {
 	const struct people before = was;
@@ -93,8 +75,24 @@ void open_people_change(struct change *c, int64_t conversation, struct people wa
 
 	while (people_next(&was, &p) > 0)
 		if (!people_have(&after, &p))
-			open_people_delete(c, &p, conversation);
+			keys_remove(c, KEY_OPEN_PERSON, key_of_open_person(p.bytes, p.n), conversation);
 	while (people_next(&now, &p) > 0)
 		if (!people_have(&before, &p))
-			open_people_insert(c, &p, conversation);
+			keys_add(c, KEY_OPEN_PERSON, key_of_open_person(p.bytes, p.n), conversation);
+}
+
+int64_t open_person_next(struct key_walk *walk, const struct buf *person)
+{
+	struct change *c = walk->change;
+	int64_t id;
+
+	while ((id = key_walk_next(walk)) != 0) {
+		CHANGE(q, c,
+		       "SELECT 1 FROM conversations WHERE id = ?1 AND state = " SQL_OPEN " AND instr(people, ?2) > 0");
+		query_bind_int(&q, id);
+		query_bind_blob(&q, person->data, person->len);
+		if (change_step(c, &q))
+			return id;
+	}
+	return 0;
 }

@@ -4,6 +4,9 @@
  * together with its version. A released migration never changes; a new one is added after it. doc/store.md describes
  * the tables.
  *
+ * Names, people and unique_ids are found by the index of keys (keys.c), and not by indexes of SQLite. keys.h creates
+ * its tables, because a damaged one is made anew.
+ *
  * Rows that change often are narrow; bodies and JSON are in tables of their own. Queries about undone work use indexes
  * that hold undone work only (WHERE state = 0), so that done rows make no turn slower. `ended` is 0 until a row is
  * done: an index on it gives done rows in the order of their ends, and undone rows in the order of their ids.
@@ -211,7 +214,18 @@ static const char *const migrations[] = {
 	"DROP INDEX conversations_age;"
 	"DROP TABLE marks;"
 	"DROP TABLE reached;",
+
+	/* 9: keys.c finds rows, instead of the indexes of `former`. */
+	SQL_KEYS_TABLES,
 };
+
+/* What schema 9 needs no more. It goes after the migration, each in a transaction of its own. */
+static const struct {
+	const char *type, *name;
+} former[] = {{"index", "conversations_name"},
+	      {"index", "events_unique"},
+	      {"index", "events_person"},
+	      {"table", "open_people"}};
 
 /* The steps that only replace indexes of events. */
 #define SCHEMA_STATES_PARTIAL 4
@@ -307,6 +321,72 @@ static int migrate_text(struct store *s, const char *sql, const char *pragma, st
 	return r;
 }
 
+static void forgotten_note(struct store *s, const char *type, const char *name)
+{
+	CLEANUP(mem_freep) char *why =
+		mem_fmt("the %s %s is damaged and stays in the file%s", type, name,
+			strcmp(name, "open_people") == 0 ? ", with the addresses of people" : "");
+
+	loss_note(s, STORE_LOSS_OTHER, 0, NULL, why);
+}
+
+/* Forgets a table or an index that cannot be dropped, because a page of it is damaged. Its pages stay in the file. */
+static int schema_forget(struct store *s, const char *type, const char *name, struct err *reterr)
+{
+	char sql[160];
+	int64_t version = 0;
+	int r = store_pragma(s, "PRAGMA schema_version", &version, reterr);
+
+	if (r < 0)
+		return r;
+	/* Other connections see by the version that the schema is another one. */
+	(void)sqlite3_snprintf(
+		sizeof(sql), sql,
+		"DELETE FROM sqlite_schema WHERE type = '%s' AND name = '%s'; PRAGMA schema_version = %lld;"
+		"PRAGMA writable_schema = RESET",
+		type, name, (long long)version + 1);
+	(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 0, NULL);
+	(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_WRITABLE_SCHEMA, 1, NULL);
+	r = migrate_step(s, sql, "", reterr);
+	(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_WRITABLE_SCHEMA, 0, NULL);
+	(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	if (r == 0)
+		forgotten_note(s, type, name);
+	return r;
+}
+
+int schema_drop(struct store *s, const char *type, const char *name, struct err *reterr)
+{
+	char sql[96];
+	int r;
+
+	(void)sqlite3_snprintf(sizeof(sql), sql, "DROP %s IF EXISTS %s", type, name);
+	r = migrate_step(s, sql, "", reterr);
+	return r == -EUCLEAN ? schema_forget(s, type, name, reterr) : r;
+}
+
+static int former_drop(struct store *s, struct err *reterr)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < sizeof(former) / sizeof(*former); i++) {
+		int64_t there = 0;
+
+		QUERY(q, s, "SELECT count(*) FROM sqlite_schema WHERE name = ?1", reterr);
+		query_bind_text(&q, former[i].name);
+		r = query_one_int(&q, &there);
+		query_close(&q);
+		if (r < 0)
+			return r;
+		r = 0;
+		if (there > 0) {
+			progress_part(s, 0, "the %s %s is deleted", former[i].type, former[i].name);
+			r = schema_drop(s, former[i].type, former[i].name, reterr);
+		}
+	}
+	return r;
+}
+
 static int migrate_people(struct store *s, const char *sql, const char *pragma, struct err *reterr)
 {
 	/* A damaged table cannot be dropped and stays in the file. `reached` has addresses, so it goes where it can.
@@ -353,6 +433,7 @@ int schema_migrate(struct store *s, int64_t version, struct err *reterr)
 	int r = 0;
 
 	if (version == 0) {
+		s->progress.works = NULL; /* a new store takes no time */
 		(void)sqlite3_snprintf(sizeof(pragma), pragma, "PRAGMA application_id = %d", APPLICATION_ID);
 		r = store_exec(s, pragma, reterr);
 	} else if (version < SCHEMA_NEWEST) {
@@ -361,6 +442,7 @@ int schema_migrate(struct store *s, int64_t version, struct err *reterr)
 	for (; r == 0 && version < SCHEMA_NEWEST; version++) {
 		int64_t next = version + 1;
 
+		progress_part(s, 0, "schema %lld is made", (long long)next);
 		(void)sqlite3_snprintf(sizeof(pragma), pragma, "PRAGMA user_version = %lld", (long long)next);
 		if (only_replaces_indexes(next))
 			r = migrate_indexes(s, migrations[version], pragma, reterr);
@@ -371,6 +453,8 @@ int schema_migrate(struct store *s, int64_t version, struct err *reterr)
 		else
 			r = migrate_step(s, migrations[version], pragma, reterr);
 	}
+	if (r == 0)
+		r = former_drop(s, reterr);
 	s->schema = version;
 	return r;
 }

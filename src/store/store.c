@@ -36,6 +36,11 @@ static int store_prepare_file(struct store *s, struct err *reterr)
 	s->schema_was = version;
 	if (r == 0)
 		r = deliveries_open(s, reterr);
+	if (r == 0)
+		r = keys_open(s, reterr);
+	progress_end(s);
+	s->progress = (struct store_progress){0}; /* a later building is not the opening's */
+	store_knows_others(s);
 	if (r == 0) {
 		s->files = store_files_new(s);
 		sync_open(s);
@@ -44,8 +49,9 @@ static int store_prepare_file(struct store *s, struct err *reterr)
 }
 
 static const struct transaction_hook *const hooks[] = {
-	&counts_hook, &losses_hook, &wake_scans_hook, &ids_hook,        &conversation_ids_hook, &pending_hook,
-	&oldest_hook, &size_hook,   &old_keys_hook,   &deliveries_hook, &recent_events_hook,    NULL};
+	&counts_hook,    &losses_hook, &wake_scans_hook, &ids_hook,        &conversation_ids_hook, &pending_hook,
+	&oldest_hook,    &size_hook,   &old_keys_hook,   &deliveries_hook, &recent_events_hook,    &keys_hook,
+	&keys_rows_hook, NULL};
 
 int store_open(const struct store_options *o, enum store_mode mode, struct store **ret, struct err *reterr)
 {
@@ -58,12 +64,15 @@ int store_open(const struct store_options *o, enum store_mode mode, struct store
 	s->wal_path = mem_fmt("%s-wal", s->path);
 	s->mode = mode;
 	s->hooks = hooks;
-	if (mode == STORE_WRITE)
+	if (mode == STORE_WRITE) {
 		deliveries_new(s);
+		keys_new(s);
+	}
 	s->lock_fd = s->inode_fd = -1;
 	s->max_size = o->max_size;
 	s->size_left = -1;
 	s->migrates = o->migrates;
+	s->progress = (struct store_progress){.works = o->works, .ctx = o->works_ctx};
 	s->longest_age_ms = CLOCK_NEVER_MS;
 	s->read_limit_ms = mode == STORE_READ ? o->read_limit_ms : 0;
 	r = mode == STORE_WRITE ? store_file_open(s, reterr) : 0;
@@ -104,6 +113,7 @@ void store_close(struct store *s)
 	wake_scans_done(s);
 	oldest_done(s);
 	deliveries_done(s);
+	keys_done(s);
 	recent_events_done(s);
 	free(s->path);
 	free(s->wal_path);

@@ -23,11 +23,14 @@
  * with the change's error. A disk failure ends SQLite's transaction: later changes fail, and so does the commit.
  *
  * Cost: O(log n) in the size of the store unless a function says otherwise. Opening reads the newest digests of
- * deliveries, a bounded number, and scans nothing else.
+ * deliveries, and the newest rows, whose keys are not on the disk: a bounded number of each. It scans the store only to
+ * bring an older schema forward, and to build a damaged index of keys anew (store_options.works).
  *
  * Damage: a row that an index names but that is missing (a damaged or hand-edited file) is never an error, because the
  * row decides and not the index. A missing undone row becomes a dead letter. A missing conversation starts again. An
- * index that lacks a row's entry is repaired when the row changes. store_losses reports each repair once.
+ * index that lacks a row's entry is repaired when the row changes. store_losses reports each repair once. A damaged
+ * page fails the transaction that meets it (-EUCLEAN). If it is one of the index of keys, that index is built anew at
+ * the end of the transaction, which takes some seconds for a million rows.
  *
  * Callbacks: rows are collected before the first call, so a callback may change the rows that it gets. Its arguments
  * are valid until it returns.
@@ -76,6 +79,10 @@ struct store_options {
 	/* Called before a store of an older schema is changed. bytes: the free disk that this may need. NULL allowed.
 	 */
 	void (*migrates)(const char *path, int64_t from, int64_t to, int64_t bytes);
+	/* Called now and then while the opening changes much of the store. part: what is done now; percent: how far
+	 * that is, -1: not known. NULL allowed. */
+	void (*works)(void *ctx, const char *path, const char *part, int percent);
+	void *works_ctx;
 };
 
 /* Opens a store. -EPROTO: the schema is newer than this version, or older than a reader needs. -ENOTSUP: the file is
@@ -272,7 +279,7 @@ struct store_conversation {
 };
 /* Loads the entry and the people it reached. An unknown conversation gives an empty entry (LEDGER_UNKNOWN) and 0. After
  * `retention` a closed conversation has no addresses. -EBADMSG: the entry is unreadable; a save replaces it. ret_row
- * may be NULL. */
+ * may be NULL. Writer only. */
 int store_conversation_load(struct store *s, const char *source, const char *conversation, struct ledger_entry *ret,
 			    struct reached_list *ret_reached, struct store_conversation *ret_row,
 			    struct err *reterr) MUSTCHECK;
@@ -281,7 +288,7 @@ int store_conversation_save(struct store *s, const char *source, const char *con
 			    const struct reached_list *reached, struct store_conversation *row,
 			    struct err *reterr) MUSTCHECK;
 /* Writes to *ret the number of open conversations, of any source, that reached (account, email, flag), without the
- * named one. */
+ * named one. Writer only. */
 int store_flag_count(struct store *s, const char *account, const char *email, const char *flag, const char *but_source,
 		     const char *but_conversation, int64_t *ret, struct err *reterr) MUSTCHECK;
 /* Finds the source's open conversation whose opening was received first, at or before received_ms; -ENOENT: none. 0

@@ -102,6 +102,14 @@ struct damaged_bodies {
 	size_t n;
 };
 
+/* What the opening does now (connection.c). */
+struct store_progress {
+	void (*works)(void *ctx, const char *path, const char *part, int percent); /* NULL: nobody asks */
+	void *ctx;
+	char part[64];
+	int64_t done, all; /* of this part, in any unit; all 0: not known */
+};
+
 struct store {
 	sqlite3 *db;
 	enum store_mode mode;
@@ -116,6 +124,7 @@ struct store {
 	int64_t schema_was;        /* before this opening; 0: none */
 	int64_t schema;            /* now */
 	void (*migrates)(const char *path, int64_t from, int64_t to, int64_t bytes);
+	struct store_progress progress;
 	bool leave_wal; /* store_close does not write it back */
 	int64_t max_size;
 	int64_t read_limit_ms;
@@ -161,6 +170,7 @@ struct store {
 	struct wake_scan *wake_scans;  /* wake.c */
 	struct deliveries *deliveries; /* deliveries.c; NULL: a reader */
 	struct recent_events *recent;  /* recent_events.c; NULL: none yet */
+	struct keys *keys;             /* keys.c; of a reader NULL until keys_read() */
 
 	/* losses.c. The first losses_committed_n are committed; losses_kept is the number at the savepoint. losses_more
 	 * counts further losses that are not in the list, with the same two members. */

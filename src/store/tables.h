@@ -5,14 +5,14 @@
  *
  * In a damaged or hand-edited file an index may name a row that is missing or differs. The row decides: the statements
  * of this folder join an index's result with the row's own id. So an entry without a row is skipped, and fails no
- * statement with SQLITE_CORRUPT. Two kinds of entries are repaired instead: entries of undone work, which would be lost
- * silently, and entries of a unique index, which would keep a new row out.
+ * statement with SQLITE_CORRUPT. Entries of undone work are repaired instead, because the work would be lost silently.
  *
  * SQLite removes an entry only when its row changes. So a repair
  *   1. inserts a placeholder if the row is missing,
  *   2. updates the row to what the index says, which overwrites the entry,
  *   3. updates the row to its final state, which removes the entry.
- * A repair costs O(log n) and changes no other row. A REINDEX would read the whole table.
+ * A repair costs O(log n) and changes no other row. A REINDEX would read the whole table. An entry in the index of keys
+ * whose row is missing or differs is left there: it counts for nothing (keys.h).
  */
 #ifndef STORE_TABLES_H
 #define STORE_TABLES_H
@@ -20,6 +20,7 @@
 #include "base/buf.h"
 #include "store/store_internal.h"
 #include "store/delivery_set.h"
+#include "store/keys.h"
 #include "store/query.h"
 #include "store/transaction.h"
 
@@ -32,6 +33,9 @@
 int schema_check(struct store *s, int64_t *ret_version, struct err *reterr) MUSTCHECK;
 /* Creates the schema or migrates an older one, and sets s->schema. */
 int schema_migrate(struct store *s, int64_t version, struct err *reterr) MUSTCHECK;
+/* Drops a table or an index, if it is there. Of a damaged one the pages stay in the file. In transactions of its own.
+ */
+int schema_drop(struct store *s, const char *type, const char *name, struct err *reterr) MUSTCHECK;
 
 /* ---- webhooks: webhook_state.c ----------------------------------------------------------------------------------- */
 
@@ -105,6 +109,11 @@ void oldest_none_until(struct store *s, const char *source, int64_t received_ms)
 extern const struct transaction_hook oldest_hook;
 void oldest_done(struct store *s);
 
+/* ---- conversations: conversations.c ------------------------------------------------------------------------------- */
+
+/* Finds a conversation's row by its name. ret->id 0: there is none. */
+void conversation_find(struct change *c, const char *source, const char *conversation, struct store_conversation *ret);
+
 /* ---- the people whom a conversation reached: people.c ------------------------------------------------------------- */
 
 /* A list as a row has it: persons, one after another. */
@@ -124,13 +133,12 @@ void people_init(struct buf *list);
 void people_add(struct buf *list, const char *email, const char *account, const char *flag);
 /* Takes the first person off the list. Returns 1; 0: the list is empty; -EBADMSG: it does not read. */
 int people_next(struct people *list, struct person *ret);
-/* Makes the entries of an open conversation in `open_people` those of the list `now`. was: the list before. A
- * conversation that is not open has the empty list. */
+/* Makes the entries KEY_OPEN_PERSON of a conversation those of the list `now`. was: the list before. A conversation
+ * that is not open has the empty list. */
 void open_people_change(struct change *c, int64_t conversation, struct people was, struct people now);
-/* Rows `i` of open_people with their conversation `c`, where that is open and its list has the person. */
-#define SQL_OPEN_PEOPLE                                                                             \
-	"open_people i CROSS JOIN conversations c ON c.id = i.conversation AND c.state = " SQL_OPEN \
-	" AND instr(c.people, i.person) > 0"
+/* Finds the next open conversation of a walk by KEY_OPEN_PERSON whose list has the person. Returns its id; 0: there is
+ * none. */
+int64_t open_person_next(struct key_walk *walk, const struct buf *person);
 
 /* ---- migration 8: migrate.c -------------------------------------------------------------------------------------- */
 
@@ -239,13 +247,13 @@ int64_t person_due(struct change *c, const char *account, const char *email, con
 /* True where the person has ready events; one of them is the head then. If the person's head is lost (deleted by hand,
  * or its row is missing), the oldest ready event becomes the head, so that the person does not wait for ever. */
 bool person_waits(struct change *c, const char *account, const char *email, int64_t now_ms);
+/* Returns the id of the person's head; 0: there is none. */
+int64_t person_head(struct change *c, const char *account, const char *email);
 /* Makes the event its person's head, due at due_ms. */
 void event_head_set(struct change *c, int64_t id, int64_t due_ms);
 /* Removes an entry of the index events_due whose row is missing or not due. A missing event becomes a dead letter. In
  * both cases the people whom its conversation reached get a head if they have ready events and none. */
 void event_repair_due(struct change *c, const char *account, int64_t id, int64_t due_ms, int64_t now_ms);
-/* Removes the entry of a missing row from the unique index. True where there was one. */
-bool event_repair_unique(struct change *c, const char *account, const unsigned char key[EVENT_KEY_BYTES]);
 
 /* ---- events in memory: recent_events.c --------------------------------------------------------------------------- */
 

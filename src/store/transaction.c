@@ -90,6 +90,11 @@ static unsigned data_version(const struct store *s)
 	return version;
 }
 
+void store_knows_others(struct store *s)
+{
+	s->data_version = data_version(s);
+}
+
 int store_begin(struct store *s, struct err *reterr)
 {
 	int r;

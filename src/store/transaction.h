@@ -9,6 +9,9 @@
 #include "store/store_internal.h"
 #include "store/query.h"
 
+/* What other connections wrote up to now is known. */
+void store_knows_others(struct store *s);
+
 /* Sets the turn's newest time to now_ms if that is later. */
 void store_advance_now(struct store *s, int64_t now_ms);
 

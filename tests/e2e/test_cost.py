@@ -57,20 +57,20 @@ PRINT = bool(os.environ.get("DESKBRIDGE_PRINT_COST"))
 #   delivered  as opened, and the event is delivered to Klaviyo
 COUNTS = {
     #            statements, commits, WAL bytes, allocations
-    "opened":    (15.0, 1.0, 65755, 145),
-    "closed":    (17.0, 1.0, 63160, 168),
-    "duplicate": (3.0, 0.0, 0, 36),
+    "opened":    (11.0, 1.0, 49110, 83),
+    "closed":    (17.0, 1.0, 50017, 104),
+    "duplicate": (3.0, 0.0, 0, 35),
     "ignored":   (0.0, 0.0, 0, 27),
-    "lookup":    (46.0, 2.0, 118491, 533),
-    "delivered": (29.0, 2.0, 94060, 233),
+    "lookup":    (41.2, 2.0, 100158, 451),
+    "delivered": (24.1, 2.0, 71111, 164),
 }
 INSTRUCTIONS = {
-    "opened": 394_000,
-    "closed": 417_000,
-    "duplicate": 143_000,
-    "ignored": 116_000,
-    "lookup": 918_000,
-    "delivered": 637_000,
+    "opened": 347_000,
+    "closed": 385_000,
+    "duplicate": 145_000,
+    "ignored": 115_000,
+    "lookup": 846_000,
+    "delivered": 598_000,
 }
 # The bounds are above the values by a share, and by an amount where the value is small: timers of the daemon run
 # meanwhile. Debian 13 has other libraries and needs a third less allocations and up to a tenth less instructions, except

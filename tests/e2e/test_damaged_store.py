@@ -3,6 +3,7 @@
 row is set aside, with one log line, and all other work continues."""
 
 import contextlib
+import hashlib
 import json
 import sqlite3
 
@@ -18,8 +19,22 @@ def store_of(daemon):
     return daemon.dir / "deskbridge.db"
 
 
+def key_of(*texts):
+    """The key of texts, or of a blob, in the table `keys` (doc/store.md)."""
+    whole = b"\0".join(text if isinstance(text, bytes) else text.encode() for text in texts)
+    return int.from_bytes(hashlib.sha256(whole).digest()[:8], "big", signed=True)
+
+
+def key_of_event(unique_id):
+    """The key of the column `unique_id`: the time in seconds, then three bytes of the unique_id."""
+    seconds = (int.from_bytes(unique_id[:8], "big") - 2**63) // 1000
+    return seconds << 24 | int.from_bytes(unique_id[8:11], "big")
+
+
 def sql(daemon, *statements):
     with contextlib.closing(sqlite3.connect(store_of(daemon), isolation_level=None)) as store:
+        store.create_function("key_of", -1, key_of)
+        store.create_function("key_of_event", 1, key_of_event)
         return [store.execute(statement).fetchall() for statement in statements]
 
 
@@ -40,6 +55,16 @@ def behind_the_back_of_indexes(daemon, table, *statements, name="%"):
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as store:
         store.execute("PRAGMA writable_schema = 1")
         store.executemany("INSERT INTO sqlite_schema (type, name, tbl_name, rootpage, sql) VALUES (?, ?, ?, ?, ?)", hidden)
+
+
+def keys_to_the_disk(daemon, kind, entries):
+    """Writes entries of this kind to the table `keys`, and that all rows have theirs there. entries: a query of ids and
+    keys."""
+    sql(
+        daemon,
+        f"INSERT INTO keys (kind, id, key) SELECT {kind}, * FROM ({entries})",
+        f"INSERT OR REPLACE INTO key_states SELECT kind, max(id), max(id) FROM keys WHERE kind = {kind} GROUP BY kind",
+    )
 
 
 def is_sound(daemon):
@@ -255,11 +280,16 @@ def test_an_event_without_its_body_is_a_dead_letter(queued, sandbox):
     stays_ready_and_idle(queued)
 
 
-@pytest.mark.parametrize("name", ["%", "events_due", "events_person"])
+@pytest.mark.parametrize("name", ["%", "events_due", "keys"])
 @pytest.mark.parametrize("column", ["account", "email"])
 def test_an_event_of_another_person_than_an_index_says_does_not_keep_that_person(queued, sandbox, column, name):
     other = first_event_of(queued, "jo-2@example.com")
-    behind_the_back_of_indexes(queued, "events", f"UPDATE events SET {column} = 'x' WHERE id = {other}", name=name)
+    change = f"UPDATE events SET {column} = 'x' WHERE id = {other}"
+    if name == "keys":
+        keys_to_the_disk(queued, 4, "SELECT id, key_of(account, email) FROM events")
+        sql(queued, change)
+    else:
+        behind_the_back_of_indexes(queued, "events", change, name=name)
     queued.restart()
     sandbox.wait_for(lambda s: len(s.events()) >= 2 * (PEOPLE - 1), timeout=40)
     queued.accepted("gladly", gladly_webhook("opened", "conv-new", "cust-2"))
@@ -279,14 +309,17 @@ def test_an_event_that_was_deleted_by_hand_does_not_keep_its_person(queued, sand
     sandbox.wait_for(lambda s: len(s.events()) == 2 * PEOPLE, timeout=40)
 
 
-def test_a_unique_id_without_its_event_does_not_swallow_the_event(stage, sandbox, gladly):
-    """The index says that the event is queued, but its row does not exist. The event is queued again."""
+@pytest.mark.parametrize("on_the_disk", [False, True], ids=["", "keys-on-the-disk"])
+def test_a_unique_id_without_its_event_does_not_swallow_the_event(stage, sandbox, gladly, on_the_disk):
+    """The event's row does not exist, and indexes name it. The event is queued again."""
     gladly.customers = {"cust-1": ["jo@example.com"]}
     daemon = stage.daemon(sandbox, gladly)
     daemon.accepted("gladly", gladly_webhook("opened", "conv-1", "cust-1"))
     sandbox.wait_events(1)
     daemon.wait_metric("deskbridge_queue_events", 1, account="default", state="delivered")
     assert daemon.stop() == 0
+    if on_the_disk:
+        keys_to_the_disk(daemon, 3, "SELECT id, key_of_event(unique_id) FROM events")
     behind_the_back_of_indexes(daemon, "events", "DELETE FROM events")
     sql(daemon, "DELETE FROM conversations", "UPDATE webhooks SET state = 0, ended = 0, result = NULL")
     daemon.restart()
@@ -319,12 +352,61 @@ def all_close(daemon, sandbox):
     stays_ready_and_idle(daemon)
 
 
-def test_a_conversation_that_only_indexes_name_is_a_new_one(opened, sandbox):
+@pytest.mark.parametrize("on_the_disk", [False, True], ids=["", "keys-on-the-disk"])
+def test_a_conversation_that_only_indexes_name_is_a_new_one(opened, sandbox, on_the_disk):
+    if on_the_disk:
+        keys_to_the_disk(opened, 1, "SELECT id, key_of(source, conversation) FROM conversations")
+        keys_to_the_disk(opened, 2, "SELECT id, key_of(people) FROM conversations")
     behind_the_back_of_indexes(opened, "conversations", "DELETE FROM conversations WHERE conversation = 'conv-2'")
     opened.restart()
     assert opened.ask("status").returncode == 0
     all_close(opened, sandbox)
-    assert len(lines(opened, "conversation", "not there")) == 1
+    assert opened.stop() == 0
+    assert sql(opened, "SELECT state, count(*) FROM conversations GROUP BY state") == [[(2, PEOPLE)]]
+
+
+def test_a_conversation_of_another_name_than_its_key_says_is_not_that_one(opened, sandbox):
+    """Both keys are on the disk, and each names the row of the other conversation."""
+    keys_to_the_disk(opened, 1, "SELECT CASE WHEN id IN (1, 2) THEN 3 - id ELSE id END, key_of(source, conversation) FROM conversations")
+    opened.restart()
+    all_close(opened, sandbox)
+    assert opened.stop() == 0
+    # What was not found began anew.
+    assert sql(opened, "SELECT conversation, count(*) FROM conversations GROUP BY conversation HAVING count(*) > 1") == [
+        [("conv-0", 2), ("conv-1", 2)]
+    ]
+
+
+BUILT_ANEW = "the index of keys was damaged; it was built anew from the rows"
+
+
+def spoil_root(daemon, table):
+    ((page,),), ((size,),) = sql(daemon, f"SELECT rootpage FROM sqlite_schema WHERE name = '{table}'", "PRAGMA page_size")
+    with open(store_of(daemon), "r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(bytes(size))
+
+
+@pytest.mark.parametrize("damage", ["keys", "key_states", "deleted"])
+def test_a_damaged_index_of_keys_is_built_anew_from_the_rows(opened, sandbox, damage):
+    keys_to_the_disk(opened, 1, "SELECT id, key_of(source, conversation) FROM conversations")
+    keys_to_the_disk(opened, 2, "SELECT id, key_of(people) FROM conversations")
+    if damage == "deleted":  # some entries are gone, as after .recover; doc/store.md
+        sql(opened, "DELETE FROM keys WHERE id > 3", "DELETE FROM key_states", "DELETE FROM keys")
+    else:
+        spoil_root(opened, damage)
+    opened.restart()
+    if damage != "deleted":
+        opened.wait_log(BUILT_ANEW)
+    # Another conversation of that person counts the open ones.
+    opened.accepted("gladly", gladly_webhook("opened", "conv-more", "cust-5"))
+    all_close(opened, sandbox)
+    assert sandbox.profiles()["jo-5@example.com"]["In Gladly Conversation"] is True
+    assert sandbox.profiles()["jo-4@example.com"]["In Gladly Conversation"] is False
+    assert len(lines(opened, BUILT_ANEW)) == (damage != "deleted")
+    assert opened.stop() == 0
+    assert is_sound(opened) or damage != "deleted"
+    assert sql(opened, "SELECT state, count(*) FROM conversations GROUP BY state") == [[(1, 1), (2, PEOPLE)]]
 
 
 def test_whom_a_conversation_reached_may_be_gone(opened, sandbox):
@@ -348,9 +430,12 @@ def test_whom_a_conversation_reached_may_be_gone(opened, sandbox):
         "UPDATE conversations SET addressed = 7 WHERE conversation = 'conv-2'",
         "UPDATE conversations SET reopen_count = -1 WHERE conversation = 'conv-2'",
         "UPDATE conversations SET people = x'ff' WHERE conversation = 'conv-2'",
-        "DELETE FROM open_people",
-        "UPDATE open_people SET conversation = 9 - conversation",
-        "INSERT INTO open_people VALUES (x'ff', 3), (x'', 99)",
+        "DELETE FROM key_states; DELETE FROM keys",
+        "INSERT INTO keys SELECT 2, key_of(people), 9 - id FROM conversations",
+        "INSERT INTO keys SELECT 2, key_of(people), 9 - id FROM conversations; INSERT INTO key_states VALUES (2, 6, 6)",
+        "INSERT INTO keys VALUES (2, -1, 3), (2, 0, 99), (9, 0, 0)",
+        "INSERT INTO key_states VALUES (2, 99, 99), (9, 0, 0)",
+        "INSERT INTO key_states VALUES (0, 1, 0)",
         "DELETE FROM customers",
         "UPDATE customers SET text = 'no'",
         "UPDATE counts SET n = 9223372036854775807",
@@ -366,7 +451,7 @@ def test_whom_a_conversation_reached_may_be_gone(opened, sandbox):
     ],
 )
 def test_the_others_close_whatever_a_row_holds(opened, sandbox, spoil):
-    sql(opened, spoil)
+    sql(opened, *spoil.split("; "))
     opened.restart()
     for n in range(PEOPLE):
         opened.accepted("gladly", gladly_webhook("closed", f"conv-{n}", f"cust-{n}"))

@@ -134,8 +134,8 @@ def older(stage, sandbox, schema, env=None, **source):
     with contextlib.closing(sqlite3.connect(daemon.dir / "deskbridge.db")) as store, store:
         store.executescript((STORES / f"schema-{schema}.sql").read_text())
     daemon.start()
-    daemon.wait_log(rf"notice the store \S+ is brought from schema {schema} to 8: this may need \d+.* of free disk")
-    daemon.wait_log(rf"info  the store \S+ was brought from schema {schema} to 8: versions that know only the older one refuse it")
+    daemon.wait_log(rf"notice the store \S+ is brought from schema {schema} to 9: this may need \d+.* of free disk")
+    daemon.wait_log(rf"info  the store \S+ was brought from schema {schema} to 9: versions that know only the older one refuse it")
     return daemon
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The units for systemd: their settings, systemd's own check of them, and the daemon's part."""
 
+import contextlib
 import ctypes
 import os
 import pathlib
@@ -8,6 +9,7 @@ import re
 import select
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -209,6 +211,27 @@ def test_ready_is_told_once_it_listens_and_stopping_when_it_stops(stage, sandbox
         pass
     assert daemon.stop() == 0
     assert any(line.startswith("STATUS=stopping") for line in manager.wait("STOPPING=1"))
+
+
+def test_a_store_that_is_brought_forward_for_long_gets_more_time_and_says_how_far_it_is(stage, sandbox, manager):
+    disk = stage.slow_disk()
+    daemon = stage.daemon(sandbox, env={**manager.env, **disk.env}, start=False)
+    with contextlib.closing(sqlite3.connect(daemon.dir / "deskbridge.db")) as store, store:
+        store.executescript((SOURCE / "tests" / "data" / "store" / "schema-5.sql").read_text(encoding="utf-8"))
+    disk.set(0.7)
+    daemon.start(ready=False)
+    for _ in range(2):
+        lines = manager.wait("EXTEND_TIMEOUT_USEC=60000000")
+        assert any(line.startswith("STATUS=opening the store: ") for line in lines)
+    daemon.wait_log(r"notice the store \S+deskbridge.db is not open yet: \w")
+    disk.set(0)
+    manager.wait("READY=1")
+    assert daemon.stop() == 0
+    # The next start has nothing to do.
+    manager.forget()
+    daemon.start()
+    assert not any(line.startswith("EXTEND_TIMEOUT_USEC=") for line in manager.wait("READY=1"))
+    assert not [line for line in daemon.log() if "is not open yet" in line]
 
 
 def test_the_status_line_says_what_is_parked_or_paused_and_when_it_is_over(stage, sandbox, gladly, manager):

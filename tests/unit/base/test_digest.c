@@ -46,9 +46,9 @@ static void equal_texts_have_one_number(void **state)
 	char text[] = "jo@example.com";
 
 	(void)state;
-	assert_true(digest_number(text) == digest_number("jo@example.com"));
-	assert_true(digest_number(text) != digest_number("jo@example.co"));
-	assert_true(digest_number("") != digest_number("a"));
+	assert_true(digest_number(text, strlen(text)) == digest_number("jo@example.com", 14));
+	assert_true(digest_number(text, strlen(text)) != digest_number("jo@example.co", 13));
+	assert_true(digest_number("", 0) != digest_number("a", 1));
 }
 
 /* RFC 2202 and RFC 4231, the second case of each; and a key longer than a block. */

@@ -173,7 +173,7 @@ static void closed_conversations_keep_digests_after_retention_and_go_after_remem
 	assert_int_equal(fixture_sql(f, text), 1);
 	assert_int_equal(clean(f, NOW + RETENTION + REMEMBER, 10), 1);
 	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM conversations"), 1);
-	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM open_people"), 1);
+	assert_int_equal(fixture_keys(f, KEY_OPEN_PERSON), 1);
 	assert_int_equal(fixture_sql(f, "SELECT n FROM counts WHERE kind = 2"), 1);
 }
 

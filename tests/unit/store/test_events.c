@@ -234,7 +234,7 @@ static void an_event_that_was_changed_is_not_handed_out_from_memory(void **state
 	event_done(&out.e);
 }
 
-/* The unique index is in the order of the events' times, also before 1970. */
+/* The column unique_id is in the order of the events' times, also before 1970. */
 static void unique_ids_are_kept_in_the_order_of_time(void **state)
 {
 	static const int64_t times[] = {INT64_MIN, -1, 0, 1, NOW - 1, NOW, NOW + 256, INT64_MAX};

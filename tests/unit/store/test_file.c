@@ -76,12 +76,12 @@ static void a_store_of_a_newer_version_is_refused_with_what_to_do(void **state)
 	f->s = NULL;
 	fixture_sql(f, "PRAGMA user_version = 4711");
 	assert_int_equal(open_as(f->path, STORE_WRITE, &e), -EPROTO);
-	assert_non_null(strstr(e.text, "made by a newer deskbridge (schema 4711, this one knows 8)"));
+	assert_non_null(strstr(e.text, "made by a newer deskbridge (schema 4711, this one knows 9)"));
 	assert_non_null(strstr(e.text, "install that version or restore a backup"));
 	assert_int_equal(open_as(f->path, STORE_READ, &e), -EPROTO);
 	assert_int_equal(fixture_sql(f, "PRAGMA user_version"), 4711);
 	/* A refused opening leaves no lock. */
-	fixture_sql(f, "PRAGMA user_version = 8");
+	fixture_sql(f, "PRAGMA user_version = 9");
 	assert_int_equal(open_as(f->path, STORE_WRITE, &e), 0);
 }
 

@@ -12,36 +12,7 @@
 /* Stores of older schemas (tests/data/store) are migrated and continue. */
 
 #define T INT64_C(1795276700000)
-#define NEWEST 8
-
-static char *read_file(const char *name)
-{
-	const char *tests = getenv("TEST_SRCDIR");
-	CLEANUP(mem_freep) char *path = mem_fmt("%s/data/store/%s", tests ? tests : "tests", name);
-	FILE *from = fopen(path, "r");
-	char *text = mem_new(1, 65536);
-
-	assert_non_null(from);
-	assert_true(fread(text, 1, 65535, from) > 0);
-	assert_int_equal(fclose(from), 0);
-	return text;
-}
-
-/* Replaces the fixture's store by one of that schema. */
-static void write_old(struct fixture *f, const char *name)
-{
-	CLEANUP(mem_freep) char *text = read_file(name);
-	char *why = NULL;
-	sqlite3 *db;
-
-	store_close(f->s);
-	f->s = NULL;
-	assert_int_equal(unlink(f->path), 0);
-	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
-	if (sqlite3_exec(db, text, NULL, NULL, &why) != SQLITE_OK)
-		fail_msg("%s: %s", name, why);
-	assert_int_equal(sqlite3_close(db), SQLITE_OK);
-}
+#define NEWEST 9
 
 static void load(struct fixture *f, const char *conversation, struct ledger_entry *e)
 {
@@ -62,7 +33,7 @@ static void a_store_of_schema_1_goes_on_with_what_it_holds(void **state)
 	int64_t from, to;
 
 	assert_false(store_was_migrated(f->s, &from, &to)); /* a new store */
-	write_old(f, "schema-1.sql");
+	fixture_write_old(f, "schema-1.sql");
 	fixture_open(f);
 	assert_int_equal(fixture_sql(f, "PRAGMA user_version"), NEWEST);
 	assert_true(store_was_migrated(f->s, &from, &to));
@@ -150,7 +121,7 @@ static void the_work_of_a_store_of_schema_1_goes_on(void **state)
 	struct store_lookups lookups;
 	int64_t ids[16];
 
-	write_old(f, "schema-1.sql");
+	fixture_write_old(f, "schema-1.sql");
 	fixture_sql(f, work);
 	fixture_open(f);
 	fixture_begin(f);
@@ -201,7 +172,7 @@ static void one_damaged_row_stops_no_store_of_schema_1(void **state)
 	struct reached_list reached;
 	struct ledger_entry e;
 
-	write_old(f, "schema-1.sql");
+	fixture_write_old(f, "schema-1.sql");
 	damage(f);
 	fixture_open(f);
 	load(f, "open-1", &e);
@@ -217,7 +188,7 @@ static void a_store_that_was_brought_forward_is_like_a_new_one(void **state)
 		f, "SELECT count(*) FROM sqlite_schema s, pragma_table_info(s.name) p WHERE s.type = 'table'"
 		   " AND s.name NOT LIKE 'sqlite_%'");
 
-	write_old(f, "schema-1.sql");
+	fixture_write_old(f, "schema-1.sql");
 	fixture_open(f);
 	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'"), tables);
 	assert_int_equal(
@@ -260,7 +231,7 @@ static void an_event_of_schema_3_is_not_queued_again(void **state)
 	struct event e = {0};
 	int64_t from, to;
 
-	write_old(f, "schema-3.sql");
+	fixture_write_old(f, "schema-3.sql");
 	fixture_open(f);
 	assert_true(store_was_migrated(f->s, &from, &to));
 	assert_true(from == 3 && to == NEWEST);
@@ -300,7 +271,7 @@ static void an_entry_of_schema_3_without_its_row_stops_nothing(void **state)
 {
 	struct fixture *f = *state;
 
-	write_old(f, "schema-3.sql");
+	fixture_write_old(f, "schema-3.sql");
 	fixture_sql(f, "PRAGMA writable_schema = 1; CREATE TABLE kept AS SELECT * FROM sqlite_schema WHERE name ="
 		       " 'events_unique'; DELETE FROM sqlite_schema WHERE name = 'events_unique'");
 	fixture_sql(f, "DELETE FROM events WHERE id = 2");
@@ -328,7 +299,7 @@ static void damage_events(struct fixture *f, const char *name)
 	char *root = mem_fmt("SELECT rootpage FROM sqlite_schema WHERE name = '%s'", name);
 	int64_t from, to;
 
-	write_old(f, "schema-3.sql");
+	fixture_write_old(f, "schema-3.sql");
 	spoil_page(f, fixture_sql(f, root));
 	fixture_open(f);
 	assert_true(store_was_migrated(f->s, &from, &to));
@@ -351,7 +322,7 @@ static void ids_that_autoincrement_gave_are_not_given_again(void **state)
 {
 	struct fixture *f = *state;
 
-	write_old(f, "schema-2.sql");
+	fixture_write_old(f, "schema-2.sql");
 	fixture_sql(f, "UPDATE sqlite_sequence SET seq = 70 WHERE name = 'webhooks'");
 	fixture_open(f);
 	assert_int_equal(fixture_put(f, "lumen", "c-new", NULL, 0, T), 71);
@@ -378,7 +349,7 @@ static void whom_the_conversations_of_schema_5_reached_is_still_known(void **sta
 	struct ledger_entry e;
 	int64_t n;
 
-	write_old(f, "schema-5.sql");
+	fixture_write_old(f, "schema-5.sql");
 	fixture_open(f);
 	MUST(store_conversation_load(f->s, "lumen", "open-1", &e, &reached, NULL, err));
 	assert_int_equal(e.newest, 11);
@@ -416,7 +387,7 @@ static void a_migration_that_did_not_end_begins_anew(void **state)
 	struct fixture *f = *state;
 	struct ledger_entry e;
 
-	write_old(f, "schema-5.sql");
+	fixture_write_old(f, "schema-5.sql");
 	fixture_sql(f, "INSERT INTO conversations (id, source, conversation, state, as_of, first_opened, opened,"
 		       " opened_received, closed, reopen_count, addressed, taken, changed, clear)"
 		       " VALUES (7, 'lumen', 'nothing-7', 1, 0, 0, 0, 0, 0, 0, 0, x'', 0, 0)");
@@ -438,7 +409,7 @@ static void a_migration_that_did_not_end_begins_anew(void **state)
 	assert_int_equal(e.newest, 12);
 	load(f, "closed-3", &e);
 	assert_int_equal(flags(f, "jo@example.com"), 1);
-	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM open_people"), 2);
+	assert_int_equal(fixture_keys(f, KEY_OPEN_PERSON), 2);
 	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM conversations WHERE newest = 99 OR people = x'00'"), 0);
 }
 
@@ -510,7 +481,7 @@ static void a_damaged_page_of_schema_5_keeps_no_store_closed(void **state)
 		int64_t from, to;
 		int known;
 
-		write_old(f, "schema-5.sql");
+		fixture_write_old(f, "schema-5.sql");
 		fill(f);
 		spoil_page(f, cases[i].of_root ? fixture_sql(f, root) : fixture_leaf(f, cases[i].name, 1));
 		fixture_open(f);
@@ -540,7 +511,7 @@ static void a_store_to_which_the_columns_cannot_be_added_keeps_its_schema(void *
 		struct err e = {0};
 		int r;
 
-		write_old(f, "schema-5.sql");
+		fixture_write_old(f, "schema-5.sql");
 		fixture_sql(f, breaks[i]);
 		r = store_open(&o, STORE_WRITE, &f->s, &e);
 		if (r == 0)
@@ -554,7 +525,7 @@ static void a_store_to_which_the_columns_cannot_be_added_keeps_its_schema(void *
 		f->s = NULL;
 		fixture_sql(f, "SELECT 1");
 	}
-	write_old(f, "schema-5.sql");
+	fixture_write_old(f, "schema-5.sql");
 	fixture_open(f);
 }
 
@@ -565,7 +536,7 @@ static void who_was_moved_to_a_new_id_is_known_after_a_second_migration(void **s
 	struct store_options o = {.path = f->path};
 	int first;
 
-	write_old(f, "schema-5.sql");
+	fixture_write_old(f, "schema-5.sql");
 	fill(f);
 	spoil_page(f, fixture_leaf(f, "conversations", 1));
 	fixture_open(f);
@@ -573,7 +544,7 @@ static void who_was_moved_to_a_new_id_is_known_after_a_second_migration(void **s
 	assert_true(fixture_sql(f, "SELECT count(*) FROM conversations WHERE id >= 3100") > 0);
 	store_close(f->s);
 	f->s = NULL;
-	write_old(f, "schema-5.sql");
+	fixture_write_old(f, "schema-5.sql");
 	fill(f);
 	spoil_page(f, fixture_leaf(f, "conversations", 1));
 	/* the last transaction fails */
@@ -597,7 +568,7 @@ static void a_damaged_page_elsewhere_keeps_no_addresses_in_the_former_table(void
 	for (size_t i = 0; i < sizeof(damaged) / sizeof(*damaged); i++) {
 		int64_t left;
 
-		write_old(f, "schema-5.sql");
+		fixture_write_old(f, "schema-5.sql");
 		fill(f);
 		spoil_page(f, fixture_leaf(f, damaged[i], 1));
 		fixture_open(f);
@@ -614,8 +585,9 @@ static void the_conversations_behind_a_damaged_page_of_sparse_ids_keep_their_peo
 {
 	struct fixture *f = *state;
 	int lost = 0;
+	int unreadable = 0;
 
-	write_old(f, "schema-5.sql");
+	fixture_write_old(f, "schema-5.sql");
 	fixture_sql(f, "WITH RECURSIVE n (i) AS (VALUES (100) UNION ALL SELECT i + 1 FROM n WHERE i < 3099)"
 		       " INSERT INTO conversations SELECT CASE WHEN i < 226 THEN i WHEN i < 340 THEN i * 100 ELSE "
 		       "34000 + i END,"
@@ -629,13 +601,19 @@ static void the_conversations_behind_a_damaged_page_of_sparse_ids_keep_their_peo
 	fixture_open(f);
 	for (int i = 100; i < 3100; i++) {
 		CLEANUP(mem_freep) char *name = mem_fmt("c-%d", i);
+		int64_t id = i < 226 ? i : i < 340 ? i * 100 : 34000 + i;
 		struct reached_list reached = {0};
 		struct ledger_entry e;
 
+		QUERY(q, f->s, "SELECT people FROM conversations WHERE id = ?1", NULL);
+		query_bind_int(&q, id);
+		unreadable += query_step(&q) < 0;
 		lost += store_conversation_load(f->s, "lumen", name, &e, &reached, NULL, NULL) == 0 && reached.n == 0;
 		reached_clear(&reached);
 	}
-	assert_int_equal(lost, 0);
+	/* Those of the page itself begin anew. */
+	assert_true(unreadable > 0);
+	assert_int_equal(lost, unreadable);
 }
 
 /* The disk as space.c sees it. */
@@ -665,13 +643,13 @@ static void a_disk_without_room_for_the_migration_is_refused_before_it(void **st
 	struct err e = {0};
 	struct store *s;
 
-	write_old(f, "schema-5.sql");
+	fixture_write_old(f, "schema-5.sql");
 	fill(f);
 	told[0] = '\0';
 	disk_left = 3 << 20;
 	assert_int_equal(store_open(&options, STORE_WRITE, &s, &e), -ENOSPC);
 	disk_left = -1;
-	assert_non_null(strstr(e.text, "has schema 5, and bringing it to schema 8 may need "));
+	assert_non_null(strstr(e.text, "has schema 5, and bringing it to schema 9 may need "));
 	assert_string_equal(told, "");
 	assert_int_equal(fixture_sql(f, "PRAGMA user_version"), 5);
 	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM reached WHERE id >= 100"), MANY);
@@ -679,11 +657,138 @@ static void a_disk_without_room_for_the_migration_is_refused_before_it(void **st
 	store_close(s);
 	s = NULL;
 	assert_true(strncmp(told, f->path, strlen(f->path)) == 0);
-	if (strcmp(told + strlen(f->path), " 5 8 15") != 0)
+	if (strcmp(told + strlen(f->path), " 5 9 16") != 0)
 		fail_msg("%s", told);
 	fixture_open(f);
 	assert_int_equal(known_people(f, false), MANY);
 	assert_int_equal(known_people(f, true), MANY);
+}
+
+/* Adds events to a store of schema 8, half of them undelivered, so that its indexes have many pages. */
+static void fill_events(struct fixture *f)
+{
+	fixture_sql(f,
+		    "WITH RECURSIVE n (i) AS (VALUES (100) UNION ALL SELECT i + 1 FROM n WHERE i < 9099)"
+		    " INSERT INTO events (id, account, email, state, head, due, gap, created, unique_id, url)"
+		    " SELECT i, 'default', 'p-' || i || '@example.com', i % 2, 0, 0, 0, 0, randomblob(24), '' FROM n");
+}
+
+static void a_store_of_schema_8_without_room_is_refused_with_what_it_needs(void **state)
+{
+	struct fixture *f = *state;
+	struct store_options options = {.path = f->path, .migrates = tell};
+	struct err e = {0};
+	struct store *s;
+	int64_t pages;
+
+	fixture_write_old(f, "schema-8.sql");
+	fill_events(f);
+	pages = fixture_sql(f, "PRAGMA page_count");
+	told[0] = '\0';
+	disk_left = 3 << 20;
+	assert_int_equal(store_open(&options, STORE_WRITE, &s, &e), -ENOSPC);
+	disk_left = -1;
+	assert_string_equal(told, "");
+	assert_int_equal(fixture_sql(f, "PRAGMA user_version"), 8);
+	MUST(store_open(&options, STORE_WRITE, &s, err));
+	store_close(s);
+	s = NULL;
+	assert_true(strncmp(told, f->path, strlen(f->path)) == 0);
+	if (strcmp(told + strlen(f->path), " 8 9 10") != 0)
+		fail_msg("%s", told);
+	/* Its pages are those of the former indexes. */
+	assert_true(fixture_sql(f, "PRAGMA page_count") <= pages + 4);
+}
+
+static char parts[1024];
+
+/* Notes each part once. */
+static void note_part(void *ctx, const char *path, const char *part, int percent)
+{
+	(*(int *)ctx)++;
+	assert_int_equal(path[0], '/');
+	assert_true(percent >= -1 && percent <= 100);
+	if (!strstr(parts, part))
+		(void)snprintf(parts + strlen(parts), sizeof(parts) - strlen(parts), "%s; ", part);
+}
+
+static void an_opening_that_changes_much_says_what_it_does(void **state)
+{
+	struct fixture *f = *state;
+	int calls = 0;
+	struct store_options options = {.path = f->path, .works = note_part, .works_ctx = &calls};
+	struct store *s;
+
+	parts[0] = '\0';
+	store_close(f->s);
+	f->s = NULL;
+	assert_int_equal(unlink(f->path), 0);
+	for (int i = 0; i < 2; i++) { /* a new store */
+		MUST(store_open(&options, STORE_WRITE, &s, err));
+		store_close(s);
+		assert_int_equal(calls, 0);
+	}
+	fixture_write_old(f, "schema-5.sql");
+	fill(f);
+	fixture_sql(f, "UPDATE conversations SET id = 1000000 WHERE id = 6");
+	MUST(store_open(&options, STORE_WRITE, &s, err));
+	store_close(s);
+	assert_string_equal(parts, "schema 6 is made; schema 7 is made; schema 8 is made; "
+				   "the conversations are changed for schema 8; schema 9 is made; "
+				   "the index conversations_name is deleted; the index events_unique is deleted; "
+				   "the index events_person is deleted; the table open_people is deleted; "
+				   "the index of keys is made, part 1 of 2; ");
+	assert_true(calls > 11); /* also within a part */
+	calls = 0;
+	MUST(store_open(&options, STORE_WRITE, &s, err));
+	store_close(s);
+	s = NULL;
+	assert_int_equal(calls, 0);
+}
+
+/* A person's events: 1 delivered, 2 dead, 3 and 4 ready. */
+static void a_store_of_schema_8_goes_on(void **state)
+{
+	struct fixture *f = *state;
+	struct event again = {.time_ms = T - 3000};
+	struct ledger_entry e;
+	struct reached_list reached;
+	int64_t event = 0;
+	int64_t from, to, n;
+
+	fixture_write_old(f, "schema-8.sql");
+	fixture_open(f);
+	assert_true(store_was_migrated(f->s, &from, &to));
+	assert_true(from == 8 && to == NEWEST);
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM sqlite_schema WHERE name IN ('conversations_name',"
+					" 'events_unique', 'events_person', 'open_people')"),
+			 0);
+	MUST(store_conversation_load(f->s, "lumen", "open-1", &e, &reached, NULL, err));
+	assert_int_equal(reached.n, 2);
+	reached_clear(&reached);
+	assert_int_equal(flags(f, "jo@example.com"), 2);
+	assert_int_equal(flags(f, "sam@example.com"), 0); /* the conversation is closed */
+	MUST(store_paused_count(f->s, &n, err));
+	assert_int_equal(n, 2);
+	/* A repeat of an event is found. */
+	again.account = mem_str("default");
+	again.email = mem_str("jo@example.com");
+	again.metric = mem_str("m");
+	again.source = mem_str("lumen");
+	(void)snprintf(again.unique_id, sizeof(again.unique_id), "03030303030303030303030303030303");
+	fixture_begin(f);
+	assert_int_equal(store_event_insert(f->s, &again, 0, T, NULL), 1);
+	event_done(&again);
+	/* The next event of the person follows, and the dead letter was overtaken. */
+	assert_int_equal(store_events_due(f->s, "default", T, 8, NULL, take_event, &event, NULL), 0);
+	assert_int_equal(event, 3);
+	MUST(fixture_delivered(f->s, 3, 0, T, err));
+	fixture_commit(f);
+	assert_int_equal(store_events_due(f->s, "default", T, 8, NULL, take_event, &event, NULL), 0);
+	assert_int_equal(event, 4);
+	assert_int_equal(fixture_sql(f, "SELECT later FROM events WHERE id = 2"), 1);
+	fixture_reopen(f);
+	assert_false(store_was_migrated(f->s, &from, &to));
 }
 
 struct held {
@@ -708,7 +813,7 @@ static void what_a_store_of_schema_2_holds_back_is_there_without_its_times(void 
 	struct held h = {.n = 0};
 	int64_t from, to;
 
-	write_old(f, "schema-2.sql");
+	fixture_write_old(f, "schema-2.sql");
 	fixture_open(f);
 	assert_true(store_was_migrated(f->s, &from, &to));
 	assert_true(from == 2 && to == NEWEST);
@@ -746,7 +851,7 @@ static void the_digests_of_an_older_store_find_repeats_until_their_time(void **s
 	static const int64_t received_ms = INT64_C(1795983840928);
 	struct fixture *f = *state;
 
-	write_old(f, "schema-2.sql");
+	fixture_write_old(f, "schema-2.sql");
 	fixture_open(f);
 	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM deliveries"), 4);
 	for (int64_t day = 0; day < 9; day++) {
@@ -802,6 +907,11 @@ int main(void)
 						fixture_teardown),
 		cmocka_unit_test_setup_teardown(a_disk_without_room_for_the_migration_is_refused_before_it,
 						fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(a_store_of_schema_8_without_room_is_refused_with_what_it_needs,
+						fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(an_opening_that_changes_much_says_what_it_does, fixture_setup,
+						fixture_teardown),
+		cmocka_unit_test_setup_teardown(a_store_of_schema_8_goes_on, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(what_a_store_of_schema_2_holds_back_is_there_without_its_times,
 						fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(the_digests_of_an_older_store_find_repeats_until_their_time,
