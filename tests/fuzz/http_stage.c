@@ -290,6 +290,7 @@ int __wrap_http_server_start(const struct http_server_options *o, const struct h
 					      .woken = on_woken,
 					      .done = on_done,
 					      .ctx = mine,
+					      .user_bytes = h->user_bytes,
 					      .dropped = on_turned_away};
 	int r;
 
