@@ -2,6 +2,7 @@
 """Stores that are filled before a measurement. Each is made once for each program and kept in the work folder; a
 measurement gets a copy."""
 import hashlib
+import os
 import shutil
 import subprocess
 import tempfile
@@ -58,6 +59,7 @@ class Store:
 
     def copy_to(self, home):
         subprocess.run(["cp", "--reflink=auto", str(self.file), str(Path(home) / "bench.db")], check=True)
+        os.sync()  # or the copy would be written to the disk while the daemon syncs its commits
 
 
 def work_folder(bench, build):
