@@ -43,7 +43,7 @@
  *
  * Cost. A new entry: 0.1 µs, and later 1/40 page (100,000 entries on the disk) or 1/4 page (a million). A search of the
  * disk: one statement. Memory: 32 bytes an entry of `active`, 20 of `frozen`; for all kinds at most 4 MiB
- * while merges go on. On a nearly full disk, and after another connection has emptied key_states, it is more.
+ * while merges go on. It is more on a nearly full disk, and after another connection has emptied key_states.
  *
  * Damage. A damaged page of the index fails the transaction that meets it. At its end the whole index is built anew
  * from the rows, as at an opening after a migration: some seconds for a million rows. On a full disk that fails and is
@@ -190,7 +190,7 @@ void keys_add(struct change *c, enum key_kind kind, int64_t key, int64_t id)
 	if (c->status < 0)
 		return;
 	if (id <= k->merging_to) {
-		/* What a batch may have on the disk is known before any of it is there. */
+		/* key_states tells which entries may be on the disk before one of them is. */
 		if (id > k->merged_to)
 			merge_begin(c, kind);
 		insert_row(c, kind, &entry);

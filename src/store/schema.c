@@ -219,7 +219,7 @@ static const char *const migrations[] = {
 	SQL_KEYS_TABLES,
 };
 
-/* What schema 9 needs no more. It goes after the migration, each in a transaction of its own. */
+/* Schema 9 needs these no more. They go after the migration, each in a transaction of its own. */
 static const struct {
 	const char *type, *name;
 } former[] = {{"index", "conversations_name"},

@@ -102,7 +102,7 @@ struct damaged_bodies {
 	size_t n;
 };
 
-/* What the opening does now (connection.c). */
+/* The progress of an opening (connection.c). */
 struct store_progress {
 	void (*works)(void *ctx, const char *path, const char *part, int percent); /* NULL: nobody asks */
 	void *ctx;

@@ -9,7 +9,7 @@
 #include "store/store_internal.h"
 #include "store/query.h"
 
-/* What other connections wrote up to now is known. */
+/* Tells that the hooks know all that other connections wrote up to now. */
 void store_knows_others(struct store *s);
 
 /* Sets the turn's newest time to now_ms if that is later. */
