@@ -323,9 +323,9 @@ static int migrate_text(struct store *s, const char *sql, const char *pragma, st
 
 static void forgotten_note(struct store *s, const char *type, const char *name)
 {
-	CLEANUP(mem_freep) char *why =
-		mem_fmt("the %s %s is damaged and stays in the file%s", type, name,
-			strcmp(name, "open_people") == 0 ? ", with the addresses of people" : "");
+	CLEANUP(mem_freep)
+	char *why = mem_fmt("the %s %s is damaged and stays in the file%s", type, name,
+			    strcmp(name, "open_people") == 0 ? ", with the addresses of people" : "");
 
 	loss_note(s, STORE_LOSS_OTHER, 0, NULL, why);
 }
